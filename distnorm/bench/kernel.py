@@ -1,0 +1,167 @@
+"""Nanoseconds and extra memory per connection of each way to normalize, on one network, in one run.
+
+The network is a random one of plastic connections, built once with one thread and once with all. The documented recipe
+and PyNEST in bulk are timed on a sample of its neurons and connections, in place and streaming on all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nest
+import numpy as np
+
+from ..errors import RuleError
+from ..norms import factors, norms
+from ..parallel import Ranks, world
+from ..rule import Rule
+from ..synapses import check_models, open_synapses
+from ..synapses.inplace import InPlace
+
+_RECIPE_NEURONS = 10
+_BULK_CONNECTIONS = 200_000
+_REPETITIONS = 7
+_TARGET_NORM = 1_000.0
+
+
+def run(connections: int, indegree: int, synapse_model: str, threads: int) -> str:
+    """Measure on one process and return a table.
+
+    Args:
+        connections: Plastic connections in all; rounded down to whole neurons.
+        indegree: Connections per neuron.
+        synapse_model: Their synapse model.
+        threads: Threads of NEST for "all threads".
+
+    Raises:
+        RuleError: More than one rank, fewer connections than in-degree, or a model that cannot be normalized.
+    """
+    ranks = world(nest.build_info["have_mpi"])
+    if ranks.size > 1:
+        raise RuleError(f"bench kernel was started on {ranks.size} ranks; it measures one process")
+    if connections < 20 * indegree:
+        raise RuleError(f"{connections} connections with in-degree {indegree}; use at least 20 neurons' worth")
+    check_models(nest, (synapse_model,))
+    rows: list[tuple[str, float, float | None]] = []
+    for number in sorted({1, threads}):
+        rule = _network(connections // indegree, indegree, synapse_model, number)
+        rows += _in_place(rule, ranks, number)
+    rows = [_recipe(synapse_model, threads), _bulk(synapse_model), *rows]
+    return _table(rows, connections // indegree * indegree, synapse_model, indegree)
+
+
+def _network(neurons: int, indegree: int, synapse_model: str, threads: int) -> Rule:
+    nest.ResetKernel()
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    nest.local_num_threads = threads
+    population = nest.Create("iaf_psc_delta", neurons)
+    weight = _TARGET_NORM / indegree
+    nest.Connect(
+        population,
+        population,
+        {"rule": "fixed_indegree", "indegree": indegree},
+        {"synapse_model": synapse_model, "weight": weight * nest.random.uniform(0.5, 1.5), "delay": 1.5},
+    )
+    nest.Simulate(1.5)  # sorts the connections, as in any run
+    return Rule(synapse_model, target_norm=_TARGET_NORM)
+
+
+def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, float | None]]:
+    synapses = open_synapses(nest, [rule], ranks, "inplace")[0]
+    assert isinstance(synapses, InPlace)  # as asked
+
+    def normalize() -> None:
+        sums, _ = synapses.measure()
+        synapses.rescale(factors(norms(sums, rule.power), rule.target_norms(synapses.node_ids)))
+
+    _, counts = synapses.measure()
+    number = int(counts.sum())
+    label = f"{threads} thread{'s' if threads > 1 else ''}"
+    result = [
+        (f"in place, {label}", *_best(normalize, number)),
+        (f"  measure, {label}", *_best(lambda: synapses.measure(), number)),
+        (f"  streaming read, {label}", *_best(lambda: synapses.stream(False), number)),
+        (f"  streaming read + read and write, {label}", *_best(lambda: (synapses.stream(False), synapses.stream(True)), number)),
+    ]
+    synapses.close()
+    return result
+
+
+def _recipe(synapse_model: str, threads: int) -> tuple[str, float, float | None]:
+    """The loop of NEST's documentation (synapses/weight_normalization), with its GetConnections per neuron."""
+    population = nest.GetNodes({"element_type": "neuron"})
+    picked = population[:: max(1, len(population) // _RECIPE_NEURONS)][:_RECIPE_NEURONS]
+    done = 0
+
+    def normalize() -> None:
+        nonlocal done
+        for neuron in picked:
+            connections = nest.GetConnections(target=neuron, synapse_model=synapse_model)
+            weights = np.array(connections.weight)
+            connections.weight = _TARGET_NORM * weights / np.abs(weights).sum()
+            done += len(weights)
+
+    seconds, memory = _timed(normalize)
+    return f"documented recipe, {threads} threads ({len(picked)} neurons)", seconds / done * 1e9, memory / done
+
+
+def _bulk(synapse_model: str) -> tuple[str, float, float | None]:
+    connections = nest.GetConnections(synapse_model=synapse_model)[:_BULK_CONNECTIONS]
+    number = len(connections)
+
+    def normalize() -> None:
+        status = connections.get(["target", "weight"])
+        targets, weights = np.array(status["target"]), np.array(status["weight"])
+        norm = np.bincount(targets, np.abs(weights))
+        connections.set([{"weight": weight} for weight in (weights * _TARGET_NORM / norm[targets]).tolist()])
+
+    seconds, memory = _timed(normalize)
+    return f"PyNEST in bulk ({number:,} connections)", seconds / number * 1e9, memory / number
+
+
+def _timed(action: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds, and growth of the largest resident memory in bytes."""
+    before = _reset_peak_memory()
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start, _peak_memory() - before
+
+
+def _best(action: Callable[[], Any], number: int) -> tuple[float, float | None]:
+    """Nanoseconds per connection, median of several runs, and extra bytes per connection."""
+    action()
+    runs = [_timed(action) for _ in range(_REPETITIONS)]
+    return float(np.median([seconds for seconds, _ in runs])) / number * 1e9, max(memory for _, memory in runs) / number
+
+
+def _reset_peak_memory() -> float:
+    Path("/proc/self/clear_refs").write_text("5")
+    return _peak_memory()
+
+
+def _peak_memory() -> float:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return float(line.split()[1]) * 1024
+
+
+def _table(rows: list[tuple[str, float, float | None]], number: int, synapse_model: str, indegree: int) -> str:
+    bytes_each = nest.GetDefaults(synapse_model).get("sizeof", 0)
+    recipe = rows[0][1]
+    lines = [
+        f"{number:,} {synapse_model} connections of {bytes_each} bytes, in-degree {indegree:,}; "
+        f"median of {_REPETITIONS}",
+        "",
+        "| way | ns per connection | times faster than the recipe | extra bytes per connection |",
+        "|---|---:|---:|---:|",
+    ]
+    for name, nanoseconds, memory in rows:
+        extra = "" if memory is None else f"{memory:,.2f}"
+        lines.append(f"| {name} | {nanoseconds:,.1f} | {recipe / nanoseconds:,.0f} | {extra} |")
+    times = {name.strip(): nanoseconds for name, nanoseconds, _ in rows}
+    for label in [name.removeprefix("in place, ") for name in times if name.startswith("in place, ")]:
+        ratio = times[f"in place, {label}"] / times[f"streaming read + read and write, {label}"]
+        lines.append(f"\nin place / streaming the same bytes, {label}: {ratio:.2f}")
+    return "\n".join(lines)

@@ -1,0 +1,93 @@
+"""Command line: `distnorm bench ...`, `distnorm build`. A wrong argument is one line and exit code 2, on rank 0 only."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from .errors import DistnormError
+
+_RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 0, or 2 for input that makes no sense."""
+    logging.basicConfig(format="distnorm: %(message)s", level=logging.WARNING)
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except DistnormError as error:
+        if _is_first_rank():
+            print(f"distnorm: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="distnorm", description="Keep the norms of incoming weights while NEST simulates.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
+    build.set_defaults(run=_build)
+    bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
+    which = bench.add_subparsers(required=True, metavar="BENCHMARK")
+    kernel = which.add_parser("kernel", help="nanoseconds per connection: documented recipe, PyNEST, in place, streaming")
+    kernel.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
+    kernel.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
+    kernel.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
+    kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
+    kernel.set_defaults(run=_bench_kernel)
+    overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
+    overhead.add_argument("model", help="Python file with build(...), such as jobs/balanced_stdp.py")
+    overhead.add_argument("--interval", type=float, default=100.0, help="ms between normalizations (default 100)")
+    overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
+    overhead.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of build(...)")
+    overhead.add_argument("--threads", type=_count, default=1, help="threads per rank (default 1)")
+    overhead.set_defaults(run=_bench_overhead)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong on rank 0 only."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        if _is_first_rank():
+            print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _is_first_rank() -> bool:
+    return all(os.environ.get(name, "0") == "0" for name in _RANK_VARIABLES)
+
+
+def _count(text: str) -> int:
+    value = int(float(text))
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _build(_: argparse.Namespace) -> None:
+    import nest
+
+    from .parallel import world
+    from .synapses.build import build_on
+
+    ranks = world(nest.build_info["have_mpi"])
+    path = build_on(nest, ranks)
+    if ranks.rank == 0:
+        print(path)
+
+
+def _bench_kernel(options: argparse.Namespace) -> None:
+    from .bench import kernel
+
+    print(kernel.run(options.connections, options.indegree, options.synapse_model, options.threads))
+
+
+def _bench_overhead(options: argparse.Namespace) -> None:
+    from .bench import overhead
+
+    print(overhead.run(options.model, options.set, options.interval, options.pairs, options.threads), end="")

@@ -1,0 +1,145 @@
+"""Drift of one rule: what is measured on a rank, and how the ranks' measurements merge.
+
+The drift of a target is |norm / target norm - 1| just before normalizing. A record holds maxima, integer counts and an
+exact sum in fixed point: merging is commutative and associative to the last bit, so it does not matter how the network
+is split into ranks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import WeightError
+from .node_ids import Int64Array
+from .norms import FloatArray, drift
+
+# Bins of the histogram: 16 to each factor of two from 2^-30 to 2^10, so a quantile is known to 1 part in 16. The bin is
+# read off the bits of the double (exponent and the upper 4 bits of the mantissa), the same on every machine.
+_MANTISSA_BITS = 4
+_SHIFT = np.uint64(52 - _MANTISSA_BITS)
+_LOWEST = int((np.float64(2.0**-30).view(np.uint64)) >> _SHIFT)
+_HIGHEST = int((np.float64(2.0**10).view(np.uint64)) >> _SHIFT)
+BINS = _HIGHEST - _LOWEST + 2
+_FRACTION = 2.0**32
+_LARGEST = 2.0**40
+
+RECORD = np.dtype(
+    [
+        ("max", np.float64),
+        ("worst_target", np.int64),  # node ID of the target with the largest drift; the smallest of several
+        ("sum_whole", np.int64),
+        ("sum_fraction", np.int64),  # in units of 2^-32
+        ("targets", np.int64),  # with a norm above zero: those that have a drift
+        ("no_input", np.int64),
+        ("zero_norm", np.int64),
+        ("connections", np.int64),
+        ("histogram", np.int64, BINS),
+    ]
+)
+_COUNTS = ("sum_whole", "sum_fraction", "targets", "no_input", "zero_norm", "connections", "histogram")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Drift of the targets of a rule over all ranks.
+
+    Attributes:
+        max: Largest drift; 0 without targets.
+        mean: Mean drift over the targets with a norm above zero.
+        worst_target: Node ID of the target with the largest drift; 0 without targets.
+        targets: Number of targets with a norm above zero.
+        no_input: Targets without a connection of the rule; left alone.
+        zero_norm: Targets whose weights are all zero; left alone.
+        connections: Connections in the norms.
+        histogram: Number of targets per bin of drift, shape (BINS,), int64.
+    """
+
+    max: float
+    mean: float
+    worst_target: int
+    targets: int
+    no_input: int
+    zero_norm: int
+    connections: int
+    histogram: npt.NDArray[np.int64]
+
+    def quantile(self, q: float) -> float:
+        """Drift that at least the fraction `q` of the targets does not exceed, rounded up by at most 1/16."""
+        if self.targets == 0:
+            return 0.0
+        enough = int(np.searchsorted(np.cumsum(self.histogram), q * self.targets))
+        if enough + 1 >= BINS:
+            return self.max
+        upper_edge = np.uint64((enough + _LOWEST) << int(_SHIFT)).view(np.float64)
+        return min(float(upper_edge), self.max)
+
+
+def summarize(norm: FloatArray, target_norm: FloatArray, counts: Int64Array, node_ids: Int64Array) -> npt.NDArray[np.void]:
+    """Record of the local targets of a rule.
+
+    Args:
+        norm: Norm of each target's incoming weights, shape (n,).
+        target_norm: What it should be, shape (n,); not read where `norm` is 0.
+        counts: Number of connections of each target, shape (n,).
+        node_ids: Node ID of each target, shape (n,).
+
+    Returns:
+        Array of shape () and dtype RECORD.
+
+    Raises:
+        WeightError: A norm is beyond 2^40 times its target.
+    """
+    record = np.zeros((), RECORD)
+    present = norm > 0
+    record["targets"] = present.sum()
+    record["no_input"] = (counts == 0).sum()
+    record["zero_norm"] = ((counts > 0) & ~present).sum()
+    record["connections"] = counts.sum()
+    if not present.any():
+        return record
+    values = drift(norm[present], target_norm[present])
+    ids = node_ids[present]
+    record["max"] = values.max()
+    record["worst_target"] = ids[values == values.max()].min()
+    if values.max() > _LARGEST:
+        raise WeightError(
+            f"neuron {record['worst_target']}: the norm of its incoming weights is {values.max():.3g} times its target; "
+            "look for a run-away learning rate or a wrong target_norm"
+        )
+    whole = np.floor(values)
+    record["sum_whole"] = whole.astype(np.int64).sum()
+    record["sum_fraction"] = ((values - whole) * _FRACTION).astype(np.int64).sum()
+    bins = np.clip((values.view(np.uint64) >> _SHIFT).astype(np.int64) - _LOWEST + 1, 0, BINS - 1)
+    record["histogram"] = np.bincount(bins, minlength=BINS)
+    return record
+
+
+def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
+    """Add the record(s) `other` to `into`, elementwise, in place."""
+    tie = other["max"] == into["max"]
+    larger = other["max"] > into["max"]
+    ids = np.stack((into["worst_target"], other["worst_target"]))
+    smallest = np.where((ids > 0).all(axis=0), ids.min(axis=0), ids.max(axis=0))
+    into["worst_target"] = np.where(tie, smallest, np.where(larger, ids[1], ids[0]))
+    into["max"] = np.maximum(into["max"], other["max"])
+    for name in _COUNTS:
+        into[name] += other[name]
+
+
+def read(record: npt.NDArray[np.void]) -> Drift:
+    """Readable form of one merged record."""
+    targets = int(record["targets"])
+    total = float(record["sum_whole"]) + float(record["sum_fraction"]) / _FRACTION
+    return Drift(
+        max=float(record["max"]),
+        mean=total / targets if targets else 0.0,
+        worst_target=int(record["worst_target"]),
+        targets=targets,
+        no_input=int(record["no_input"]),
+        zero_norm=int(record["zero_norm"]),
+        connections=int(record["connections"]),
+        histogram=record["histogram"].copy(),
+    )

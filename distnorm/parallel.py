@@ -1,0 +1,218 @@
+"""The ranks of a run: agreement, and an error on one rank becomes the same error on all.
+
+The only file that imports mpi4py. A NEST without MPI is one rank, and mpi4py is not imported then.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from . import drift
+from .errors import KINDS, DistnormError, MPIError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_TEXT_BYTES = 600
+_LAUNCHER_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+
+
+def _message_type(num_rules: int) -> np.dtype[np.void]:
+    """The one message of a normalization; its size depends on the number of rules only."""
+    return np.dtype(
+        [
+            ("error_kind", np.int64),  # position in KINDS + 1; 0: no error
+            ("error_rank", np.int64),
+            ("error_text", f"S{_TEXT_BYTES}"),
+            ("drift", drift.RECORD, (num_rules,)),
+        ]
+    )
+
+
+def _merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
+    """The error of the lowest rank wins; drift records add up."""
+    if other["error_kind"] and (not into["error_kind"] or other["error_rank"] < into["error_rank"]):
+        for name in ("error_kind", "error_rank", "error_text"):
+            into[name] = other[name]
+    drift.merge(into["drift"], other["drift"])
+
+
+class Ranks:
+    """All ranks of the run, by a communicator of their own.
+
+    Attributes:
+        rank: Number of this rank.
+        size: Number of ranks.
+    """
+
+    def __init__(self, communicator: Any = None) -> None:
+        """Wrap a duplicate of an mpi4py communicator; None is one process without MPI. Collective."""
+        self._comm = None if communicator is None else communicator.Dup()
+        self.rank: int = 0 if communicator is None else communicator.Get_rank()
+        self.size: int = 1 if communicator is None else communicator.Get_size()
+        self._types: dict[int, tuple[Any, Any]] = {}
+
+    def agree(self, records: npt.NDArray[np.void], error: Exception | None = None) -> npt.NDArray[np.void]:
+        """Merge drift records over all ranks, with one Allreduce of fixed size. Collective.
+
+        Args:
+            records: One record per rule of this rank, shape (rules,), dtype drift.RECORD.
+            error: What went wrong on this rank since the last agreement, or None.
+
+        Returns:
+            Merged records, shape (rules,).
+
+        Raises:
+            DistnormError: Some rank had an error; the same one on every rank.
+        """
+        message = np.zeros((), _message_type(len(records)))
+        message["drift"] = records
+        if error is not None:
+            known = next((i for i, kind in enumerate(KINDS) if type(error) is kind), 0)
+            message["error_kind"] = known + 1
+            message["error_rank"] = self.rank
+            text = str(error) if isinstance(error, DistnormError) else f"{type(error).__name__}: {error}"
+            message["error_text"] = text.encode()[:_TEXT_BYTES]
+        merged = self._allreduce(message)
+        if merged["error_kind"]:
+            text = bytes(merged["error_text"]).decode(errors="ignore")
+            where = f"rank {merged['error_rank']}: " if self.size > 1 else ""
+            raise KINDS[int(merged["error_kind"]) - 1](where + text) from error
+        result: npt.NDArray[np.void] = merged["drift"]
+        return result
+
+    def _allreduce(self, message: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        if self._comm is None or self.size == 1:
+            return message
+        num_rules = len(message["drift"])
+        if num_rules not in self._types:
+            self._types[num_rules] = self._message_operation(message.dtype)
+        datatype, operation = self._types[num_rules]
+        merged = np.empty_like(message)
+        self._comm.Allreduce([message, 1, datatype], [merged, 1, datatype], operation)
+        return merged
+
+    @staticmethod
+    def _message_operation(dtype: np.dtype[np.void]) -> tuple[Any, Any]:
+        from mpi4py import MPI
+
+        def operate(other: Any, into: Any, _: Any) -> None:
+            for a, b in zip(np.frombuffer(other, dtype), np.frombuffer(into, dtype), strict=True):
+                _merge(b, a)
+
+        # One element of a type as large as the message: MPI may cut between elements, never inside one.
+        return MPI.BYTE.Create_contiguous(dtype.itemsize).Commit(), MPI.Op.Create(operate, commute=True)
+
+    def together(self, action: Callable[[], T]) -> T:
+        """Run an action that may fail on some ranks; all raise if one does. Collective.
+
+        Raises:
+            DistnormError: The action failed on some rank; the same error on every rank.
+        """
+        error: Exception | None = None
+        result: Any = None
+        try:
+            result = action()
+        except Exception as exception:  # whatever it is, the other ranks must hear of it
+            error = exception
+        self.agree(np.zeros(0, drift.RECORD), error)
+        return result  # type: ignore[no-any-return]
+
+    def from_first(self, action: Callable[[], T]) -> T:
+        """Run an action on rank 0 only and hand its (picklable) result to all. Collective.
+
+        Raises:
+            DistnormError: The action failed; the same error on every rank.
+        """
+        result = self.together(lambda: action() if self.rank == 0 else None)
+        return result if self._comm is None else self._comm.bcast(result)  # type: ignore[no-any-return, return-value]
+
+    def leads_node(self) -> bool:
+        """Whether this is the lowest rank on its node. Collective."""
+        if self._comm is None:
+            return True
+        from mpi4py import MPI
+
+        node = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
+        leads = bool(node.Get_rank() == 0)
+        node.Free()
+        return leads
+
+    def gather(self, value: T) -> list[T] | None:
+        """Picklable values of all ranks by rank, on rank 0; None on the others. Collective."""
+        if self._comm is None:
+            return [value]
+        return self._comm.gather(value)  # type: ignore[no-any-return]
+
+    def barrier(self) -> None:
+        """Wait for all ranks. Collective."""
+        if self._comm is not None:
+            self._comm.Barrier()
+
+    def abort(self) -> None:
+        """End all ranks at once, from any of them, with exit code 1; does nothing on a single rank."""
+        if self._comm is not None and self.size > 1:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self._comm.Abort(1)
+
+
+def world(nest_has_mpi: bool) -> Ranks:
+    """All ranks of this run. Call after `import nest`. Collective.
+
+    Raises:
+        MPIError: NEST and mpi4py use different MPI libraries, mpi4py is missing, or the number of processes that were
+            started is not the number of ranks that NEST has.
+    """
+    if nest_has_mpi:
+        _check_same_library()
+        from mpi4py import MPI
+
+        ranks = Ranks(MPI.COMM_WORLD)
+    else:
+        ranks = Ranks()
+    started = max((int(os.environ.get(name, 1)) for name in _LAUNCHER_SIZES), default=1)
+    if started > ranks.size:
+        raise MPIError(
+            f"{started} processes were started, but NEST runs with {ranks.size} MPI rank(s); "
+            + ("start them with the mpiexec of NEST's own MPI" if nest_has_mpi else "this NEST was built without MPI")
+        )
+    return ranks
+
+
+def _check_same_library() -> None:
+    """Compare the MPI libraries of NEST (loaded by now) and mpi4py before mpi4py.MPI is imported.
+
+    Two MPI libraries in one process end in a segmentation fault, too late for a message.
+    """
+    if "mpi4py.MPI" in sys.modules or not sys.platform.startswith("linux"):
+        return
+    try:
+        spec = importlib.util.find_spec("mpi4py.MPI")
+    except ModuleNotFoundError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise MPIError("this NEST has MPI, but mpi4py is not installed; install mpi4py built for the same MPI library")
+    pattern = re.compile(rb"libmpi[a-z_]*\.so[.0-9]*")
+    loaded = {Path(path).name for path in _loaded_libraries() if pattern.match(Path(path).name.encode())}
+    wanted = {name.decode() for name in pattern.findall(Path(spec.origin).read_bytes())}
+    if loaded and wanted and not any(have.startswith(want) for have in loaded for want in wanted):
+        raise MPIError(
+            f"NEST uses the MPI library {', '.join(sorted(loaded))}, mpi4py ({spec.origin}) wants "
+            f"{', '.join(sorted(wanted))}; install an mpi4py for NEST's MPI, and unset MPI4PY_MPIABI and MPI4PY_LIBMPI"
+        )
+
+
+def _loaded_libraries() -> set[str]:
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    return {line.split(maxsplit=5)[5] for line in lines if ".so" in line and len(line.split(maxsplit=5)) == 6}
