@@ -1,4 +1,4 @@
-"""Command line: `distnorm bench ...`, `distnorm build`. A wrong argument is one line and exit code 2, on rank 0 only."""
+"""Command line. A wrong argument is one line and exit code 2, on rank 0 only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     build.set_defaults(run=_build)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
     which = bench.add_subparsers(required=True, metavar="BENCHMARK")
-    kernel = which.add_parser("kernel", help="nanoseconds per connection: documented recipe, PyNEST, in place, streaming")
+    kernel = which.add_parser(
+        "kernel", help="nanoseconds per connection: documented recipe, PyNEST, in place, streaming"
+    )
     kernel.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
     kernel.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
     kernel.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")

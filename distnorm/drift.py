@@ -77,7 +77,9 @@ class Drift:
         return min(float(upper_edge), self.max)
 
 
-def summarize(norm: FloatArray, target_norm: FloatArray, counts: Int64Array, node_ids: Int64Array) -> npt.NDArray[np.void]:
+def summarize(
+    norm: FloatArray, target_norm: FloatArray, counts: Int64Array, node_ids: Int64Array
+) -> npt.NDArray[np.void]:
     """Record of the local targets of a rule.
 
     Args:
@@ -106,8 +108,8 @@ def summarize(norm: FloatArray, target_norm: FloatArray, counts: Int64Array, nod
     record["worst_target"] = ids[values == values.max()].min()
     if values.max() > _LARGEST:
         raise WeightError(
-            f"neuron {record['worst_target']}: the norm of its incoming weights is {values.max():.3g} times its target; "
-            "look for a run-away learning rate or a wrong target_norm"
+            f"neuron {record['worst_target']}: the norm of its incoming weights is {values.max():.3g} times its "
+            "target; look for a run-away learning rate or a wrong target_norm"
         )
     whole = np.floor(values)
     record["sum_whole"] = whole.astype(np.int64).sum()

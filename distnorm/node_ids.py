@@ -1,4 +1,4 @@
-"""Sets of NEST node IDs as runs: an int64 array of shape (n, 2) with sorted, disjoint rows [first, last], both inclusive.
+"""Sets of NEST node IDs as runs: int64 of shape (n, 2), sorted, disjoint rows [first, last], both inclusive.
 
 A population is a handful of runs however large it is, so a rank needs no memory for the neurons of other ranks.
 """
@@ -29,7 +29,9 @@ def as_id_array(nodes: Any, what: str) -> Int64Array:
     if array.size == 0:
         raise RuleError(f"{what} is empty; give at least one node, or None for all")
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise RuleError(f"{what} holds {array.ravel()[0]!r}; give a NodeCollection, a list of node IDs, or None for all")
+        raise RuleError(
+            f"{what} holds {array.ravel()[0]!r}; give a NodeCollection, a list of node IDs, or None for all"
+        )
     if array.min() < 1:
         raise RuleError(f"{what} holds node ID {array.min()}; node IDs of NEST start at 1")
     if np.unique(array).size != array.size:

@@ -1,11 +1,11 @@
 """The loop, and the only place that knows it.
 
-    simulate  one interval                                                  all ranks, inside NEST
-    measure   sums of |w|^p and counts per local target                     synapses, in place
-    summarize norms, drift -> one record per rule                           drift
-    agree     records and errors of all ranks, ONE Allreduce                parallel
-    rescale   w *= target norm / norm per local target                      synapses, in place
-    next      interval from the agreed drift, the same on every rank        interval
+simulate  one interval                                                  all ranks, inside NEST
+measure   sums of |w|^p and counts per local target                     synapses, in place
+summarize norms, drift -> one record per rule                           drift
+agree     records and errors of all ranks, ONE Allreduce                parallel
+rescale   w *= target norm / norm per local target                      synapses, in place
+next      interval from the agreed drift, the same on every rank        interval
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ import numpy.typing as npt
 
 from . import drift, norms, parallel
 from .drift import Drift
-from .errors import CallbackError, DistnormError, RuleError, WeightError
+from .errors import CallbackError, RuleError, WeightError
+from .initial import TargetNorms
 from .interval import FixedInterval, Interval
 from .norms import FloatArray
 from .rule import Rule, check_disjoint
@@ -102,11 +103,12 @@ class Normalizer:
         self._on_normalize = on_normalize
         self._way: Way = way
         self._synapses: list[Synapses] = []
-        self._initial_norms: list[dict[int, float]] = [{} for _ in self.rules]
+        self._target_norms = [TargetNorms(rule) for rule in self.rules]
         self._pending: Exception | None = None
         self._resolution_ms = float(nest.resolution)
         self._simulate_seconds = 0.0
         self._elapsed = 0
+        self._state: Any
         interval_ms, self._state = self._interval.first()
         self._steps_left = self._steps(interval_ms, "interval")
         self.log: list[Normalization] = []
@@ -181,23 +183,12 @@ class Normalizer:
                 sums, counts = synapses.measure()
                 _check_finite(synapses, sums)
                 norm = norms.norms(sums, synapses.rule.power)
-                target = self._target_norms(i, synapses, norm)
+                target = self._target_norms[i].of(synapses.node_ids, norm)
                 records[i] = drift.summarize(norm, target, counts, synapses.node_ids)
                 factors.append(norms.factors(norm, target))
         except Exception as error:  # the other ranks must hear of it in the agreement
             return records, [], error
         return records, factors, None
-
-    def _target_norms(self, index: int, synapses: Synapses, norm: FloatArray) -> FloatArray:
-        target = synapses.rule.target_norms(synapses.node_ids)
-        unset = np.isnan(target)
-        if unset.any():  # "initial"
-            known = self._initial_norms[index]
-            for node_id, value in zip(synapses.node_ids.tolist(), norm.tolist(), strict=True):
-                if value > 0:
-                    known.setdefault(node_id, value)
-            target = np.array([known.get(node_id, np.nan) for node_id in synapses.node_ids.tolist()])
-        return target
 
     def _choose_next(self, done: Normalization) -> None:
         if self.log:
@@ -239,7 +230,8 @@ class Normalizer:
         if time_ms < 0 or abs(steps * self._resolution_ms - time_ms) > 1e-6 * self._resolution_ms * max(steps, 1):
             near = max(steps, 1) * self._resolution_ms
             raise RuleError(
-                f"{what} is {time_ms} ms, not a multiple of the resolution of {self._resolution_ms} ms; {near:g} ms would be"
+                f"{what} is {time_ms} ms, not a multiple of the resolution of {self._resolution_ms} ms; "
+                f"{near:g} ms would be"
             )
         if steps == 0 and what == "interval":
             raise RuleError(f"{what} is {time_ms} ms, less than the resolution of {self._resolution_ms} ms")
@@ -261,9 +253,6 @@ def _check_finite(synapses: Synapses, sums: FloatArray) -> None:
     wrong = np.flatnonzero(~np.isfinite(sums))
     if wrong.size:
         raise WeightError(
-            f"neuron {synapses.node_ids[wrong[0]]} has an incoming {' or '.join(synapses.rule.synapse_models)} weight that is "
-            f"not finite ({wrong.size} such neurons on this rank); find what made it with nest.GetConnections(target=...)"
+            f"neuron {synapses.node_ids[wrong[0]]} has an incoming {' or '.join(synapses.rule.synapse_models)} weight "
+            f"that is not finite ({wrong.size} such neurons on this rank); find it with nest.GetConnections(target=...)"
         )
-
-
-__all__ = ["DistnormError", "Normalization", "Normalizer"]

@@ -5,6 +5,7 @@ The only file that imports mpi4py. A NEST without MPI is one rank, and mpi4py is
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 import os
@@ -135,7 +136,7 @@ class Ranks:
             DistnormError: The action failed; the same error on every rank.
         """
         result = self.together(lambda: action() if self.rank == 0 else None)
-        return result if self._comm is None else self._comm.bcast(result)  # type: ignore[no-any-return, return-value]
+        return result if self._comm is None else self._comm.bcast(result)  # type: ignore[return-value]
 
     def leads_node(self) -> bool:
         """Whether this is the lowest rank on its node. Collective."""
@@ -167,8 +168,9 @@ class Ranks:
             self._comm.Abort(1)
 
 
+@functools.cache  # MPI has room for few communicators and operations, and a session may make many Normalizers
 def world(nest_has_mpi: bool) -> Ranks:
-    """All ranks of this run. Call after `import nest`. Collective.
+    """All ranks of this run, the same object each time. Call after `import nest`. Collective at the first call.
 
     Raises:
         MPIError: NEST and mpi4py use different MPI libraries, mpi4py is missing, or the number of processes that were
@@ -181,7 +183,7 @@ def world(nest_has_mpi: bool) -> Ranks:
         ranks = Ranks(MPI.COMM_WORLD)
     else:
         ranks = Ranks()
-    started = max((int(os.environ.get(name, 1)) for name in _LAUNCHER_SIZES), default=1)
+    started = max((int(os.environ.get(name, "1")) for name in _LAUNCHER_SIZES), default=1)
     if started > ranks.size:
         raise MPIError(
             f"{started} processes were started, but NEST runs with {ranks.size} MPI rank(s); "
@@ -199,10 +201,12 @@ def _check_same_library() -> None:
         return
     try:
         spec = importlib.util.find_spec("mpi4py.MPI")
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, RuntimeError):  # not installed; no library for it found
         spec = None
     if spec is None or spec.origin is None:
-        raise MPIError("this NEST has MPI, but mpi4py is not installed; install mpi4py built for the same MPI library")
+        raise MPIError(
+            "this NEST has MPI, but mpi4py or its MPI library was not found; install mpi4py for the same MPI library"
+        )
     pattern = re.compile(rb"libmpi[a-z_]*\.so[.0-9]*")
     loaded = {Path(path).name for path in _loaded_libraries() if pattern.match(Path(path).name.encode())}
     wanted = {name.decode() for name in pattern.findall(Path(spec.origin).read_bytes())}

@@ -21,8 +21,8 @@ class Rule:
 
     The incoming connections are those of the given synapse models, from the given sources, onto the target; their
     weights enter one norm together and are multiplied by one factor, so signs stay. Connections from devices, and onto
-    anything that is not a neuron, do not belong to a rule. A target without such a connection, or whose norm is zero, is
-    left alone and counted.
+    anything that is not a neuron, do not belong to a rule. A target without such a connection, or whose norm is zero,
+    is left alone and counted.
 
     Attributes:
         synapse_model: Name of a synapse model of NEST, or several, whose weights enter the norm together.
@@ -64,7 +64,9 @@ class Rule:
         """Positive norms by ascending target ID, shape (number of targets,) or (1,); None for "initial"."""
         if isinstance(self.target_norm, str):
             if self.target_norm != "initial":
-                raise RuleError(f'target_norm is {self.target_norm!r}; give a positive number, one per target, or "initial"')
+                raise RuleError(
+                    f'target_norm is {self.target_norm!r}; give a positive number, one per target, or "initial"'
+                )
             return None
         try:
             values = np.atleast_1d(np.asarray(self.target_norm, dtype=np.float64))
@@ -78,10 +80,14 @@ class Rule:
         if np.ndim(self.target_norm) == 0:
             return values
         if self.targets is None:
-            raise RuleError(f"target_norm has {values.size} values but targets is None; name the targets they belong to")
+            raise RuleError(
+                f"target_norm has {values.size} values but targets is None; name the targets they belong to"
+            )
         ids = as_id_array(self.targets, "targets")
         if values.shape != ids.shape:
-            raise RuleError(f"target_norm has {values.size} values for {ids.size} targets; give one per target, or one number")
+            raise RuleError(
+                f"target_norm has {values.size} values for {ids.size} targets; give one per target, or one number"
+            )
         return values[np.argsort(ids)]
 
     @property
@@ -89,11 +95,15 @@ class Rule:
         """The p of the norm (sum |w|^p)^(1/p)."""
         return NORM_POWERS[self.norm]
 
+    @property
+    def target_norm_is_given(self) -> bool:
+        """False for "initial"."""
+        return self._norms is not None
+
     def target_norms(self, node_ids: Int64Array) -> npt.NDArray[np.float64]:
-        """Target norm of each of the given targets, shape of `node_ids`; NaN where "initial" decides."""
+        """Target norm of each of the given targets, shape of `node_ids`; not for "initial"."""
         norms = self._norms
-        if norms is None:
-            return np.full(node_ids.shape, np.nan)
+        assert norms is not None  # see target_norm_is_given
         if np.ndim(self.target_norm) == 0:
             return np.full(node_ids.shape, norms[0])
         runs = self.target_runs
@@ -101,7 +111,8 @@ class Rule:
         lengths = runs[:, 1] - runs[:, 0] + 1
         first_position = np.concatenate(([0], np.cumsum(lengths)[:-1]))
         run = np.searchsorted(runs[:, 1], node_ids)
-        return norms[first_position[run] + node_ids - runs[run, 0]]
+        result: npt.NDArray[np.float64] = norms[first_position[run] + node_ids - runs[run, 0]]
+        return result
 
 
 def _names(synapse_model: Any) -> tuple[str, ...]:

@@ -80,11 +80,16 @@ def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, 
     _, counts = synapses.measure()
     number = int(counts.sum())
     label = f"{threads} thread{'s' if threads > 1 else ''}"
+
+    def stream_twice() -> None:
+        synapses.stream(False)
+        synapses.stream(True)
+
     result = [
         (f"in place, {label}", *_best(normalize, number)),
-        (f"  measure, {label}", *_best(lambda: synapses.measure(), number)),
+        (f"  measure, {label}", *_best(synapses.measure, number)),
         (f"  streaming read, {label}", *_best(lambda: synapses.stream(False), number)),
-        (f"  streaming read + read and write, {label}", *_best(lambda: (synapses.stream(False), synapses.stream(True)), number)),
+        (f"  streaming read + read and write, {label}", *_best(stream_twice, number)),
     ]
     synapses.close()
     return result
@@ -93,7 +98,7 @@ def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, 
 def _recipe(synapse_model: str, threads: int) -> tuple[str, float, float | None]:
     """The loop of NEST's documentation (synapses/weight_normalization), with its GetConnections per neuron."""
     population = nest.GetNodes({"element_type": "neuron"})
-    picked = population[:: max(1, len(population) // _RECIPE_NEURONS)][:_RECIPE_NEURONS]
+    picked = population[:: max(1, len(population) // _RECIPE_NEURONS)]
     done = 0
 
     def normalize() -> None:

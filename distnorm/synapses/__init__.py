@@ -78,7 +78,9 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
             ranks.together(lambda synapses=synapses: synapses.verify(nest))  # type: ignore[misc]
             opened.append(synapses)
         elif way == "inplace":
-            raise KernelError(f"the kernel does not know all of {', '.join(rule.synapse_models)}; use way='auto' or 'pynest'")
+            raise KernelError(
+                f"the kernel does not know all of {', '.join(rule.synapse_models)}; use way='auto' or 'pynest'"
+            )
         else:
             reason = f"the kernel does not know all of {', '.join(rule.synapse_models)}"
             opened.append(_through_pynest(nest, rule, ranks, reason))

@@ -28,7 +28,16 @@ log = logging.getLogger(__name__)
 _SOURCE = Path(__file__).with_name("kernel.cpp")
 # Boost, ltdl and GSL headers need not be installed: kernel.cpp does without Boost, and an lt_dlhandle is a pointer.
 _LTDL_STAND_IN = "typedef struct lt__handle* lt_dlhandle;\n"
-_FLAGS = ("-std=c++20", "-O3", "-DNDEBUG", "-fopenmp", "-fPIC", "-shared", "-ffp-contract=off", "-Wno-non-template-friend")
+_FLAGS = (
+    "-std=c++20",
+    "-O3",
+    "-DNDEBUG",
+    "-fopenmp",
+    "-fPIC",
+    "-shared",
+    "-ffp-contract=off",
+    "-Wno-non-template-friend",
+)
 
 
 def cache_folder() -> Path:
@@ -84,10 +93,14 @@ def _compile(command: Sequence[str], models: str, target: Path, version: str) ->
             )
             if done.returncode:
                 errors = [line for line in done.stderr.splitlines() if "error" in line][:3] or [done.stderr[-300:]]
-                raise KernelError(f"the kernel does not compile for NEST {version} with {command[0]}: {'; '.join(errors)}")
+                raise KernelError(
+                    f"the kernel does not compile for NEST {version} with {command[0]}: {'; '.join(errors)}"
+                )
             output.replace(target)
     except OSError as error:
-        raise KernelError(f"cannot compile into {target.parent}: {error}; set DISTNORM_CACHE to a writable folder") from None
+        raise KernelError(
+            f"cannot compile into {target.parent}: {error}; set DISTNORM_CACHE to a writable folder"
+        ) from None
 
 
 def _headers(nest: Any) -> Path:
@@ -117,7 +130,9 @@ def _mpi_flags(headers: Path) -> list[str]:
     own = Path(sys.prefix, "bin", "mpicxx")
     wrapper = str(own) if own.exists() else shutil.which("mpicxx")
     if not wrapper:
-        raise KernelError("this NEST has MPI, but no mpicxx was found to say where mpi.h is; load the MPI that NEST was built with")
+        raise KernelError(
+            "this NEST has MPI, but no mpicxx was found to say where mpi.h is; load the MPI that NEST was built with"
+        )
     for option in ("-show", "--showme"):
         shown = subprocess.run([wrapper, option], capture_output=True, text=True, check=False)
         if shown.returncode == 0:

@@ -114,12 +114,14 @@ class InPlace:
             KernelError: They differ; nothing has been written.
         """
         if not nest.keep_source_table:
-            log.warning("keep_source_table is off: the kernel is used without comparing a sample of weights with PyNEST")
+            log.warning(
+                "keep_source_table is off: the kernel is used without comparing a sample of weights with PyNEST"
+            )
             return
         devices = np.array(nest.GetNodes({"element_type": "stimulator"}, local_only=True).tolist() or [0])
         sums, counts = self.measure()
         connected = np.flatnonzero(counts)
-        # GetConnections is collective while connections are new, so a rank without any asks for a target it does not have.
+        # GetConnections is collective while connections are new: a rank without any asks too.
         sample = connected[np.linspace(0, len(connected) - 1, _CHECKED_TARGETS).astype(int)] if len(connected) else []
         asked = nest.NodeCollection(sorted(set(self.node_ids[sample]))) if len(sample) else nest.NodeCollection([1])
         found: dict[int, list[float]] = {}
@@ -149,8 +151,9 @@ class InPlace:
         )
         if weight[0] != status["weight"] or target[0] != status["target"]:
             raise KernelError(
-                f"{status['synapse_model']} connection onto neuron {status['target']}: the kernel reads weight {weight[0]!r} "
-                f"of neuron {target[0]}, PyNEST {status['weight']!r}; the kernel does not fit this NEST, use way='pynest'"
+                f"{status['synapse_model']} connection onto neuron {status['target']}: the kernel reads weight "
+                f"{weight[0]!r} of neuron {target[0]}, PyNEST {status['weight']!r}; the kernel does not fit this NEST, "
+                "use way='pynest'"
             )
 
     def _check(self, code: int) -> None:
@@ -167,4 +170,8 @@ def _statuses(connections: Any) -> list[dict[str, Any]]:
     values = connections.get(keys) if len(connections) else {}
     if len(connections) == 1:
         values = {key: [values[key]] if np.ndim(values[key]) == 0 else values[key] for key in keys}
-    return [dict(zip(keys, row, strict=True)) for row in zip(*(values[key] for key in keys), strict=True)] if values else []
+    return (
+        [dict(zip(keys, row, strict=True)) for row in zip(*(values[key] for key in keys), strict=True)]
+        if values
+        else []
+    )

@@ -1,4 +1,4 @@
-"""What NEST's synapse models allow: those with a weight of their own per connection, and those that cannot be normalized.
+"""What NEST's synapse models allow: which have a weight per connection, and which cannot be normalized.
 
 A model made with `nest.CopyModel` has a name of its own but the parameters and the size of the model it came from; by
 these it is recognized.
@@ -26,7 +26,7 @@ _REFUSED = {
     "static_synapse_hom_w": _HOMOGENEOUS.format("static_synapse"),
     "tsodyks_synapse_hom": _HOMOGENEOUS.format("tsodyks_synapse"),
     "urbanczik_synapse": "recomputes its weight from the initial one at each spike, so a written weight would be lost",
-    "stdp_facetshw_synapse_hom": "re-quantizes its weight in a cycle that depends on the split into ranks; use stdp_synapse_hom",
+    "stdp_facetshw_synapse_hom": "re-quantizes weights in a cycle that depends on the ranks; use stdp_synapse_hom",
     "gap_junction": _NO_SPIKES,
     "rate_connection_instantaneous": _NO_SPIKES,
     "rate_connection_delayed": _NO_SPIKES,

@@ -53,7 +53,7 @@ class ThroughPyNEST:
 
     def _batches(self) -> Iterator[tuple[int, int, Any, Int64Array, FloatArray]]:
         """First and last + 1 target, connections, and their target numbers and weights; collective at the first."""
-        # While connections are new, GetConnections is collective: every rank calls it here, however many targets it has.
+        # GetConnections is collective while connections are new: every rank calls it here, with or without targets.
         self._nest.GetConnections(source=self._nest.NodeCollection([1]), synapse_model=self.rule.synapse_models[0])
         first, seen = 0, 0
         while first < len(self.node_ids):

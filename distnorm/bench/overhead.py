@@ -1,0 +1,108 @@
+"""What normalization adds to a simulation: its share of wall time, and observed against plain.
+
+Stretches of plain `nest.Simulate` and of an observing Normalizer alternate on one network in one run, so that slow
+changes of the machine hit both alike. Before each stretch the weights are normalized outside the clocks, which keeps
+the network in its regime.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nest
+import numpy as np
+
+from ..job import load_build, parameters
+from ..normalizer import Normalization, Normalizer
+from ..parallel import world
+from ..rule import Rule
+
+_INTERVALS_PER_STRETCH = 5
+_WARM_UP_MS = 500.0
+_OWN = ("measure", "agree", "rescale")
+
+
+def run(model: str, settings: list[str], interval_ms: float, pairs: int, threads: int) -> str:
+    """Measure on all ranks; the report on rank 0, nothing on the others. Collective.
+
+    Args:
+        model: Path of a Python file whose `build(...)` returns `excitatory`, `spikes`, `synapse_model` and
+            `target_norm_mV`, as jobs/balanced_stdp.py does.
+        settings: Parameters of `build` as "name=value".
+        interval_ms: Time between normalizations in ms.
+        pairs: Number of plain and of observed stretches.
+        threads: Threads per rank.
+
+    Raises:
+        DistnormError: The file or a setting makes no sense.
+    """
+    build = load_build(Path(model))
+    arguments = parameters(build, settings)
+    ranks = world(nest.build_info["have_mpi"])
+    nest.ResetKernel()
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    nest.local_num_threads = threads
+    network = build(**arguments)
+    rule = Rule(network.synapse_model, targets=network.excitatory, target_norm=network.target_norm_mV)
+    keep = Normalizer(rule, interval=interval_ms)
+    watch = Normalizer(rule, interval=interval_ms, observe=True)
+    keep.simulate(_WARM_UP_MS)
+    watch.normalize()
+
+    stretch_ms = _INTERVALS_PER_STRETCH * interval_ms
+    ratios = []
+    for _ in range(pairs):
+        keep.normalize()
+        plain = _seconds(nest.Simulate, stretch_ms)
+        keep.normalize()
+        ratios.append(_seconds(watch.simulate, stretch_ms) / plain)
+
+    keep.normalize()
+    done, events = len(keep.log), network.spikes.n_events
+    keep.simulate(pairs * stretch_ms)
+    spikes = ranks.gather(network.spikes.n_events - events)
+    all_logs = ranks.gather([each.seconds for each in keep.log[done:]])
+    if spikes is None or all_logs is None:
+        return ""
+    rate = sum(spikes) / len(network.recorded) / (pairs * stretch_ms) * 1e3
+    return _report(keep.log[done:], all_logs, ratios, rate, ranks.size, threads, interval_ms)
+
+
+def _seconds(action: Callable[[float], object], argument: float) -> float:
+    start = time.perf_counter()
+    action(argument)
+    return time.perf_counter() - start
+
+
+def _report(
+    log: list[Normalization],
+    seconds_by_rank: list[list[dict[str, float]]],
+    ratios: list[float],
+    rate: float,
+    ranks: int,
+    threads: int,
+    interval_ms: float,
+) -> str:
+    totals = {name: [sum(s[name] for s in rank) for rank in seconds_by_rank] for name in ("simulate", *_OWN)}
+    wall = [sum(totals[name][i] for name in totals) for i in range(ranks)]
+    shares = [sum(totals[name][i] for name in _OWN) / wall[i] for i in range(ranks)]
+    drifts = [each.drift_max for each in log]
+    lines = [
+        f"{log[-1].drifts[0].connections:,} plastic connections, {rate:.1f} spikes/s, {ranks} ranks x {threads} "
+        f"threads, interval {interval_ms:g} ms, {len(log)} normalizations, largest drift {min(drifts):.2%} "
+        f"to {max(drifts):.2%}",
+        "",
+        "| phase | ms per normalization, mean over ranks | share of wall time |",
+        "|---|---:|---:|",
+    ]
+    for name, values in totals.items():
+        lines.append(f"| {name} | {np.mean(values) / len(log) * 1e3:.2f} | {np.mean(values) / np.mean(wall):.2%} |")
+    lines += [
+        "",
+        f"(measure + agree + rescale) / wall: {max(shares):.2%} on the rank where it is largest",
+        f"observed / plain, {len(ratios)} interleaved pairs: median {np.median(ratios):.3f}, "
+        f"range {min(ratios):.3f} to {max(ratios):.3f}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,86 @@
+"""The loop: intervals, several calls, observing, networks that change."""
+
+import nest
+import numpy as np
+import pytest
+from networks import TARGET_NORM, connections, network, norms_by_target, reset
+
+import distnorm
+
+pytestmark = pytest.mark.mpi
+
+RULE = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
+
+
+def state():
+    return connections(["stdp_synapse"])[2]
+
+
+def test_several_calls_are_one_long_call():
+    results = []
+    for calls in ([100.0], [7.0, 0.1, 52.9, 40.0], [30.0, 70.0]):
+        reset()
+        network()
+        normalizer = distnorm.Normalizer(RULE, interval=30.0)
+        for time_ms in calls:
+            normalizer.simulate(time_ms)
+        results.append((state(), [each.time_ms for each in normalizer.log], normalizer.next_interval))
+    assert results[0][1] == [0.0, 30.0, 60.0, 90.0] and results[0][2] == pytest.approx(20.0)
+    for weights, times, left in results[1:]:
+        assert np.array_equal(weights, results[0][0])
+        assert times == results[0][1] and left == pytest.approx(results[0][2])
+
+
+def test_simulate_is_simulate_and_normalize():
+    reset()
+    network()
+    distnorm.Normalizer(RULE, interval=25.0).simulate(75.0)
+    in_one = state()
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(RULE)
+    normalizer()
+    for _ in range(3):
+        nest.Simulate(25.0)
+        normalizer()
+    assert np.array_equal(in_one, state())
+
+
+def test_observing_changes_nothing():
+    def run(observe):
+        reset()
+        population = network()
+        recorder = nest.Create("spike_recorder")
+        nest.Connect(population, recorder)
+        if observe:
+            normalizer = distnorm.Normalizer(RULE, interval=13.0, observe=True)
+            normalizer.simulate(200.0)
+            assert len(normalizer.log) == 16 and normalizer.log[-1].drift_max > 0
+        else:
+            nest.Simulate(200.0)
+        events = recorder.events
+        order = np.lexsort((events["senders"], events["times"]))
+        return events["senders"][order], events["times"][order], state()
+
+    plain, observed = run(False), run(True)
+    assert len(plain[0]) > 0 and all(np.array_equal(a, b) for a, b in zip(plain, observed, strict=True))
+
+
+@pytest.mark.parametrize("way", ["inplace", "pynest"])
+def test_neurons_and_connections_made_between_simulates_are_picked_up(way):
+    reset()
+    population = network()
+    normalizer = distnorm.Normalizer(RULE, interval=10.0, way=way)
+    normalizer.simulate(10.0)
+    more = nest.Create("iaf_psc_delta", 5)
+    nest.Connect(population, more, syn_spec={"synapse_model": "stdp_synapse", "weight": 0.3, "delay": 1.5})
+    normalizer.simulate(10.0)
+    assert normalizer.log[-1].drifts[0].targets == len(population) + 5
+    assert all(abs(norm / TARGET_NORM - 1) <= 1e-12 for norm in norms_by_target(["stdp_synapse"]).values())
+
+
+def test_time_that_is_no_multiple_of_the_resolution():
+    reset()
+    network()
+    with pytest.raises(distnorm.RuleError, match=r"time to simulate is 10\.05 ms"):
+        distnorm.Normalizer(RULE).simulate(10.05)

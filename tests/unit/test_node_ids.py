@@ -1,0 +1,70 @@
+"""Sets of node IDs as runs, against the sets of Python."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distnorm import RuleError
+from distnorm.node_ids import as_id_array, contains, overlap, runs_of
+
+relaxed = settings(deadline=None)
+id_sets = st.sets(st.integers(1, 40), min_size=1)
+
+
+def ids_in(runs):
+    return [node_id for first, last in runs.tolist() for node_id in range(first, last + 1)]
+
+
+@relaxed
+@given(id_sets, st.data())
+def test_runs_hold_the_ids_sorted_and_apart(ids, data):
+    runs = runs_of(data.draw(st.permutations(sorted(ids))), "targets")
+    assert ids_in(runs) == sorted(ids)
+    assert np.all(runs[1:, 0] > runs[:-1, 1] + 1)
+
+
+@relaxed
+@given(id_sets, st.lists(st.integers(0, 45)))
+def test_contains_agrees_with_in(ids, asked):
+    runs = runs_of(ids, "targets")
+    assert contains(runs, np.array(asked, dtype=np.int64)).tolist() == [node_id in ids for node_id in asked]
+
+
+@relaxed
+@given(id_sets, id_sets)
+def test_overlap_agrees_with_intersection(a, b):
+    assert overlap(runs_of(a, "targets"), runs_of(b, "targets")) == bool(a & b)
+
+
+@pytest.mark.parametrize(("a", "b"), [(None, None), (None, [3]), ([3], None)])
+def test_all_nodes_overlap_with_any(a, b):
+    assert overlap(*(None if ids is None else runs_of(ids, "targets") for ids in (a, b)))
+
+
+@pytest.mark.parametrize("given_as", [list, tuple, iter, np.array, lambda ids: np.array(ids, dtype=np.uint32)])
+def test_ids_come_in_the_given_order_as_int64(given_as):
+    ids = as_id_array(given_as([7, 2, 9]), "targets")
+    assert ids.tolist() == [7, 2, 9]
+    assert ids.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("nodes", "value"),
+    [
+        ([], "empty"),
+        (np.array([], dtype=np.int64), "empty"),
+        (17, "17"),
+        ("abc", "abc"),
+        ([2.5], "2.5"),
+        (["abc"], "abc"),
+        ([True], "True"),
+        ([[17, 18]], "17"),
+        ([3, 0], "node ID 0"),
+        ([3, -8], "node ID -8"),
+        ([6, 17, 5, 17], "node ID 17 twice"),
+    ],
+)
+def test_a_refusal_names_the_argument_and_the_value(nodes, value):
+    with pytest.raises(RuleError, match=rf"^sources .*{value}"):
+        runs_of(nodes, "sources")
