@@ -1,10 +1,14 @@
 """distnorm keeps the norm of each neuron's incoming weights while NEST simulates, on any number of ranks."""
 
+from typing import TYPE_CHECKING, Any
+
 from .drift import Drift
 from .errors import CallbackError, DistnormError, KernelError, MPIError, RuleError, WeightError
 from .interval import FixedInterval, Interval
-from .normalizer import Normalization, Normalizer
 from .rule import Rule
+
+if TYPE_CHECKING:
+    from .normalizer import Normalization, Normalizer
 
 __all__ = [
     "CallbackError",
@@ -20,3 +24,12 @@ __all__ = [
     "RuleError",
     "WeightError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import NEST with the names that need it, not before."""
+    if name in ("Normalization", "Normalizer"):
+        from . import normalizer
+
+        return getattr(normalizer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

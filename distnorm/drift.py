@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from . import norms
 from .errors import WeightError
 from .node_ids import Int64Array
-from .norms import FloatArray, drift
+from .norms import FloatArray
 
 # Bins of the histogram: 16 to each factor of two from 2^-30 to 2^10, so a quantile is known to 1 part in 16. The bin is
 # read off the bits of the double (exponent and the upper 4 bits of the mantissa), the same on every machine.
@@ -42,7 +43,7 @@ RECORD = np.dtype(
 _COUNTS = ("sum_whole", "sum_fraction", "targets", "no_input", "zero_norm", "connections", "histogram")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drift:
     """Drift of the targets of a rule over all ranks.
 
@@ -67,7 +68,10 @@ class Drift:
     histogram: npt.NDArray[np.int64]
 
     def quantile(self, q: float) -> float:
-        """Drift that at least the fraction `q` of the targets does not exceed, rounded up by at most 1/16."""
+        """Drift that at least the fraction `q` of the targets does not exceed, rounded up by at most 1/16.
+
+        Beyond a drift of 1,000 all that is known is the maximum.
+        """
         if self.targets == 0:
             return 0.0
         enough = int(np.searchsorted(np.cumsum(self.histogram), q * self.targets))
@@ -84,7 +88,7 @@ def summarize(
 
     Args:
         norm: Norm of each target's incoming weights, shape (n,).
-        target_norm: What it should be, shape (n,); not read where `norm` is 0.
+        target_norm: What it should be, shape (n,); NaN where not known yet.
         counts: Number of connections of each target, shape (n,).
         node_ids: Node ID of each target, shape (n,).
 
@@ -95,14 +99,14 @@ def summarize(
         WeightError: A norm is beyond 2^40 times its target.
     """
     record = np.zeros((), RECORD)
-    present = norm > 0
+    present = norms.present(norm, target_norm)
     record["targets"] = present.sum()
     record["no_input"] = (counts == 0).sum()
     record["zero_norm"] = ((counts > 0) & ~present).sum()
     record["connections"] = counts.sum()
     if not present.any():
         return record
-    values = drift(norm[present], target_norm[present])
+    values = norms.drift(norm[present], target_norm[present])
     ids = node_ids[present]
     record["max"] = values.max()
     record["worst_target"] = ids[values == values.max()].min()

@@ -7,6 +7,7 @@ that all ranks agree on enter, so all ranks choose the same interval, and the sa
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,7 +41,7 @@ class FixedInterval:
     interval_ms: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.interval_ms, bool) or not isinstance(self.interval_ms, int | float):
+        if isinstance(self.interval_ms, bool) or not isinstance(self.interval_ms, numbers.Real):
             raise RuleError(f"interval is {self.interval_ms!r}; give simulated time in ms")
         if not (math.isfinite(self.interval_ms) and self.interval_ms > 0):
             raise RuleError(f"interval is {self.interval_ms} ms; it must be positive and finite")

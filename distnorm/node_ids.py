@@ -25,13 +25,14 @@ def as_id_array(nodes: Any, what: str) -> Int64Array:
     ids = nodes.tolist() if hasattr(nodes, "tolist") else nodes
     if isinstance(ids, str) or not isinstance(ids, Iterable):
         raise RuleError(f"{what} is {nodes!r}; give a NodeCollection, a list of node IDs, or None for all")
-    array = np.asarray(list(ids))
+    try:
+        array = np.asarray(list(ids))
+    except ValueError:
+        raise RuleError(f"{what} is {nodes!r}; give a NodeCollection, a list of node IDs, or None for all") from None
     if array.size == 0:
         raise RuleError(f"{what} is empty; give at least one node, or None for all")
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise RuleError(
-            f"{what} holds {array.ravel()[0]!r}; give a NodeCollection, a list of node IDs, or None for all"
-        )
+        raise RuleError(f"{what} is {nodes!r}; give a NodeCollection, a list of node IDs, or None for all")
     if array.min() < 1:
         raise RuleError(f"{what} holds node ID {array.min()}; node IDs of NEST start at 1")
     if np.unique(array).size != array.size:

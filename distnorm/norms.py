@@ -37,8 +37,10 @@ def sums(weights: FloatArray, targets: Int64Array, num_targets: int, power: int)
     result = np.zeros(num_targets)
     for target in np.flatnonzero(counts):
         part = terms[ends[target] - counts[target] : ends[target]]
-        # fsum refuses inf and overflow with exceptions; a plain sum hands them on for the caller to find.
-        result[target] = math.fsum(part) if np.isfinite(part.sum()) else part.sum()
+        try:
+            result[target] = math.fsum(part)
+        except (OverflowError, ValueError):  # beyond the largest double, or inf: for the caller to find
+            result[target] = math.inf
     return result, counts.astype(np.int64)
 
 
@@ -47,16 +49,23 @@ def norms(power_sums: FloatArray, power: int) -> FloatArray:
     return power_sums if power == 1 else np.sqrt(power_sums)
 
 
+def present(norm: FloatArray, target_norm: FloatArray) -> npt.NDArray[np.bool_]:
+    """Whether a norm can be brought to its target: above zero, and not so small that the factor would overflow."""
+    result: npt.NDArray[np.bool_] = norm > target_norm * 2.0**-1000  # False where a target is not known: NaN
+    return result
+
+
 def factors(norm: FloatArray, target_norm: FloatArray) -> FloatArray:
-    """Factor that brings each norm to its target, elementwise: target / norm, and 1 where the norm is 0.
+    """Factor that brings each norm to its target, elementwise: target / norm, and 1 where the norm is not `present`.
 
     Source: w_i <- w_target * w_i / |w|_1, the recipe in NEST's documentation (synapses/weight_normalization).
     """
     result = np.ones_like(norm)
-    np.divide(target_norm, norm, out=result, where=norm > 0)
+    np.divide(target_norm, norm, out=result, where=present(norm, target_norm))
     return result
 
 
 def drift(norm: FloatArray, target_norm: FloatArray) -> FloatArray:
-    """|norm / target - 1|, elementwise; 0 for norm 0, which is counted instead."""
-    return np.where(norm > 0, np.abs(norm / target_norm - 1.0), 0.0)
+    """|norm / target - 1|, elementwise."""
+    result: FloatArray = np.abs(norm / target_norm - 1.0)
+    return result

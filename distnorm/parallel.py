@@ -79,14 +79,14 @@ class Ranks:
         message = np.zeros((), _message_type(len(records)))
         message["drift"] = records
         if error is not None:
-            known = next((i for i, kind in enumerate(KINDS) if type(error) is kind), 0)
+            known = max((i for i, kind in enumerate(KINDS) if isinstance(error, kind)), default=0)
             message["error_kind"] = known + 1
             message["error_rank"] = self.rank
             text = str(error) if isinstance(error, DistnormError) else f"{type(error).__name__}: {error}"
-            message["error_text"] = text.encode()[:_TEXT_BYTES]
+            message["error_text"] = text.encode(errors="backslashreplace")[:_TEXT_BYTES]
         merged = self._allreduce(message)
         if merged["error_kind"]:
-            text = bytes(merged["error_text"]).decode(errors="ignore")
+            text = merged["error_text"].item().decode(errors="ignore")
             where = f"rank {merged['error_rank']}: " if self.size > 1 else ""
             raise KINDS[int(merged["error_kind"]) - 1](where + text) from error
         result: npt.NDArray[np.void] = merged["drift"]

@@ -53,7 +53,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "synapse_models", _names(self.synapse_model))
-        if self.norm not in NORM_POWERS:
+        if self.norm not in tuple(NORM_POWERS):
             raise RuleError(f"norm is {self.norm!r}; choose one of {', '.join(NORM_POWERS)}")
         for name in ("targets", "sources"):
             given = getattr(self, name)

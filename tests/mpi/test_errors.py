@@ -6,6 +6,7 @@ import pytest
 from networks import connections, network, reset
 
 import distnorm
+from distnorm.parallel import world
 
 pytestmark = pytest.mark.mpi
 
@@ -15,7 +16,7 @@ def last_rank():
 
 
 def same_on_all(text):
-    ranks = distnorm.parallel.world(nest.build_info["have_mpi"])
+    ranks = world(nest.build_info["have_mpi"])
     texts = ranks.gather(text)
     return texts is None or len(set(texts)) == 1
 

@@ -6,6 +6,7 @@ import pytest
 from networks import DEVICE_WEIGHT, TARGET_NORM, connections, device_weights, network, norms_by_target, reset
 
 import distnorm
+from distnorm.parallel import world
 
 pytestmark = pytest.mark.mpi
 
@@ -41,7 +42,7 @@ def test_reported_drift_is_what_numpy_finds(way):
     nest.Simulate(50.0)
     local = norms_by_target(["stdp_synapse"])
     seen = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), way=way).normalize().drifts[0]
-    ranks = distnorm.parallel.world(nest.build_info["have_mpi"])
+    ranks = world(nest.build_info["have_mpi"])
     everyone = ranks.gather([abs(norm / TARGET_NORM - 1) for norm in local.values()])
     assert (seen.targets, seen.no_input, seen.zero_norm) == (len(population), 0, 0)
     if everyone is not None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distnorm import DistnormError, drift, errors, parallel
+from distnorm import DistnormError, RuleError, drift, errors, parallel
 
 NO_RECORDS = np.zeros(0, drift.RECORD)
 
@@ -96,3 +96,16 @@ def test_a_single_process_is_the_first_and_only_rank():
     assert (ranks.rank, ranks.size, ranks.leads_node()) == (0, 1, True)
     assert ranks.from_first(lambda: 42) == 42
     assert ranks.gather("mine") == ["mine"]
+
+
+def test_text_that_cannot_be_encoded_still_reaches_everyone():
+    with pytest.raises(DistnormError, match=r"ValueError: /tmp/\\udcff"):
+        parallel.Ranks().together(lambda: (_ for _ in ()).throw(ValueError("/tmp/\udcff")))
+
+
+def test_a_subclass_travels_as_its_nearest_known_class():
+    class OwnRuleError(RuleError):
+        pass
+
+    with pytest.raises(RuleError, match="own"):
+        parallel.Ranks().agree(np.zeros(0, drift.RECORD), OwnRuleError("own"))

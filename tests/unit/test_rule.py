@@ -14,8 +14,8 @@ from distnorm.rule import check_disjoint
 ALL_NODES = range(1, 7)
 
 relaxed = settings(deadline=None)
-some_nodes = st.none() | st.sets(st.sampled_from(ALL_NODES), min_size=1, max_size=3)
-models = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=2, unique=True)
+some_nodes = st.sets(st.sampled_from(ALL_NODES), min_size=1, max_size=3) | st.none()
+models = st.lists(st.sampled_from(["a", "b"]), min_size=1, unique=True)
 rules = st.builds(Rule, models, targets=some_nodes, sources=some_nodes, target_norm=st.just(1.0))
 
 
@@ -72,7 +72,7 @@ def touched_by(rule):
         ({"targets": 17}, "targets is 17"),
         ({"targets": [4, 0]}, "targets holds node ID 0"),
         ({"targets": [4, 9, 4]}, "targets holds node ID 4 twice"),
-        ({"targets": [2.5]}, "targets holds .*2.5"),
+        ({"targets": [2.5]}, r"targets is .*2\.5"),
         ({"sources": []}, "sources is empty"),
         ({"sources": [9, 9]}, "sources holds node ID 9 twice"),
     ],
@@ -139,8 +139,8 @@ def test_none_is_all():
     assert rule.source_runs is None
 
 
-@relaxed
-@given(st.lists(rules, min_size=2, max_size=4))
+@settings(relaxed, max_examples=400)
+@given(st.lists(rules, min_size=2, max_size=3))
 def test_rules_are_refused_where_two_share_a_connection(several):
     if any(touched_by(a) & touched_by(b) for a, b in combinations(several, 2)):
         with pytest.raises(RuleError, match="both normalize"):

@@ -1,0 +1,56 @@
+"""The same whatever the split of 4 virtual processes into ranks and threads, to the last bit."""
+
+import numpy as np
+import pytest
+from launching import launch
+
+RANKS = (1, 2, 4)
+
+
+def run(mode, ranks, folder):
+    folder.mkdir(exist_ok=True)
+    done = launch(ranks, "split.py", mode, folder)
+    assert done.returncode == 0, done.stderr
+    parts = [np.load(folder / f"{rank}.npz") for rank in range(ranks)]
+    whole = {}
+    for name in ("connections", "spikes"):
+        table = np.concatenate([part[name] for part in parts], axis=1)
+        whole[name] = table[:, np.lexsort(table[::-1])]
+    whole["drifts"] = parts[0]["drifts"]
+    assert all(np.array_equal(part["drifts"], whole["drifts"]) for part in parts)
+    return whole
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("splits")
+    modes = ("inplace", "pynest", "observe", "plain")
+    return {(mode, ranks): run(mode, ranks, folder / f"{mode}{ranks}") for mode in modes for ranks in RANKS}
+
+
+def same(a, b, names=("connections", "spikes")):
+    return all(np.array_equal(a[name], b[name]) for name in names)
+
+
+def test_the_network_does_something(results):
+    first = results["inplace", 1]
+    assert first["connections"].shape == (3, 120 * 15 * 2)
+    assert first["spikes"].shape[1] > 500
+    assert first["drifts"].shape == (21, 3) and (first["drifts"][1:, 1] > 1e-4).all()
+    assert not same(first, results["plain", 1])
+
+
+@pytest.mark.parametrize("way", ["inplace", "pynest"])
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_weights_spikes_and_drifts_do_not_depend_on_the_split(results, way, ranks):
+    assert same(results[way, 1], results[way, ranks], ("connections", "spikes", "drifts"))
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_both_ways_give_the_same(results, ranks):
+    assert same(results["inplace", ranks], results["pynest", ranks], ("connections", "spikes", "drifts"))
+
+
+@pytest.mark.parametrize("ranks", RANKS)
+def test_observing_leaves_the_spikes_and_weights_of_plain_simulate(results, ranks):
+    assert same(results["observe", ranks], results["plain", ranks])

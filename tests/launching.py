@@ -1,0 +1,32 @@
+"""Start programs under mpiexec, from a process that has not initialized MPI itself."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+PROGRAMS = TESTS / "launch" / "programs"
+
+
+def mpiexec():
+    """Path of the mpiexec beside this Python, or on the PATH; without one the test is skipped."""
+    found = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if not found:
+        pytest.skip("no mpiexec here; tests/run.sh installs one")
+    return found
+
+
+def launch(ranks, program, *arguments, timeout=60, **environment):
+    """Finished process; the test fails if it takes longer than `timeout` seconds."""
+    return subprocess.run(
+        [mpiexec(), "-n", str(ranks), sys.executable, str(PROGRAMS / program), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(TESTS), "OMP_WAIT_POLICY": "passive"} | environment,
+    )
