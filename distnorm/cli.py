@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from .errors import DistnormError
 
@@ -29,6 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="distnorm", description="Keep the norms of incoming weights while NEST simulates.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a job file")
+    run.add_argument("job", help="TOML file, such as jobs/balanced_stdp.toml")
+    _add_set(run)
+    run.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
+    run.set_defaults(run=_run)
     build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
     build.set_defaults(run=_build)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
@@ -42,13 +48,17 @@ def _parser() -> argparse.ArgumentParser:
     kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     kernel.set_defaults(run=_bench_kernel)
     overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
-    overhead.add_argument("model", help="Python file with build(...), such as jobs/balanced_stdp.py")
-    overhead.add_argument("--interval", type=float, default=100.0, help="ms between normalizations (default 100)")
+    overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
     overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
-    overhead.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of build(...)")
-    overhead.add_argument("--threads", type=_count, default=1, help="threads per rank (default 1)")
+    _add_set(overhead)
     overhead.set_defaults(run=_bench_overhead)
     return parser
+
+
+def _add_set(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the job, as in parameters.g=6 or seed=2"
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -69,6 +79,15 @@ def _count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return value
+
+
+def _run(options: argparse.Namespace) -> None:
+    from .config import read_job
+
+    job = read_job(Path(options.job), options.set)
+    from .run import run  # imports NEST, once the job is known to be sound
+
+    run(job, options.observe)
 
 
 def _build(_: argparse.Namespace) -> None:
@@ -92,4 +111,4 @@ def _bench_kernel(options: argparse.Namespace) -> None:
 def _bench_overhead(options: argparse.Namespace) -> None:
     from .bench import overhead
 
-    print(overhead.run(options.model, options.set, options.interval, options.pairs, options.threads), end="")
+    print(overhead.run(options.job, options.set, options.pairs), end="")

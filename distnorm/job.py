@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,10 @@ def load_build(path: Path) -> Callable[..., Any]:
     assert spec is not None and spec.loader is not None  # a file with this suffix has both
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise RuleError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     build = getattr(module, "build", None)
     if not callable(build):
         raise RuleError(
@@ -34,20 +36,15 @@ def load_build(path: Path) -> Callable[..., Any]:
     return build  # type: ignore[no-any-return]
 
 
-def parameters(build: Callable[..., Any], settings: Sequence[str]) -> dict[str, Any]:
-    """Keyword arguments of `build` from "name=value" settings, values being Python literals or else strings.
+def check_parameters(build: Callable[..., Any], given: Iterable[str]) -> None:
+    """Check names of parameters against the signature of `build`.
 
     Raises:
-        RuleError: Not of that form, or a name that `build` does not have.
+        RuleError: A name that `build` does not have; the message lists those it has.
     """
-    known = list(inspect.signature(build).parameters)
-    result: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or name not in known:
-            raise RuleError(f"setting is {setting!r}; give NAME=VALUE with NAME one of {', '.join(known)}")
-        try:
-            result[name] = ast.literal_eval(text)
-        except (SyntaxError, ValueError):
-            result[name] = text
-    return result
+    signature = inspect.signature(build).parameters
+    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.values()):
+        return
+    for name in given:
+        if name not in signature:
+            raise RuleError(f"build(...) has no parameter {name!r}; it has {', '.join(signature)}")

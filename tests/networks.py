@@ -23,10 +23,15 @@ def reset(virtual_processes: int | None = None, seed: int = 1) -> None:
 
 def network(models=("stdp_synapse",), neurons=NEURONS, indegree=INDEGREE, weight=None, drive=18_000.0):
     """A population that spikes, connections of each model within it, and, if allowed, a device that uses it."""
-    population = nest.Create("iaf_psc_delta", neurons)
+    clopath = any(model.startswith("clopath_synapse") for model in models)
+    population = nest.Create("hh_psc_alpha_clopath" if clopath else "iaf_psc_delta", neurons)
     noise = nest.Create("poisson_generator", params={"rate": drive})
     nest.Connect(noise, population, syn_spec={"weight": 1.0, "delay": 1.5})
     for model in models:
+        if model.startswith("stdp_dopamine_synapse"):
+            transmitter = nest.Create("volume_transmitter")
+            nest.Connect(population[:3], transmitter)
+            nest.SetDefaults(model, {"volume_transmitter": transmitter})
         nest.Connect(
             population,
             population,

@@ -14,40 +14,35 @@ from pathlib import Path
 import nest
 import numpy as np
 
-from ..job import load_build, parameters
+from ..config import read_job
 from ..normalizer import Normalization, Normalizer
 from ..parallel import world
-from ..rule import Rule
+from ..run import build_network
 
 _INTERVALS_PER_STRETCH = 5
 _WARM_UP_MS = 500.0
 _OWN = ("measure", "agree", "rescale")
 
 
-def run(model: str, settings: list[str], interval_ms: float, pairs: int, threads: int) -> str:
+def run(job_file: str, settings: list[str], pairs: int) -> str:
     """Measure on all ranks; the report on rank 0, nothing on the others. Collective.
 
     Args:
-        model: Path of a Python file whose `build(...)` returns `excitatory`, `spikes`, `synapse_model` and
-            `target_norm_mV`, as jobs/balanced_stdp.py does.
-        settings: Parameters of `build` as "name=value".
-        interval_ms: Time between normalizations in ms.
+        job_file: Job with a fixed interval, whose model returns `recorded` and `spikes` as jobs/balanced_stdp.py does.
+        settings: Changes to the job, as "key=value".
         pairs: Number of plain and of observed stretches.
-        threads: Threads per rank.
 
     Raises:
-        DistnormError: The file or a setting makes no sense.
+        DistnormError: The job or a setting makes no sense.
     """
-    build = load_build(Path(model))
-    arguments = parameters(build, settings)
+    job = read_job(Path(job_file), settings)
     ranks = world(nest.build_info["have_mpi"])
-    nest.ResetKernel()
-    nest.verbosity = nest.VerbosityLevel.ERROR
-    nest.local_num_threads = threads
-    network = build(**arguments)
-    rule = Rule(network.synapse_model, targets=network.excitatory, target_norm=network.target_norm_mV)
-    keep = Normalizer(rule, interval=interval_ms)
-    watch = Normalizer(rule, interval=interval_ms, observe=True)
+    network = build_network(job, ranks)
+    rules = [each.rule(network) for each in job.rules]
+    keep = Normalizer(rules, interval=job.interval)
+    watch = Normalizer(rules, interval=job.interval, observe=True)
+    interval_ms = keep.next_interval
+    threads = job.num_threads(ranks.size)
     keep.simulate(_WARM_UP_MS)
     watch.normalize()
 

@@ -1,7 +1,7 @@
 """What NEST's synapse models allow: which have a weight per connection, and which cannot be normalized.
 
 A model made with `nest.CopyModel` has a name of its own but the parameters and the size of the model it came from; by
-these it is recognized.
+these it is recognized. Where a doubt remains, a model that could have one weight for all its connections is refused.
 """
 
 from __future__ import annotations
@@ -13,12 +13,25 @@ from ..errors import RuleError
 # Models of NEST 3.10 whose connections have a member weight_ that a write in place changes for good.
 WEIGHT_PER_CONNECTION = (
     "static_synapse",
+    "bernoulli_synapse",
+    "cont_delay_synapse",
+    "ht_synapse",
+    "quantal_stp_synapse",
+    "tsodyks_synapse",
+    "tsodyks2_synapse",
     "stdp_synapse",
     "stdp_synapse_hom",
     "stdp_pl_synapse_hom",
     "stdp_triplet_synapse",
+    "stdp_nn_symm_synapse",
+    "stdp_nn_restr_synapse",
+    "stdp_nn_pre_centered_synapse",
+    "stdp_dopamine_synapse",
     "vogels_sprekeler_synapse",
+    "clopath_synapse",
+    "jonke_synapse",
 )
+_VARIANTS = ("", "_hpc", "_lbl")
 
 _HOMOGENEOUS = "has one weight for all its connections; use {0}, which has one per connection"
 _NO_SPIKES = "does not transmit spikes; name the model of the plastic spike synapses"
@@ -49,22 +62,25 @@ def check_models(nest: Any, names: tuple[str, ...]) -> None:
             near = sorted(model for model in known if model.split("_")[0] == name.split("_")[0])[:6]
             hint = f"; similar: {', '.join(near)}" if near else "; nest.synapse_models lists them"
             raise RuleError(f"NEST has no synapse model {name!r}{hint}")
-    like = {
-        _fingerprint(nest, base + variant): (base, reason)
-        for base, reason in _REFUSED.items()
-        for variant in ("", "_hpc", "_lbl")
-        if base + variant in known
-    }
+    named = {base + variant: base for base in (*_REFUSED, *WEIGHT_PER_CONNECTION) for variant in _VARIANTS}
+    fingerprints = {model: _fingerprint(nest, model) for model in known.intersection(named)}
     for name in names:
         fingerprint = _fingerprint(nest, name)
-        if fingerprint in like:
-            base, reason = like[fingerprint]
-            label = repr(name) if name.startswith(base) else f"{name!r} (a copy of {base})"
-            raise RuleError(f"synapse model {label} cannot be normalized: it {reason}")
+        like = [name] if name in named else [model for model in fingerprints if fingerprints[model] == fingerprint]
+        refused = [named[model] for model in like if named[model] in _REFUSED]
+        certain = len(refused) == len(like)
+        if refused and (certain or any(_REFUSED[base] != _NO_SPIKES for base in refused)):
+            base = refused[0]
+            label = repr(name) if name in named else f"{name!r}, a copy of {base},"
+            raise RuleError(f"synapse model {label} cannot be normalized: it {_REFUSED[base]}")
         if "weight" not in dict(fingerprint[0]):
             raise RuleError(f"synapse model {name!r} has no weight; name the model of the plastic connections")
 
 
 def _fingerprint(nest: Any, name: str) -> tuple[frozenset[tuple[str, str]], int]:
+    """Parameters with their types (flags with their values), and the size of a connection."""
     defaults = nest.GetDefaults(name)
-    return frozenset((key, type(value).__name__) for key, value in defaults.items()), defaults.get("sizeof", 0)
+    parameters = (
+        (key, str(value) if isinstance(value, bool) else type(value).__name__) for key, value in defaults.items()
+    )
+    return frozenset(parameters), defaults.get("sizeof", 0)

@@ -76,7 +76,7 @@ def test_exception_in_the_last_callback_is_not_lost():
     [
         ({"synapse_model": "stdp_synaps", "target_norm": 1.0}, "no synapse model 'stdp_synaps'"),
         ({"synapse_model": "static_synapse_hom_w", "target_norm": 1.0}, "one weight for all its connections"),
-        ({"synapse_model": "copy_of_hom_w", "target_norm": 1.0}, "copy of static_synapse_hom_w"),
+        ({"synapse_model": "copy_of_hom_w", "target_norm": 1.0}, "a copy of static_synapse_hom_w,"),
         ({"synapse_model": "gap_junction", "target_norm": 1.0}, "does not transmit spikes"),
         ({"synapse_model": "urbanczik_synapse", "target_norm": 1.0}, "recomputes its weight"),
     ],

@@ -1,0 +1,201 @@
+"""A job file: TOML in, checked settings out. The fields of the classes below are the schema; an unknown key names the
+known ones.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .errors import RuleError
+from .interval import FixedInterval, Interval
+from .rule import Rule
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+_INTERVALS: dict[str, Callable[..., Interval]] = {"fixed": FixedInterval}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSettings:
+    """One [[rules]] table: the arguments of `Rule`, where names stand for what `build(...)` returned.
+
+    Attributes:
+        synapse_model: Name of a synapse model, or several.
+        targets: Name of a population, node IDs, or absent for all.
+        sources: Likewise.
+        norm: "l1" or "l2".
+        target_norm: A number, one per target, "initial", or the name of a value.
+    """
+
+    synapse_model: str | list[str]
+    targets: str | list[int] | None = None
+    sources: str | list[int] | None = None
+    norm: str = "l1"
+    target_norm: float | list[float] | str
+
+    def rule(self, network: Any) -> Rule:
+        """The rule for a network that was built.
+
+        Raises:
+            RuleError: A name that the network does not have, or a rule that makes no sense.
+        """
+        target_norm = self.target_norm
+        if isinstance(target_norm, str) and target_norm != "initial":
+            target_norm = _named(network, target_norm, "target_norm")
+        return Rule(
+            self.synapse_model,
+            targets=_named(network, self.targets, "targets") if isinstance(self.targets, str) else self.targets,
+            sources=_named(network, self.sources, "sources") if isinstance(self.sources, str) else self.sources,
+            norm=self.norm,  # type: ignore[arg-type]  # Rule says what is allowed
+            target_norm=target_norm,  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job file.
+
+    Attributes:
+        model: Python file with `build(...)`, relative to the job file.
+        parameters: Keyword arguments of `build`.
+        rules: What to normalize.
+        interval: Controller of the interval.
+        simulate_ms: Biological time to simulate in ms.
+        seed: Seed of NEST's random numbers.
+        threads: Threads per rank; "all" is every core for one process, one thread per rank otherwise.
+        resolution_ms: Time step of NEST in ms.
+    """
+
+    model: Path
+    parameters: dict[str, Any] = field(default_factory=dict)
+    rules: list[RuleSettings]
+    interval: Interval
+    simulate_ms: float
+    seed: int = 1
+    threads: int | str = "all"
+    resolution_ms: float = 0.1
+
+    def num_threads(self, num_ranks: int) -> int:
+        """Threads per rank."""
+        if self.threads != "all":
+            return int(self.threads)
+        return len(os.sched_getaffinity(0)) if num_ranks == 1 else 1
+
+
+def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
+    """Read a job file, with "key=value" settings on top ("table.key=value" inside a table).
+
+    Raises:
+        RuleError: The file cannot be read, or something in it makes no sense; the message names file and key.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise RuleError(f"cannot read job file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path} is not TOML: {error}") from None
+    for setting in settings:
+        _override(content, setting)
+    try:
+        return _job(content, path.parent)
+    except RuleError as error:
+        raise RuleError(f"{path}: {error}") from None
+
+
+def _job(content: dict[str, Any], folder: Path) -> Job:
+    given = dict(content)
+    _check_keys(Job, given, "")
+    rules = given["rules"]
+    if not isinstance(rules, list) or not rules:
+        raise RuleError("rules is not a list of tables; write [[rules]] above each rule")
+    given["rules"] = [_made(RuleSettings, rule, f"rules[{i}].") for i, rule in enumerate(rules)]
+    given["interval"] = _interval(given["interval"])
+    given["model"] = folder / _typed(given["model"], str, "model")
+    given["parameters"] = _typed(given.get("parameters", {}), dict, "parameters")
+    given["simulate_ms"] = _positive(given["simulate_ms"], "simulate_ms")
+    given["resolution_ms"] = _positive(given.get("resolution_ms", 0.1), "resolution_ms")
+    given["seed"] = _integer(given.get("seed", 1), "seed")
+    if given.get("threads", "all") != "all":
+        given["threads"] = _integer(given["threads"], "threads")
+    return Job(**given)
+
+
+def _interval(given: Any) -> Interval:
+    table = dict(_typed(given, dict, "interval"))
+    kind = table.pop("kind", None)
+    if kind not in _INTERVALS:
+        raise RuleError(f"interval.kind is {kind!r}; choose one of {', '.join(_INTERVALS)}")
+    return _made(_INTERVALS[kind], table, "interval.")
+
+
+def _made(make: Callable[..., T], given: Any, prefix: str) -> T:
+    table = _typed(given, dict, prefix.rstrip("."))
+    _check_keys(make, table, prefix)
+    return make(**table)
+
+
+def _check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
+    known = fields(schema)
+    for key in given:
+        if key not in [each.name for each in known]:
+            raise RuleError(f"unknown key {prefix}{key}; known: {', '.join(each.name for each in known)}")
+    for each in known:
+        if each.default is MISSING and each.default_factory is MISSING and each.name not in given:
+            raise RuleError(f"{prefix}{each.name} is missing; known: {', '.join(other.name for other in known)}")
+
+
+def _typed(value: Any, kind: type[T], name: str) -> T:
+    if not isinstance(value, kind):
+        raise RuleError(f"{name} is {value!r}; give {'a string' if kind is str else 'a table'}")
+    return value
+
+
+def _positive(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise RuleError(f"{name} is {value!r}; give a positive number of ms")
+    return float(value)
+
+
+def _integer(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**32:
+        raise RuleError(f"{name} is {value!r}; give a whole number from 1 to {2**32 - 1}")
+    return value
+
+
+def _named(network: Any, name: str, what: str) -> Any:
+    if not hasattr(network, name):
+        known = [each for each in vars(network) if not each.startswith("_")] if hasattr(network, "__dict__") else []
+        raise RuleError(f"{what} is {name!r}, which build(...) did not return; it returned {', '.join(known)}")
+    return getattr(network, name)
+
+
+def _override(content: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise RuleError(f"--set {setting!r} is not KEY=VALUE")
+    *tables, name = key.split(".")
+    table = content
+    for each in tables:
+        table = table.setdefault(each, {})
+        if not isinstance(table, dict):
+            raise RuleError(f"--set {setting!r}: {each} is not a table")
+    table[name] = parsed(text)
+
+
+def parsed(text: str) -> Any:
+    """A value from the command line: a Python literal (numbers, lists, True), or else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, ValueError):
+        return text

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Install what the tests need into .venv-mpi, an MPI NEST built once included, and run all tests.
+# Needs Python >= 3.10 and a C++ compiler; the first time takes some 15 minutes more (see mpi-nest.sh).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-python3}
+wheel=$(tests/mpi-nest.sh "$python")
+[ -x .venv-mpi/bin/python ] || "$python" -m venv .venv-mpi
+bin=$PWD/.venv-mpi/bin
+"$bin/python" -m pip install --quiet --disable-pip-version-check "$wheel" mpich -e '.[test]'
+export PATH="$bin:$PATH"
+export PYNEST_QUIET=1
+export OMP_WAIT_POLICY=passive # more ranks and threads than cores: waiting threads must not spin
+
+echo "== lint and types"
+ruff check .
+ruff format --check .
+mypy
+
+echo "== unit, one process, and runs started by the tests"
+timeout --kill-after=10 900 python -m pytest -q tests/unit tests/nest tests/launch
+
+for ranks in 1 2 3 4; do
+    echo "== $ranks rank(s)"
+    timeout --kill-after=10 300 mpiexec -n "$ranks" python -m pytest -q --with-mpi tests/mpi
+done
