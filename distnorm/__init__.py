@@ -2,23 +2,27 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .adaptive import AdaptiveInterval
 from .drift import Drift
 from .errors import CallbackError, DistnormError, KernelError, MPIError, RuleError, WeightError
 from .interval import FixedInterval, Interval
 from .rule import Rule
 
 if TYPE_CHECKING:
-    from .normalizer import Normalization, Normalizer
+    from .normalizer import Look, Normalizer
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "AdaptiveInterval",
     "CallbackError",
     "DistnormError",
     "Drift",
     "FixedInterval",
     "Interval",
     "KernelError",
+    "Look",
     "MPIError",
-    "Normalization",
     "Normalizer",
     "Rule",
     "RuleError",
@@ -28,7 +32,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import NEST with the names that need it, not before."""
-    if name in ("Normalization", "Normalizer"):
+    if name in ("Look", "Normalizer"):
         from . import normalizer
 
         return getattr(normalizer, name)

@@ -5,26 +5,26 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .errors import DistnormError
+from .errors import DistnormError, RuleError
 
 _RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, or 2 for input that makes no sense."""
+    """Run a command; the exit code is 0, or 2 for input that makes no sense, or as the command says."""
     logging.basicConfig(format="distnorm: %(message)s", level=logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except DistnormError as error:
         if _is_first_rank():
             print(f"distnorm: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,9 +34,17 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("job", help="TOML file, such as jobs/balanced_stdp.toml")
     _add_set(run)
     run.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
+    run.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
+    run.add_argument("-n", dest="ranks", type=_count, metavar="RANKS", help="start mpiexec with so many ranks")
     run.set_defaults(run=_run)
     build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
     build.set_defaults(run=_build)
+    report = commands.add_parser("report", help="a figure and a summary of run logs, side by side")
+    report.add_argument("logs", nargs="+", type=Path, metavar="LOG")
+    report.add_argument("-o", "--output", type=Path, metavar="FILE", help="figure; default: beside the first log")
+    report.set_defaults(run=_report)
+    doctor = commands.add_parser("doctor", help="does this machine have what a run needs?")
+    doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
     which = bench.add_subparsers(required=True, metavar="BENCHMARK")
     kernel = which.add_parser(
@@ -85,9 +93,32 @@ def _run(options: argparse.Namespace) -> None:
     from .config import read_job
 
     job = read_job(Path(options.job), options.set)
+    if options.log is not None and options.log.exists():
+        raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
+    if options.ranks is not None:
+        _start_ranks(options)
     from .run import run  # imports NEST, once the job is known to be sound
 
-    run(job, options.observe)
+    run(job, options.observe, options.log)
+
+
+def _start_ranks(options: argparse.Namespace) -> None:
+    """Replace this process by mpiexec with the same command on each rank."""
+    beside = Path(sys.executable).parent
+    mpiexec = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    if mpiexec is None:
+        raise RuleError(f"-n {options.ranks} needs mpiexec, which was not found; load the MPI that NEST was built with")
+    command = [sys.executable, "-m", "distnorm", "run", options.job]
+    command += [f"--set={each}" for each in options.set]
+    command += ["--observe"] if options.observe else []
+    command += [f"--log={options.log}"] if options.log else []
+    os.execv(mpiexec, [mpiexec, "-n", str(options.ranks), *command])
+
+
+def _report(options: argparse.Namespace) -> None:
+    from .report import report
+
+    print(report(options.logs, options.output))
 
 
 def _build(_: argparse.Namespace) -> None:
@@ -100,6 +131,14 @@ def _build(_: argparse.Namespace) -> None:
     path = build_on(nest, ranks)
     if ranks.rank == 0:
         print(path)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from . import doctor
+
+    findings = doctor.examine()
+    print(doctor.report(findings))
+    return 0 if all(each.ok is not False for each in findings) else 1
 
 
 def _bench_kernel(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .adaptive import AdaptiveInterval
 from .errors import RuleError
 from .interval import FixedInterval, Interval
 from .rule import Rule
@@ -23,7 +24,7 @@ else:
 
 T = TypeVar("T")
 
-_INTERVALS: dict[str, Callable[..., Interval]] = {"fixed": FixedInterval}
+_INTERVALS: dict[str, Callable[..., Interval]] = {"adaptive": AdaptiveInterval, "fixed": FixedInterval}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ is split into ranks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,10 @@ RECORD = np.dtype(
 _COUNTS = ("sum_whole", "sum_fraction", "targets", "no_input", "zero_norm", "connections", "histogram")
 
 
+Statistic = Literal["max", "mean", "q50", "q90", "q99"]
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
+
 @dataclass(frozen=True, eq=False)
 class Drift:
     """Drift of the targets of a rule over all ranks.
@@ -66,6 +71,12 @@ class Drift:
     zero_norm: int
     connections: int
     histogram: npt.NDArray[np.int64]
+
+    def statistic(self, name: Statistic) -> float:
+        """One number for the drift of all targets; "q90" is the quantile 0.9."""
+        if name == "max":
+            return self.max
+        return self.mean if name == "mean" else self.quantile(int(name[1:]) / 100)
 
     def quantile(self, q: float) -> float:
         """Drift that at least the fraction `q` of the targets does not exceed, rounded up by at most 1/16.

@@ -1,13 +1,14 @@
-"""How long to simulate between two normalizations.
+"""How long to simulate until the next look at the drift, and whether to normalize at it.
 
-A controller is immutable settings with two pure functions: state in, state out. Only simulated time and statistics
-that all ranks agree on enter, so all ranks choose the same interval, and the same one in the next run.
+A controller is immutable settings with pure functions: state in, state out. Only simulated time and statistics that all
+ranks agree on enter, so all ranks decide the same, and the same in the next run.
 """
 
 from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,15 +16,35 @@ from .drift import Drift
 from .errors import RuleError
 
 
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """What a controller may know of the network.
+
+    Attributes:
+        resolution_ms: Time step of NEST.
+        min_delay_ms: Smallest delay of the network.
+    """
+
+    resolution_ms: float
+    min_delay_ms: float
+
+
 class Interval(Protocol):
     """What a Normalizer asks of a controller; write your own with these two methods."""
 
-    def first(self) -> tuple[float, Any]:
-        """First interval in ms, and a state to be handed to `next`."""
+    def first(self, clock: Clock) -> tuple[float, Any]:
+        """Time in ms to the first look, and a state to be handed on; norms are at their targets then."""
         ...
 
-    def next(self, state: Any, elapsed_ms: float, drift: Drift) -> tuple[float, Any]:
-        """Next interval in ms, and the new state, from the interval just simulated and the drift at its end."""
+    def look(self, state: Any, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, Any]:
+        """Whether to normalize now, time in ms to the next look, and the new state.
+
+        Args:
+            state: What the last call returned.
+            elapsed_ms: Simulated time since the last normalization.
+            drifts: Drift of each rule's targets over all ranks.
+            forced: The caller normalizes now in any case; the answer must be True.
+        """
         ...
 
 
@@ -41,13 +62,22 @@ class FixedInterval:
     interval_ms: float
 
     def __post_init__(self) -> None:
-        if isinstance(self.interval_ms, bool) or not isinstance(self.interval_ms, numbers.Real):
-            raise RuleError(f"interval is {self.interval_ms!r}; give simulated time in ms")
-        if not (math.isfinite(self.interval_ms) and self.interval_ms > 0):
-            raise RuleError(f"interval is {self.interval_ms} ms; it must be positive and finite")
+        check_time(self.interval_ms, "interval")
 
-    def first(self) -> tuple[float, None]:
+    def first(self, clock: Clock) -> tuple[float, None]:
         return self.interval_ms, None
 
-    def next(self, state: None, elapsed_ms: float, drift: Drift) -> tuple[float, None]:
-        return self.interval_ms, None
+    def look(self, state: None, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, None]:
+        return True, self.interval_ms, None
+
+
+def check_time(value: Any, name: str) -> None:
+    """Refuse what is not a positive, finite time.
+
+    Raises:
+        RuleError: With the name, the value, and what to give.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise RuleError(f"{name} is {value!r}; give simulated time in ms")
+    if not 0 < float(value) < math.inf:
+        raise RuleError(f"{name} is {value} ms; it must be positive and finite")

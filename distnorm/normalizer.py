@@ -10,9 +10,6 @@ next      interval from the agreed drift, the same on every rank        interval
 
 from __future__ import annotations
 
-import logging
-import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,33 +19,36 @@ import numpy as np
 import numpy.typing as npt
 
 from . import drift, norms, parallel
+from .adaptive import AdaptiveInterval
 from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
 from .initial import TargetNorms
-from .interval import FixedInterval, Interval
+from .interval import Clock, FixedInterval, Interval
 from .norms import FloatArray
 from .rule import Rule, check_disjoint
+from .slices import Laps, Slices
 from .synapses import Synapses, Way, check_models, open_synapses
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Normalization:
-    """What one normalization found and did; the same on every rank but for the seconds.
+class Look:
+    """What one look at the drift found and did; the same on every rank but for the seconds.
 
     Attributes:
         time_ms: Biological time of NEST in ms.
-        interval_ms: Time simulated since the one before, in ms.
-        drifts: Drift of each rule's targets over all ranks, before rescaling.
-        rescaled: False if only observed.
-        seconds: Wall time of "simulate" (since the one before), "measure", "agree" and "rescale" on this rank.
+        elapsed_ms: Time since the last normalization, in ms.
+        drifts: Drift of each rule's targets over all ranks, before any rescaling.
+        normalized: True if an interval ended and the weights were rescaled; False for a probe part-way in an interval,
+            and when only observing.
+        next_look_ms: Time to the next look, in ms.
+        seconds: Wall time of "simulate" (since the last look), "measure", "agree" and "rescale" on this rank.
     """
 
     time_ms: float
-    interval_ms: float
+    elapsed_ms: float
     drifts: tuple[Drift, ...]
-    rescaled: bool
+    normalized: bool
+    next_look_ms: float
     seconds: dict[str, float]
 
     @property
@@ -62,8 +62,9 @@ class Normalizer:
 
     Attributes:
         rules: The rules, in order.
-        next_interval: Time in ms from now to the next normalization.
-        log: One `Normalization` for each made so far.
+        clock: Resolution and smallest delay of the network.
+        next_interval: Time in ms from now to the next look at the drift.
+        log: One `Look` for each made so far.
     """
 
     def __init__(
@@ -72,17 +73,21 @@ class Normalizer:
         *,
         interval: Interval | float = 100.0,
         observe: bool = False,
-        on_normalize: Callable[[Normalization], None] | None = None,
+        on_look: Callable[[Look], None] | None = None,
+        on_slice: Callable[[float], None] | None = None,
         way: Way = "auto",
     ) -> None:
         """Prepare to normalize the network as it then is. Collective.
 
         Args:
             rules: One rule or several; no two may touch the same connection.
-            interval: Time between normalizations in ms, or a controller such as `FixedInterval`.
-            observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`.
-            on_normalize: Called on every rank after each normalization. An exception in it, on any rank, is raised on
-                all ranks at the next agreement.
+            interval: Time between normalizations in ms, or a controller such as `AdaptiveInterval`.
+            observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`. The
+                interval is then a fixed one.
+            on_look: Called on every rank after each look. An exception in it, on any rank, is raised on all ranks at
+                the next agreement.
+            on_slice: Called on every rank with the biological time in ms after each second or so of wall time within an
+                interval, which is then simulated in slices; this changes no result.
             way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" picks.
 
         Raises:
@@ -97,25 +102,29 @@ class Normalizer:
         check_disjoint(self.rules)
         for rule in self.rules:
             check_models(nest, rule.synapse_models)
-        self._ranks = parallel.world(nest.build_info["have_mpi"])
-        self._interval: Interval = FixedInterval(interval) if isinstance(interval, int | float) else interval
+        self._interval = FixedInterval(interval) if isinstance(interval, int | float) else interval
+        if observe and not isinstance(self._interval, FixedInterval):
+            raise RuleError(f"observe goes with a fixed interval, not {self._interval!r}: nothing is normalized")
         self._observe = observe
-        self._on_normalize = on_normalize
+        self._ranks = parallel.world(nest.build_info["have_mpi"])
+        self._on_look = on_look
+        self._slices = Slices(nest, self._ranks, on_slice)
         self._way: Way = way
         self._synapses: list[Synapses] = []
         self._target_norms = [TargetNorms(rule) for rule in self.rules]
         self._pending: Exception | None = None
         self._resolution_ms = float(nest.resolution)
-        self._simulate_seconds = 0.0
-        self._elapsed = 0
+        self._hint = False
+        self._normalized_ms = 0.0
+        self.clock = Clock(resolution_ms=self._resolution_ms, min_delay_ms=float(nest.min_delay))
         self._state: Any
-        interval_ms, self._state = self._interval.first()
-        self._steps_left = self._steps(interval_ms, "interval")
-        self.log: list[Normalization] = []
+        first_ms, self._state = self._interval.first(self.clock)
+        self._steps_left = self._steps(first_ms, "interval")
+        self.log: list[Look] = []
 
     @property
     def next_interval(self) -> float:
-        """Time in ms that `simulate` would run before the next normalization."""
+        """Time in ms that `simulate` would run before the next look."""
         return self._steps_left * self._resolution_ms
 
     def simulate(self, time_ms: float) -> None:
@@ -134,45 +143,70 @@ class Normalizer:
         steps = self._steps(time_ms, "time to simulate")
         if not self.log:
             self.normalize()
+        if self._hint:
+            self._look(forced=False)
         while steps:
             run = min(steps, self._steps_left)
-            self._run(run)
+            self._slices.simulate(run, self._resolution_ms)
             steps -= run
+            self._steps_left -= run
             if self._steps_left == 0:
-                self.normalize()
-        if self._on_normalize is not None:
+                self._look(forced=False)
+        if self._on_look is not None:
             self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
 
-    def normalize(self) -> Normalization:
+    def normalize(self) -> Look:
         """Measure, agree, rescale, and choose the next interval. Collective.
 
         Raises:
             WeightError: A weight is not finite.
             DistnormError: Something was wrong on some rank; the same error on every rank, and no weight was changed.
         """
+        return self._look(forced=True)
+
+    __call__ = normalize
+
+    def expect_change(self) -> None:
+        """Say that the drift may change now, as when a stimulus is switched; the same call on every rank.
+
+        An adaptive interval then looks at once and again soon. A fixed one does not change.
+        """
+        if isinstance(self._interval, AdaptiveInterval) and self.log:
+            self._state = self._interval.expect_change(self._state)
+            self._hint = True
+
+    def _look(self, forced: bool) -> Look:
         if not self._synapses:
             self._synapses = open_synapses(nest, self.rules, self._ranks, self._way)
-        clock = _Clock(simulate=self._simulate_seconds)
+        clock = Laps(simulate=self._slices.take_seconds())
         records, factors, error = self._measure()
         clock.lap("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
         clock.lap("agree")
-        if not self._observe:
+        now = float(nest.biological_time)
+        drifts = tuple(drift.read(record) for record in merged)
+        elapsed = now - self._normalized_ms if self.log else 0.0
+        ends = self._decide(elapsed, drifts, forced) and not self._observe
+        if not self.log:
+            self._normalized_ms = now
+        if ends:
             for synapses, factor in zip(self._synapses, factors, strict=True):
                 synapses.rescale(factor)
+            self._normalized_ms = now
         clock.lap("rescale")
-        done = Normalization(
-            time_ms=float(nest.biological_time),
-            interval_ms=self._elapsed * self._resolution_ms,
-            drifts=tuple(drift.read(record) for record in merged),
-            rescaled=not self._observe,
-            seconds=clock.seconds,
-        )
-        self._choose_next(done)
+        done = Look(now, elapsed, drifts, ends, self.next_interval, clock.seconds)
+        self.log.append(done)
         self._tell(done)
         return done
 
-    __call__ = normalize
+    def _decide(self, elapsed_ms: float, drifts: tuple[Drift, ...], forced: bool) -> bool:
+        """Whether to normalize now; sets the time to the next look."""
+        if not self.log or (elapsed_ms == 0 and not self._hint):
+            return True  # the first of all, or once more at the same time: the plan stands
+        ends, after_ms, self._state = self._interval.look(self._state, elapsed_ms, drifts, forced)
+        self._steps_left = self._steps(after_ms, "interval")
+        self._hint = False
+        return ends
 
     def _measure(self) -> tuple[npt.NDArray[np.void], list[FloatArray], Exception | None]:
         """Drift record and factors per rule; an error of this rank is handed on, not raised."""
@@ -190,40 +224,18 @@ class Normalizer:
             return records, [], error
         return records, factors, None
 
-    def _choose_next(self, done: Normalization) -> None:
-        if self.log:
-            interval_ms, self._state = self._interval.next(self._state, done.interval_ms, done.drifts[0])
-            self._steps_left = self._steps(interval_ms, "interval")
-        self._elapsed = 0
-        self._simulate_seconds = 0.0
-        self.log.append(done)
-
-    def _tell(self, done: Normalization) -> None:
-        if self._on_normalize is None:
+    def _tell(self, done: Look) -> None:
+        if self._on_look is None:
             return
         try:
-            self._on_normalize(done)
+            self._on_look(done)
         except Exception as error:  # raised on all ranks at the next agreement
-            self._pending = CallbackError(f"on_normalize raised {type(error).__name__}: {error}")
+            self._pending = CallbackError(f"on_look raised {type(error).__name__}: {error}")
             self._pending.__cause__ = error
 
     def _take_pending(self) -> Exception | None:
         error, self._pending = self._pending, None
         return error
-
-    def _run(self, steps: int) -> None:
-        start = time.perf_counter()
-        try:
-            nest.Simulate(steps * self._resolution_ms)
-        except Exception as error:
-            # The other ranks sit in NEST's own collectives and cannot be told.
-            log.error("rank %d: nest.Simulate failed at %s ms: %s", self._ranks.rank, nest.biological_time, error)
-            traceback.print_exc()
-            self._ranks.abort()
-            raise
-        self._simulate_seconds += time.perf_counter() - start
-        self._elapsed += steps
-        self._steps_left -= steps
 
     def _steps(self, time_ms: float, what: str) -> int:
         steps = round(time_ms / self._resolution_ms)
@@ -236,17 +248,6 @@ class Normalizer:
         if steps == 0 and what == "interval":
             raise RuleError(f"{what} is {time_ms} ms, less than the resolution of {self._resolution_ms} ms")
         return steps
-
-
-class _Clock:
-    def __init__(self, **seconds: float) -> None:
-        self.seconds = seconds
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = now - self._last
-        self._last = now
 
 
 def _check_finite(synapses: Synapses, sums: FloatArray) -> None:

@@ -1,39 +1,69 @@
-"""Run a job: build its network, simulate it normalized, say what was done."""
+"""Run a job: build its network, simulate it normalized, log every look, say what was done."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import nest
 
+from . import __version__
+from .adaptive import AdaptiveInterval
 from .config import Job
+from .drift import STATISTICS, Drift
 from .errors import RuleError
+from .interval import FixedInterval
 from .job import check_parameters, load_build
-from .normalizer import Normalization, Normalizer
+from .normalizer import Look, Normalizer
 from .parallel import Ranks, world
+from .progress import Progress
+from .runlog import RunLog
+
+_OBSERVE_MS = 100.0
 
 
-def run(job: Job, observe: bool) -> None:
-    """Run a job on all ranks; rank 0 prints a summary. Collective.
+def run(job: Job, observe: bool, log: Path | None) -> None:
+    """Run a job on all ranks; rank 0 logs, shows progress and prints a summary. Collective.
 
     Args:
         job: The job.
-        observe: Measure drift but change no weight.
+        observe: Measure drift but change no weight, every 100 ms where the job has no fixed interval.
+        log: File for the run log, which must not exist; None for none.
 
     Raises:
-        DistnormError: The job does not fit the model or this NEST; nothing was simulated.
+        DistnormError: The job does not fit the model or this NEST, or a rank failed; the log says when.
     """
     ranks = world(nest.build_info["have_mpi"])
     start = time.perf_counter()
     network = build_network(job, ranks)
     built = time.perf_counter() - start
-    normalizer = Normalizer([each.rule(network) for each in job.rules], interval=job.interval, observe=observe)
-    start = time.perf_counter()
-    normalizer.simulate(job.simulate_ms)
+    interval = job.interval
+    if observe and not isinstance(interval, FixedInterval):
+        interval = FixedInterval(_OBSERVE_MS)
+    with ExitStack() as stack:
+        teller = _Teller(job, interval, ranks, stack, log)
+        normalizer = Normalizer(
+            [each.rule(network) for each in job.rules],
+            interval=interval,
+            observe=observe,
+            on_look=teller.look,
+            on_slice=teller.slice,
+        )
+        start = time.perf_counter()
+        ranks.together(lambda: teller.start(normalizer, observe))
+        try:
+            normalizer.simulate(job.simulate_ms)
+        except Exception as error:
+            teller.end(f"{type(error).__name__}: {error}", time.perf_counter() - start)
+            raise
+        wall = time.perf_counter() - start
+        teller.end("finished", wall)
     if ranks.rank == 0:
-        print(_summary(job, normalizer, ranks, built, time.perf_counter() - start))
+        print(_summary(job, normalizer, ranks, interval, built, wall))
 
 
 def build_network(job: Job, ranks: Ranks) -> Any:
@@ -59,11 +89,82 @@ def build_network(job: Job, ranks: Ranks) -> Any:
     return ranks.together(built)
 
 
-def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall: float) -> str:
+class _Teller:
+    """Log and progress of rank 0; silent on the others."""
+
+    def __init__(self, job: Job, interval: object, ranks: Ranks, stack: ExitStack, log: Path | None) -> None:
+        self._job = job
+        self._interval = interval
+        self._ranks = ranks
+        self._stack = stack
+        self._path = log
+        self._log: RunLog | None = None
+        self._progress: Progress | None = None
+        self._last: Look | None = None
+
+    def start(self, normalizer: Normalizer, observe: bool) -> None:
+        if self._ranks.rank != 0:
+            return
+        bound = getattr(self._interval, "bound", None)
+        self._progress = Progress(self._job.simulate_ms, bound)
+        self._stack.callback(self._progress.close)
+        if self._path is None:
+            return
+        self._log = self._stack.enter_context(RunLog(self._path))
+        self._log.header(
+            distnorm=__version__,
+            nest=nest.__version__,
+            ranks=self._ranks.size,
+            threads=nest.local_num_threads,
+            seed=self._job.seed,
+            resolution_ms=self._job.resolution_ms,
+            min_delay_ms=normalizer.clock.min_delay_ms,
+            simulate_ms=self._job.simulate_ms,
+            observe=observe,
+            bound=bound,
+            statistic=getattr(self._interval, "statistic", "max"),
+            rules=[
+                {"synapse_models": list(rule.synapse_models), "norm": rule.norm, "target_norm": str(rule.target_norm)}
+                for rule in normalizer.rules
+            ],
+            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        )
+
+    def look(self, look: Look) -> None:
+        self._last = look
+        if self._log is not None:
+            self._log.look(
+                {
+                    "time_ms": look.time_ms,
+                    "elapsed_ms": look.elapsed_ms,
+                    "normalized": look.normalized,
+                    "next_look_ms": look.next_look_ms,
+                    "drift": [_drift_fields(each) for each in look.drifts],
+                    "seconds": look.seconds,
+                }
+            )
+        self.slice(look.time_ms)
+
+    def slice(self, time_ms: float) -> None:
+        if self._progress is not None and self._last is not None:
+            self._progress.update(time_ms, self._last.drift_max, self._last.next_look_ms)
+
+    def end(self, reason: str, wall_s: float) -> None:
+        if self._log is not None:
+            self._log.end(time_ms=self._last.time_ms if self._last else 0.0, wall_s=wall_s, reason=reason)
+
+
+def _drift_fields(each: Drift) -> dict[str, Any]:
+    counts = ("worst_target", "targets", "no_input", "zero_norm", "connections")
+    return {name: each.statistic(name) for name in STATISTICS} | {name: getattr(each, name) for name in counts}
+
+
+def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, interval: object, built: float, wall: float) -> str:
     log = normalizer.log
+    threads = nest.local_num_threads
     lines = [
-        f"NEST {nest.__version__}, {ranks.size} rank(s) x {nest.local_num_threads} threads; network built in "
-        f"{built:.1f} s, {job.simulate_ms:g} ms simulated in {wall:.1f} s",
+        f"NEST {nest.__version__}, {ranks.size} rank(s) x {threads} thread(s); network built in {built:.1f} s, "
+        f"{job.simulate_ms:g} ms simulated in {wall:.1f} s",
     ]
     for rule, first, last in zip(normalizer.rules, log[0].drifts, log[-1].drifts, strict=True):
         lines.append(
@@ -72,22 +173,43 @@ def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall:
             + (f", {last.zero_norm:,} with norm zero" if last.zero_norm else "")
             + f"; initially at most {first.max:.2%} from the target norm"
         )
-    lines.append(_drifts(log[1:], observed=not log[0].rescaled))
+    lines += _drifts(log, interval)
     spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in log)
     lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.1%} of the wall time")
     return "\n".join(lines)
 
 
-def _drifts(log: list[Normalization], observed: bool) -> str:
-    if not log:
-        return "  no interval ended within the simulated time"
-    drifts = [each.drift_max for each in log]
-    if observed:
-        return (
-            f"  observed {len(log)} times, not normalized; largest drift {drifts[0]:.2%} after the first interval, "
-            f"{drifts[-1]:.2%} at the end"
-        )
-    return (
-        f"  normalized {len(log)} times; largest drift per interval: median {statistics.median(drifts):.2%}, "
-        f"worst {max(drifts):.2%}"
-    )
+def _drifts(log: list[Look], interval: object) -> list[str]:
+    looks = log[1:]
+    if not looks:
+        return ["  no interval ended within the simulated time"]
+    if not log[0].normalized:
+        return [
+            f"  observed {len(looks)} times, not normalized; largest drift {looks[0].drift_max:.2%} after the first "
+            f"interval, {looks[-1].drift_max:.2%} at the end"
+        ]
+    ends = [each for each in looks if each.normalized]
+    lengths = [each.elapsed_ms for each in ends]
+    drifts = [each.drift_max for each in ends]
+    if not ends:
+        return [f"  looked {len(looks)} times, and never had to normalize"]
+    lines = [
+        f"  normalized {len(ends)} times, looked {len(looks) - len(ends)} times in between; intervals of "
+        f"{min(lengths):g} to {max(lengths):g} ms, median {statistics.median(lengths):g} ms",
+        f"  largest drift per interval: median {statistics.median(drifts):.2%}, worst {max(drifts):.2%}",
+    ]
+    if isinstance(interval, AdaptiveInterval):
+        lines.append(_violations(looks, interval))
+    return lines
+
+
+def _violations(looks: list[Look], interval: AdaptiveInterval) -> str:
+    measured = [(each, interval.measure(each.drifts)) for each in looks]
+    over = [(each, drift) for each, drift in measured if drift > interval.bound]
+    text = f"  above the bound of {interval.bound:.2%}: {len(over)} of {len(looks)} looks"
+    if over:
+        shortest = min(each.elapsed_ms for each in looks)
+        hopeless = sum(each.elapsed_ms <= shortest for each, _ in over)
+        text += f", at worst {max(drift for _, drift in over):.2%}"
+        text += f"; {hopeless} of them after the shortest possible interval of {shortest:g} ms" if hopeless else ""
+    return text

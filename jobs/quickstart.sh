@@ -5,11 +5,18 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [ -x .venv/bin/python ] || "${PYTHON:-python3}" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check '.[nest]'
+.venv/bin/python -m pip install --quiet --disable-pip-version-check '.[nest,run,report]'
 export PYNEST_QUIET=1 # NEST's banner
 
-echo "with normalization:"
-.venv/bin/distnorm run jobs/balanced_stdp.toml
+results=jobs/results
+mkdir -p "$results"
+rm -f "$results"/normalized.jsonl "$results"/observed.jsonl
+
+echo "== with normalization"
+.venv/bin/distnorm run jobs/balanced_stdp.toml --log "$results/normalized.jsonl"
 echo
-echo "without, for comparison:"
-.venv/bin/distnorm run jobs/balanced_stdp.toml --observe --set simulate_ms=3000
+echo "== without: observed until the weights have run away"
+.venv/bin/distnorm run jobs/balanced_stdp.toml --observe --set simulate_ms=3000 --log "$results/observed.jsonl"
+echo
+echo "== side by side"
+.venv/bin/distnorm report "$results/normalized.jsonl" "$results/observed.jsonl" --output "$results/balanced_stdp.png"

@@ -21,6 +21,11 @@ def reset(virtual_processes: int | None = None, seed: int = 1) -> None:
     nest.total_num_virtual_procs = virtual_processes or nest.num_processes
 
 
+def slow_plasticity():
+    """A learning rate with which norms of the network's stdp_synapse drift some percent in 10 ms, not manyfold."""
+    nest.SetDefaults("stdp_synapse", {"lambda": 1e-5})
+
+
 def network(models=("stdp_synapse",), neurons=NEURONS, indegree=INDEGREE, weight=None, drive=18_000.0):
     """A population that spikes, connections of each model within it, and, if allowed, a device that uses it."""
     clopath = any(model.startswith("clopath_synapse") for model in models)

@@ -15,7 +15,7 @@ import nest
 import numpy as np
 
 from ..config import read_job
-from ..normalizer import Normalization, Normalizer
+from ..normalizer import Look, Normalizer
 from ..parallel import world
 from ..run import build_network
 
@@ -72,7 +72,7 @@ def _seconds(action: Callable[[float], object], argument: float) -> float:
 
 
 def _report(
-    log: list[Normalization],
+    log: list[Look],
     seconds_by_rank: list[list[dict[str, float]]],
     ratios: list[float],
     rate: float,

@@ -48,7 +48,7 @@ def test_exception_in_a_callback():
             raise ValueError("the model's own mistake")
 
     normalizer = distnorm.Normalizer(
-        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_normalize=callback
+        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback
     )
     with pytest.raises(distnorm.CallbackError, match="ValueError: the model's own mistake") as raised:
         normalizer.simulate(30.0)
@@ -65,7 +65,7 @@ def test_exception_in_the_last_callback_is_not_lost():
             raise ValueError("at the end")
 
     normalizer = distnorm.Normalizer(
-        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_normalize=callback
+        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback
     )
     with pytest.raises(distnorm.CallbackError, match="at the end"):
         normalizer.simulate(10.0)

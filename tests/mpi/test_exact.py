@@ -27,7 +27,7 @@ def test_every_normalization_meets_the_target(way, norm, models):
     rule = distnorm.Rule(models, norm=norm, target_norm=TARGET_NORM)
     errors = []
     normalizer = distnorm.Normalizer(
-        rule, interval=20.0, way=way, on_normalize=lambda _: errors.append(largest_error(models, rule.power))
+        rule, interval=20.0, way=way, on_look=lambda _: errors.append(largest_error(models, rule.power))
     )
     before = largest_error(models, rule.power)
     normalizer.simulate(100.0)

@@ -3,7 +3,7 @@
 import nest
 import numpy as np
 import pytest
-from networks import TARGET_NORM, connections, network, norms_by_target, reset
+from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
 
 import distnorm
 
@@ -84,3 +84,34 @@ def test_time_that_is_no_multiple_of_the_resolution():
     network()
     with pytest.raises(distnorm.RuleError, match=r"time to simulate is 10\.05 ms"):
         distnorm.Normalizer(RULE).simulate(10.05)
+
+
+def test_adaptive_intervals_and_probes():
+    reset()
+    slow_plasticity()
+    network()
+    normalizer = distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1))
+    normalizer.simulate(400.0)
+    ends = [each for each in normalizer.log[1:] if each.normalized]
+    probes = [each for each in normalizer.log[1:] if not each.normalized]
+    assert len(ends) >= 4 and len(probes) >= 4
+    assert all(abs(each.elapsed_ms / 1.5 - round(each.elapsed_ms / 1.5)) < 1e-9 for each in normalizer.log)
+    assert max(each.drift_max for each in ends[2:]) < 0.12
+
+
+def test_slices_change_nothing():
+    results = []
+    for on_slice in (None, lambda _: None):
+        reset()
+        network()
+        normalizer = distnorm.Normalizer(RULE, interval=50.0, on_slice=on_slice)
+        normalizer.simulate(120.0)
+        results.append((state(), [each.drift_max for each in normalizer.log]))
+    assert np.array_equal(results[0][0], results[1][0]) and results[0][1] == results[1][1]
+
+
+def test_observing_goes_with_a_fixed_interval():
+    reset()
+    network()
+    with pytest.raises(distnorm.RuleError, match="observe goes with a fixed interval"):
+        distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1), observe=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from distnorm import FixedInterval, RuleError, drift
+from distnorm.interval import Clock
 
 CALM = drift.read(np.zeros((), drift.RECORD))
 
@@ -22,8 +23,9 @@ def test_a_refusal_names_the_value(interval_ms, value):
 @pytest.mark.parametrize("interval_ms", [10, 0.1, np.float64(2.5)])
 def test_every_interval_is_the_same(interval_ms):
     controller = FixedInterval(interval_ms)
-    interval, state = controller.first()
+    interval, state = controller.first(Clock(resolution_ms=0.1, min_delay_ms=1.5))
     assert interval == interval_ms
     for elapsed_ms in (interval_ms, interval_ms / 2):
-        assert controller.next(state, elapsed_ms, CALM) == (interval, state)
+        for forced in (True, False):
+            assert controller.look(state, elapsed_ms, [CALM], forced) == (True, interval, state)
     assert controller == FixedInterval(interval_ms)

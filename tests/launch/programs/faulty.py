@@ -26,7 +26,7 @@ def callback(_):
         if nest.Rank() == LAST and done.time_ms > 0:
             raise ValueError("mistake in the callback")
 
-    return {}, {"on_normalize": fail}
+    return {}, {"on_look": fail}
 
 
 def killed(_):
@@ -34,7 +34,7 @@ def killed(_):
         if nest.Rank() == LAST and done.time_ms > 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return {}, {"on_normalize": die}
+    return {}, {"on_look": die}
 
 
 def inside_simulate(_):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nest
 import numpy as np
-from networks import TARGET_NORM, connections, network, reset
+from networks import TARGET_NORM, connections, network, reset, slow_plasticity
 
 import distnorm
 
@@ -14,14 +14,30 @@ INTERVAL_MS = 10.0
 NORMALIZATIONS = 20
 
 
+def adaptive(noise) -> list:
+    """With probes, and a stimulus whose switch is hinted at."""
+    rule = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
+    normalizer = distnorm.Normalizer(rule, interval=distnorm.AdaptiveInterval(0.1, probes=2))
+    for rate in (18_000.0, 22_000.0, 15_000.0):
+        noise.rate = rate
+        normalizer.expect_change()
+        normalizer.simulate(150.0)
+    assert {each.normalized for each in normalizer.log} == {True, False}
+    return [(each.time_ms, each.drifts[0].max, each.drifts[0].mean) for each in normalizer.log]
+
+
 def main(mode: str, folder: str) -> None:
     reset(virtual_processes=4, seed=7)
+    if mode == "adaptive":
+        slow_plasticity()
     population = network(MODELS, neurons=120)
     recorder = nest.Create("spike_recorder")
     nest.Connect(population, recorder)
     drifts = []
     if mode == "plain":
         nest.Simulate(INTERVAL_MS * NORMALIZATIONS)
+    elif mode == "adaptive":
+        drifts = adaptive(nest.GetNodes({"model": "poisson_generator"}))
     else:
         rule = distnorm.Rule(MODELS, target_norm=TARGET_NORM)
         way = "inplace" if mode == "observe" else mode

@@ -1,0 +1,132 @@
+"""What a run did, from its log: a few lines, and a figure with a column per log.
+
+Where there are several rules, a drift is that of the rule where it is largest. The look before anything was simulated
+shows how the network was built, not how it drifts; it is reported apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import RuleError
+from .runlog import PHASES, Run, read_log
+
+Look = dict[str, Any]
+
+
+def report(paths: Path | Sequence[Path], output: Path | None = None) -> str:
+    """Draw and sum up one log, or several side by side.
+
+    Args:
+        paths: Logs; of runs that go on or were killed, too.
+        output: Figure to write, of a kind that matplotlib knows by its suffix; None for a PNG beside the first log.
+
+    Returns:
+        Lines that sum up each log, and say where the figure is.
+
+    Raises:
+        RuleError: A log cannot be read, the figure cannot be written, or matplotlib is missing.
+    """
+    logs = [paths] if isinstance(paths, Path) else list(paths)
+    if not logs:
+        raise RuleError("no log is given; give the path of one or several")
+    runs = {path: read_log(path) for path in logs}
+    output = logs[0].with_suffix(".png") if output is None else output
+    try:
+        from .figure import draw
+    except ImportError as error:
+        raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
+    draw({_title(path, logs): run for path, run in runs.items()}, output)
+    return "\n".join([*(_summary(path, run) for path, run in runs.items()), f"figure: {output}"])
+
+
+def settled(run: Run) -> list[Look]:
+    """Looks that something was simulated before."""
+    return [look for look in run.looks if look["elapsed_ms"] > 0]
+
+
+def ends_interval(run: Run, look: Look) -> bool:
+    """Whether a look is no probe: it normalized, or would have if the run did not only observe."""
+    return bool(look["normalized"] or run.header["observe"])
+
+
+def drift(look: Look, statistic: str) -> float:
+    """A statistic of a look's drift, of the rule where it is largest."""
+    return float(max(each[statistic] for each in look["drift"]))
+
+
+def above_bound(run: Run) -> list[Look]:
+    """Looks with a drift above the bound; none without a bound."""
+    bound = run.header["bound"]
+    if bound is None:
+        return []
+    return [look for look in settled(run) if drift(look, run.header["statistic"]) > bound]
+
+
+def edges_ms(run: Run) -> list[float]:
+    """Biological times between which the intervals lie, in ms; one more than there are intervals."""
+    if not run.looks:
+        return []
+    first = run.looks[0]
+    ends = [look["time_ms"] for look in settled(run) if ends_interval(run, look)]
+    return [first["time_ms"] - first["elapsed_ms"], *ends]
+
+
+def _summary(path: Path, run: Run) -> str:
+    return "\n  ".join(line for line in (_ending(path, run), *_drifts(run), _wall_time(run)) if line)
+
+
+def _ending(path: Path, run: Run) -> str:
+    last = run.end or (run.looks[-1] if run.looks else None)
+    simulated = f"{path}: {last['time_ms'] if last else 0:,.10g} of {run.header['simulate_ms']:,.10g} ms simulated"
+    if run.end:
+        return f"{simulated} in {run.end['wall_s']:,.1f} s, {run.end['reason']}"
+    return f"{simulated} at the last look; " + ("cut off, the last line is torn" if run.torn else "running or cut off")
+
+
+def _drifts(run: Run) -> list[str]:
+    looks = settled(run)
+    ending = [look for look in looks if ends_interval(run, look)]
+    if not ending:
+        return ["no interval ended yet" + (f", {len(looks):,} probes" if looks else "")]
+    edges = edges_ms(run)
+    lengths = [end - start for start, end in itertools.pairwise(edges)]
+    largest = [drift(look, "max") for look in ending]
+    lines = [
+        f"{len(ending):,} {'looks, observed only' if run.header['observe'] else 'normalizations'}, "
+        f"{len(looks) - len(ending):,} probes; interval median {statistics.median(lengths):,.6g} ms, "
+        f"{min(lengths):,.6g} to {max(lengths):,.6g} ms",
+        f"largest drift: median {statistics.median(largest):.2%}, worst {max(largest):.2%}, last {largest[-1]:.2%}",
+    ]
+    if run.looks[0]["elapsed_ms"] == 0:
+        lines[-1] += f"; {drift(run.looks[0], 'max'):.2%} before anything was simulated"
+    if run.header["bound"] is not None:
+        lines.append(_bound(run, ending))
+    return lines
+
+
+def _bound(run: Run, ending: list[Look]) -> str:
+    bound, statistic = run.header["bound"], run.header["statistic"]
+    ratios = [drift(look, statistic) / bound for look in ending]
+    above = [drift(look, statistic) / bound for look in above_bound(run)]
+    return (
+        f"bound {100 * bound:.6g}% on {statistic}: drift / bound {statistics.fmean(ratios):.3f} on average; "
+        f"{len(above):,} of {len(settled(run)):,} looks above the bound"
+        + (f", worst {max(above):.3f} times the bound" if above else "")
+    )
+
+
+def _wall_time(run: Run) -> str:
+    spent = {phase: sum(look["seconds"][phase] for look in run.looks) for phase in PHASES}
+    total = sum(spent.values())
+    if not total:
+        return ""
+    return "wall time of rank 0: " + ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items())
+
+
+def _title(path: Path, logs: Sequence[Path]) -> str:
+    return path.stem if [each.stem for each in logs].count(path.stem) == 1 else str(path)

@@ -1,0 +1,181 @@
+"""The record of a run: JSON lines, one per look, written by rank 0 and readable while the run goes on.
+
+header  what runs                                       first line
+look    one measurement and what was done with it       one line each
+end     how it ended                                    last line; absent while running, and after a kill
+
+A line is whole if it ends in a newline. A kill can tear the last one only, because each is one write to the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from .drift import STATISTICS
+from .errors import DistnormError, RuleError
+
+PHASES = ("simulate", "measure", "agree", "rescale")
+
+_NUMBER = (int, float)
+_FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "header": {
+        **dict.fromkeys(("distnorm", "nest", "statistic", "started"), (str,)),
+        **dict.fromkeys(("ranks", "threads", "seed"), (int,)),
+        **dict.fromkeys(("resolution_ms", "min_delay_ms", "simulate_ms"), _NUMBER),
+        "observe": (bool,),
+        "bound": (*_NUMBER, type(None)),
+        "rules": (list,),
+    },
+    "look": {
+        **dict.fromkeys(("time_ms", "elapsed_ms", "next_look_ms"), _NUMBER),
+        "normalized": (bool,),
+        "drift": (list,),
+        "seconds": (dict,),
+    },
+    "end": {"time_ms": _NUMBER, "wall_s": _NUMBER, "reason": (str,)},
+}
+_DRIFT: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(STATISTICS, _NUMBER),
+    **dict.fromkeys(("worst_target", "targets", "no_input", "zero_norm", "connections"), (int,)),
+}
+_SECONDS: dict[str, tuple[type, ...]] = dict.fromkeys(PHASES, _NUMBER)
+
+
+class RunLog:
+    """A new log file. On rank 0 only."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the file.
+
+        Raises:
+            RuleError: It exists already, or cannot be made.
+        """
+        self._path = path
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            raise RuleError(f"log {path} exists already and is kept; give another path, or move it away") from None
+        except OSError as error:
+            raise RuleError(f"cannot write log {path}: {error.strerror}") from None
+
+    def header(self, **fields: Any) -> None:
+        """Write what runs; first."""
+        self._write({"kind": "header", **fields})
+
+    def look(self, record: dict[str, Any]) -> None:
+        """Write one measurement."""
+        self._write({"kind": "look", **record})
+
+    def end(self, **fields: Any) -> None:
+        """Write how the run ended; last."""
+        self._write({"kind": "end", **fields})
+
+    def close(self) -> None:
+        """Close the file; again does nothing."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> RunLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, record: dict[str, Any]) -> None:
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        try:
+            written = os.write(self._file, line)
+            if written < len(line):  # a full disk takes what fits; a piece with a line after it could not be read
+                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+        except OSError as error:
+            raise DistnormError(f"cannot write log {self._path}: {error.strerror}") from None
+        if written < len(line):
+            raise DistnormError(f"cannot write log {self._path}: no space for a line of {len(line)} bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a log says.
+
+    Attributes:
+        header: Fields of the header.
+        looks: Fields of each look, in order.
+        end: Fields of the end; None if the run goes on or was cut off.
+        torn: Number of torn lines: 1 if the last was cut off in the middle, else 0.
+    """
+
+    header: dict[str, Any]
+    looks: list[dict[str, Any]]
+    end: dict[str, Any] | None
+    torn: int
+
+
+def read_log(path: Path) -> Run:
+    """Read a log, of a run that goes on or was killed, too.
+
+    Raises:
+        RuleError: The file cannot be read, has no header, or a line other than a torn last one is wrong; the message
+            names the line.
+    """
+    try:
+        *lines, rest = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RuleError(f"cannot read log {path}: {error.strerror}") from None
+    if not lines:
+        raise RuleError(f"log {path} has no header: the run was cut off before its first line, or this is no run log")
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            records.append(_record(line, records))
+        except ValueError as error:
+            raise RuleError(f"log {path}, line {number}: {error}") from None
+    end = records.pop() if records[-1]["kind"] == "end" else None
+    if end and rest:
+        raise RuleError(f"log {path}, line {len(lines) + 1}: follows the end")
+    return Run(header=records[0], looks=records[1:], end=end, torn=1 if rest else 0)
+
+
+def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
+    record = json.loads(line, parse_constant=_refuse_constant)
+    kind = record.get("kind") if isinstance(record, dict) else None
+    if kind not in list(_FIELDS):  # a list compares with what cannot be hashed, too
+        raise ValueError(f"kind is {kind!r}; known: {', '.join(_FIELDS)}")
+    if (kind == "header") != (not before):
+        raise ValueError("a second header" if before else f"has no header: the first line is of kind {kind!r}")
+    if before and before[-1]["kind"] == "end":
+        raise ValueError("follows the end")
+    _check(record, _FIELDS[kind], kind)
+    if kind == "look":
+        _check(record["seconds"], _SECONDS, "seconds")
+        if len(record["drift"]) != len(before[0]["rules"]):
+            raise ValueError(f"drift of {len(record['drift'])} rules; the header has {len(before[0]['rules'])}")
+        for each in record["drift"]:
+            _check(each, _DRIFT, "drift")
+    elif kind == "header" and record["statistic"] not in STATISTICS:
+        raise ValueError(f"statistic is {record['statistic']!r}; known: {', '.join(STATISTICS)}")
+    elif kind == "header" and not record["rules"]:
+        raise ValueError("rules is empty")
+    return record  # type: ignore[no-any-return]  # JSON
+
+
+def _check(record: Any, fields: dict[str, tuple[type, ...]], what: str) -> None:
+    if not isinstance(record, dict):
+        raise ValueError(f"{what} is {record!r}, not an object")
+    for name, kinds in fields.items():
+        if name not in record:
+            raise ValueError(f"{what} has no {name}")
+        value = record[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):  # to Python True is an int
+            raise ValueError(f"{name} is {value!r}")
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")

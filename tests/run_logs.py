@@ -1,0 +1,32 @@
+"""Made-up run logs."""
+
+from distnorm.runlog import RunLog
+
+RULE = {"synapse_models": ["stdp_synapse"], "norm": "l1", "target_norm": "12.0"}
+SECONDS = {"simulate": 0.9, "measure": 0.04, "agree": 0.01, "rescale": 0.05}
+
+
+def header(**changes):
+    fields = {"distnorm": "0.1.0", "nest": "3.10.0", "ranks": 2, "threads": 1, "seed": 1, "resolution_ms": 0.1}
+    fields |= {"min_delay_ms": 1.5, "simulate_ms": 1000.0, "observe": False, "bound": 0.05, "statistic": "max"}
+    return fields | {"rules": [RULE], "started": "2026-01-01T12:00:00+00:00"} | changes
+
+
+def drift(largest, mean=0.001):
+    counts = {"worst_target": 17, "targets": 40, "no_input": 0, "zero_norm": 0, "connections": 800}
+    return {"max": largest, "mean": mean, "q50": mean, "q90": largest / 2, "q99": largest} | counts
+
+
+def look(time_ms, elapsed_ms, *largest, mean=0.001, normalized=True, **changes):
+    fields = {"time_ms": time_ms, "elapsed_ms": elapsed_ms, "normalized": normalized, "next_look_ms": 100.0}
+    return fields | {"drift": [drift(each, mean) for each in largest], "seconds": SECONDS} | changes
+
+
+def write(path, looks, end=None, **changes):
+    with RunLog(path) as log:
+        log.header(**header(**changes))
+        for each in looks:
+            log.look(each)
+        if end is not None:
+            log.end(**end)
+    return path

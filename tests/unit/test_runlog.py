@@ -1,0 +1,202 @@
+"""What is written is read again, whatever moment the run ends at."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import run_logs
+
+from distnorm import DistnormError, RuleError, runlog
+from distnorm.runlog import RunLog, read_log
+
+LOOKS = [run_logs.look(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
+END = {"time_ms": 300.0, "wall_s": 12.5, "reason": "finished"}
+
+WRITES_FOR_EVER = """
+import sys, pathlib, run_logs
+from distnorm.runlog import RunLog
+log = RunLog(pathlib.Path(sys.argv[1]))
+log.header(**run_logs.header(rules=[run_logs.RULE] * 200))
+while True:
+    log.look(run_logs.look(1.0, 1.0, *[0.02] * 200))
+"""
+RUNS_OUT_OF_SPACE = """
+import sys, pathlib, resource, run_logs
+from distnorm import DistnormError
+from distnorm.runlog import RunLog
+log = RunLog(pathlib.Path(sys.argv[1]))
+log.header(**run_logs.header())
+log.look(run_logs.look(1.0, 1.0, 0.02))
+size = pathlib.Path(sys.argv[1]).stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, size + 50))
+try:
+    log.look(run_logs.look(2.0, 1.0, 0.03))
+except DistnormError as error:
+    print(error)
+"""
+
+
+def program(text, path):
+    environment = os.environ | {"PYTHONPATH": os.path.dirname(run_logs.__file__)}
+    return subprocess.Popen([sys.executable, "-c", text, path], stdout=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.parametrize("end", [END, None])
+def test_a_log_is_read_as_it_was_written(tmp_path, end):
+    run = read_log(run_logs.write(tmp_path / "log.jsonl", LOOKS, end))
+    assert run.header == {"kind": "header", **run_logs.header()}
+    assert run.looks == [{"kind": "look", **look} for look in LOOKS]
+    assert run.end == (None if end is None else {"kind": "end", **end})
+    assert run.torn == 0
+
+
+@pytest.mark.parametrize("end", [END, None])
+def test_a_kill_at_any_byte_of_the_last_line_costs_only_that_line(tmp_path, end):
+    content = run_logs.write(tmp_path / "whole.jsonl", LOOKS, end).read_bytes()
+    start = content.rindex(b"\n", 0, -1) + 1
+    path = tmp_path / "cut.jsonl"
+    for cut in range(start, len(content)):
+        path.write_bytes(content[:cut])
+        run = read_log(path)
+        assert len(run.looks) == (3 if end else 2)
+        assert run.end is None
+        assert run.torn == (cut > start)
+
+
+def test_a_header_cut_at_any_byte_is_no_header(tmp_path):
+    content = run_logs.write(tmp_path / "whole.jsonl", []).read_bytes()
+    path = tmp_path / "cut.jsonl"
+    for cut in range(len(content)):
+        path.write_bytes(content[:cut])
+        with pytest.raises(RuleError, match="no header"):
+            read_log(path)
+
+
+def test_a_log_is_read_while_it_is_written_and_after_a_kill(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with program(WRITES_FOR_EVER, path) as running:
+        try:
+            while not path.exists() or path.stat().st_size < 1_000_000:
+                assert running.poll() is None
+                time.sleep(0.01)
+            during = read_log(path)
+        finally:
+            running.kill()
+    after = read_log(path)
+    assert 0 < len(during.looks) < len(after.looks)
+    assert after.end is None
+
+
+def test_every_line_is_one_write(tmp_path, monkeypatch):
+    written = []
+    real = os.write
+    monkeypatch.setattr(runlog.os, "write", lambda file, line: written.append(line) or real(file, line))
+    path = run_logs.write(tmp_path / "log.jsonl", LOOKS, END)
+    assert written == path.read_bytes().splitlines(keepends=True)
+    assert len(written) == 5
+
+
+def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "log.jsonl"
+    said, _ = program(RUNS_OUT_OF_SPACE, path).communicate(timeout=60)
+    assert str(path) in said
+    assert "no space" in said
+    run = read_log(path)
+    assert len(run.looks) == 1
+    assert run.torn == 0
+
+
+def test_a_log_that_exists_is_kept(tmp_path):
+    path = run_logs.write(tmp_path / "log.jsonl", LOOKS)
+    content = path.read_bytes()
+    with pytest.raises(RuleError, match=r"log\.jsonl exists already .* another path"):
+        RunLog(path)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path):
+    with pytest.raises(RuleError, match=r"missing/log\.jsonl: No such file"):
+        RunLog(tmp_path / "missing" / "log.jsonl")
+    with pytest.raises(RuleError, match=r"missing/log\.jsonl: No such file"):
+        read_log(tmp_path / "missing" / "log.jsonl")
+
+
+def test_a_closed_log_refuses_a_line(tmp_path):
+    log = RunLog(tmp_path / "log.jsonl")
+    log.close()
+    log.close()
+    with pytest.raises(DistnormError, match=r"log\.jsonl"):
+        log.header(**run_logs.header())
+
+
+def test_a_number_that_is_none_is_not_written(tmp_path):
+    with RunLog(tmp_path / "log.jsonl") as log:
+        log.header(**run_logs.header())
+        with pytest.raises(ValueError, match="JSON"):
+            log.look(run_logs.look(100.0, 100.0, float("nan")))
+    assert read_log(tmp_path / "log.jsonl").looks == []
+
+
+def without(record, *keys):
+    return {key: value for key, value in record.items() if key not in keys}
+
+
+GOOD = {"kind": "look", **LOOKS[0]}
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("", "Expecting value"),
+        ("{", "Expecting property name"),
+        ("[]", "kind is None"),
+        ('{"kind": ["look"]}', r"kind is \['look'\]"),
+        (without(GOOD, "kind"), "kind is None; known: header, look, end"),
+        ({"kind": "header", **run_logs.header()}, "a second header"),
+        *[(without(GOOD, key), f"has no {key}") for key in LOOKS[0]],
+        (GOOD | {"time_ms": "100"}, "time_ms is '100'"),
+        (GOOD | {"time_ms": True}, "time_ms is True"),
+        (GOOD | {"normalized": 1}, "normalized is 1"),
+        (GOOD | {"seconds": without(run_logs.SECONDS, "agree")}, "seconds has no agree"),
+        (GOOD | {"drift": []}, "drift of 0 rules; the header has 1"),
+        (GOOD | {"drift": [3]}, "drift is 3"),
+        (GOOD | {"drift": [without(run_logs.drift(0.1), "q90")]}, "drift has no q90"),
+        (GOOD | {"drift": [run_logs.drift(float("nan"))]}, "NaN is no number"),
+        ({"kind": "end", **without(END, "wall_s")}, "end has no wall_s"),
+    ],
+)
+def test_any_other_wrong_line_is_named(tmp_path, line, complaint):
+    path = run_logs.write(tmp_path / "log.jsonl", LOOKS)
+    lines = path.read_text().splitlines()
+    lines[2] = line if isinstance(line, str) else json.dumps(line)
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(RuleError, match=rf"log\.jsonl, line 3: .*{complaint}"):
+        read_log(path)
+
+
+@pytest.mark.parametrize(
+    ("first", "complaint"),
+    [
+        (GOOD, "has no header: the first line is of kind 'look'"),
+        ({"kind": "header", **without(run_logs.header(), "bound")}, "header has no bound"),
+        ({"kind": "header", **run_logs.header(statistic="q95")}, "statistic is 'q95'; known: max"),
+        ({"kind": "header", **run_logs.header(rules=[])}, "rules is empty"),
+        ({"kind": "header", **run_logs.header(seed=1.5)}, "seed is 1.5"),
+    ],
+)
+def test_a_wrong_first_line_is_refused(tmp_path, first, complaint):
+    path = tmp_path / "log.jsonl"
+    path.write_text(json.dumps(first) + "\n")
+    with pytest.raises(RuleError, match=f"line 1: .*{complaint}"):
+        read_log(path)
+
+
+@pytest.mark.parametrize("more", [json.dumps(GOOD) + "\n", '{"kind"'])
+def test_nothing_follows_the_end(tmp_path, more):
+    path = run_logs.write(tmp_path / "log.jsonl", LOOKS, END)
+    path.write_text(path.read_text() + more)
+    with pytest.raises(RuleError, match="line 6: follows the end"):
+        read_log(path)
