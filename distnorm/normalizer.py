@@ -22,7 +22,7 @@ from . import drift, norms, parallel
 from .adaptive import AdaptiveInterval
 from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
-from .initial import TargetNorms
+from .initial import InitialNorms, TargetNorms
 from .interval import Clock, FixedInterval, Interval
 from .norms import FloatArray
 from .rule import Rule, check_disjoint
@@ -41,6 +41,7 @@ class Look:
         normalized: True if an interval ended and the weights were rescaled; False for a probe part-way in an interval,
             and when only observing.
         next_look_ms: Time to the next look, in ms.
+        since_start: When only observing, the drift from each target's own norm at the first look; else empty.
         seconds: Wall time of "simulate" (since the last look), "measure", "agree" and "rescale" on this rank.
     """
 
@@ -49,6 +50,7 @@ class Look:
     drifts: tuple[Drift, ...]
     normalized: bool
     next_look_ms: float
+    since_start: tuple[Drift, ...]
     seconds: dict[str, float]
 
     @property
@@ -112,6 +114,7 @@ class Normalizer:
         self._way: Way = way
         self._synapses: list[Synapses] = []
         self._target_norms = [TargetNorms(rule) for rule in self.rules]
+        self._start_norms = [InitialNorms() for _ in self.rules] if observe else []
         self._pending: Exception | None = None
         self._resolution_ms = float(nest.resolution)
         self._hint = False
@@ -184,7 +187,8 @@ class Normalizer:
         merged = self._ranks.agree(records, self._take_pending() or error)
         clock.lap("agree")
         now = float(nest.biological_time)
-        drifts = tuple(drift.read(record) for record in merged)
+        every = tuple(drift.read(record) for record in merged)
+        drifts, since_start = every[: len(self.rules)], every[len(self.rules) :]
         elapsed = now - self._normalized_ms if self.log else 0.0
         ends = self._decide(elapsed, drifts, forced) and not self._observe
         if not self.log:
@@ -194,7 +198,7 @@ class Normalizer:
                 synapses.rescale(factor)
             self._normalized_ms = now
         clock.lap("rescale")
-        done = Look(now, elapsed, drifts, ends, self.next_interval, clock.seconds)
+        done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, clock.seconds)
         self.log.append(done)
         self._tell(done)
         return done
@@ -209,8 +213,8 @@ class Normalizer:
         return ends
 
     def _measure(self) -> tuple[npt.NDArray[np.void], list[FloatArray], Exception | None]:
-        """Drift record and factors per rule; an error of this rank is handed on, not raised."""
-        records = np.zeros(len(self.rules), drift.RECORD)
+        """Drift records and factors per rule; an error of this rank is handed on, not raised."""
+        records = np.zeros(len(self.rules) + len(self._start_norms), drift.RECORD)
         factors = []
         try:
             for i, synapses in enumerate(self._synapses):
@@ -219,6 +223,9 @@ class Normalizer:
                 norm = norms.norms(sums, synapses.rule.power)
                 target = self._target_norms[i].of(synapses.node_ids, norm)
                 records[i] = drift.summarize(norm, target, counts, synapses.node_ids)
+                if self._start_norms:
+                    start = self._start_norms[i].of(synapses.node_ids, norm)
+                    records[len(self.rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
                 factors.append(norms.factors(norm, target))
         except Exception as error:  # the other ranks must hear of it in the agreement
             return records, [], error

@@ -17,6 +17,8 @@ from .runlog import PHASES, Run, read_log
 
 Look = dict[str, Any]
 
+_BOUNDS = (0.01, 0.02, 0.05, 0.1)
+
 
 def report(paths: Path | Sequence[Path], output: Path | None = None) -> str:
     """Draw and sum up one log, or several side by side.
@@ -77,7 +79,8 @@ def edges_ms(run: Run) -> list[float]:
 
 
 def _summary(path: Path, run: Run) -> str:
-    return "\n  ".join(line for line in (_ending(path, run), *_drifts(run), _wall_time(run)) if line)
+    lines = (_ending(path, run), *_drifts(run), _wall_time(run), *_what_bounds_would_cost(run))
+    return "\n  ".join(line for line in lines if line)
 
 
 def _ending(path: Path, run: Run) -> str:
@@ -130,3 +133,29 @@ def _wall_time(run: Run) -> str:
 
 def _title(path: Path, logs: Sequence[Path]) -> str:
     return path.stem if [each.stem for each in logs].count(path.stem) == 1 else str(path)
+
+
+def _what_bounds_would_cost(run: Run) -> list[str]:
+    """For an observed run: how soon the drift from the norms at its start reached a bound, and what that costs."""
+    looks = [look for look in settled(run) if any(look.get("since_start", ()))]
+    if not run.header["observe"] or not looks:
+        return []
+    start_ms = run.looks[0]["time_ms"]
+    times = [look["time_ms"] - start_ms for look in looks]
+    drifts = [max(look["since_start"]) for look in looks]
+    simulating = sum(look["seconds"]["simulate"] for look in looks) / times[-1]
+    # A rescaling passes over memory as a measurement does; it was not run here.
+    normalizing = statistics.median(2 * look["seconds"]["measure"] + look["seconds"]["agree"] for look in looks)
+    lines = []
+    for bound in _BOUNDS:
+        reached = next((i for i, each in enumerate(drifts) if each >= bound), None)
+        if reached is None:
+            lines.append(f"a bound of {bound:.0%} was not reached in {times[-1]:,.6g} ms")
+            continue
+        about = "at most " if reached == 0 else ""
+        share = normalizing / (normalizing + simulating * times[reached])
+        lines.append(
+            f"a bound of {bound:.0%} was reached after {about}{times[reached]:,.6g} ms: normalizing as often would take "
+            f"{'at least ' if reached == 0 else 'about '}{share:.2%} of the wall time"
+        )
+    return lines

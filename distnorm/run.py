@@ -23,7 +23,7 @@ from .parallel import Ranks, world
 from .progress import Progress
 from .runlog import RunLog
 
-_OBSERVE_MS = 100.0
+_OBSERVE_MS = 20.0
 
 
 def run(job: Job, observe: bool, log: Path | None) -> None:
@@ -31,7 +31,7 @@ def run(job: Job, observe: bool, log: Path | None) -> None:
 
     Args:
         job: The job.
-        observe: Measure drift but change no weight, every 100 ms where the job has no fixed interval.
+        observe: Measure drift but change no weight, every 20 ms where the job has no fixed interval.
         log: File for the run log, which must not exist; None for none.
 
     Raises:
@@ -140,6 +140,7 @@ class _Teller:
                     "normalized": look.normalized,
                     "next_look_ms": look.next_look_ms,
                     "drift": [_drift_fields(each) for each in look.drifts],
+                    "since_start": [each.max for each in look.since_start],
                     "seconds": look.seconds,
                 }
             )

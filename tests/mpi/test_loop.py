@@ -6,6 +6,7 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
 
 import distnorm
+from distnorm.parallel import world
 
 pytestmark = pytest.mark.mpi
 
@@ -115,3 +116,16 @@ def test_observing_goes_with_a_fixed_interval():
     network()
     with pytest.raises(distnorm.RuleError, match="observe goes with a fixed interval"):
         distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1), observe=True)
+
+
+def test_observing_reports_the_drift_from_the_start():
+    reset()
+    network()
+    start = norms_by_target(["stdp_synapse"])
+    normalizer = distnorm.Normalizer(RULE, interval=30.0, observe=True)
+    normalizer.simulate(60.0)
+    assert normalizer.log[0].since_start[0].max == 0.0
+    now = norms_by_target(["stdp_synapse"])
+    ranks = world(nest.build_info["have_mpi"])
+    everyone = ranks.gather(max((abs(now[target] / start[target] - 1) for target in now), default=0.0))
+    assert everyone is None or normalizer.log[-1].since_start[0].max == max(everyone) > 0

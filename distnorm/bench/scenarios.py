@@ -1,0 +1,219 @@
+"""Networks whose drift is recorded: stationary, stepping, learning, bursting, with other rules of plasticity.
+
+Each is the balanced random network of jobs/balanced_stdp.py (leaky integrate-and-fire neurons, delta synapses, fixed
+in-degrees, Poisson input, additive plasticity from excitatory to excitatory neurons), here with 400 + 100 neurons,
+40,000 plastic connections and the resolution 0.5 ms. Input is given as eta, its mean relative to the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import nest
+import numpy as np
+
+from ..interval import Interval
+from ..norms import factors
+from ..normalizer import Normalizer
+from ..parallel import world
+from ..rule import Rule
+from ..synapses import open_synapses
+from .traces import Played, Trace
+
+_PLASTIC = "bench_interval_plastic"
+_INHIBITORY = "bench_interval_inhibitory"
+_EXCITATORY, _INHIBITORS, _IN_DEGREE = 400, 100, 100
+_WEIGHT_MV = 5.66 / math.sqrt(_IN_DEGREE)  # as in jobs/balanced_stdp.py
+_G = 8.0
+_DELAY_MS = 1.5
+_RESOLUTION_MS = 0.5
+_WARM_UP_MS = 499.5
+_THRESHOLD_MV, _TAU_MEMBRANE_MS = 20.0, 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """A network and what happens to it.
+
+    Attributes:
+        name: Of the rows in the report.
+        bounds: Of the drift, to play with.
+        duration_ms: Time to record for 50 intervals at most bounds.
+        eta: Input before and after the change.
+        learning_rate: `lambda` of the STDP synapses before and after the change.
+        burst_ms: Time with input and without, in turn; None for input all the time.
+        triplet: Triplet rule (Pfister & Gerstner 2006, J Neurosci 26:9673) in place of pairs.
+        inhibitory: Inhibitory-to-excitatory synapses are plastic too (Vogels et al. 2011, Science 334:1569), and not
+            normalized.
+    """
+
+    name: str
+    bounds: tuple[float, ...]
+    duration_ms: float = 12_000.0
+    eta: tuple[float, float] = (1.2, 1.2)
+    learning_rate: tuple[float, float] = (0.005, 0.005)
+    burst_ms: tuple[float, float] | None = None
+    triplet: bool = False
+    inhibitory: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is a change, at a random moment of the middle third."""
+        return self.eta[0] != self.eta[1] or self.learning_rate[0] != self.learning_rate[1]
+
+
+SCENARIOS = (
+    Scenario(name="stationary", bounds=(0.01, 0.02, 0.05), duration_ms=24_000.0),
+    Scenario(name="stationary, fast", bounds=(0.05, 0.1, 0.2), duration_ms=24_000.0, learning_rate=(0.01, 0.01)),
+    Scenario(name="step up", bounds=(0.05,), eta=(1.2, 2.6)),
+    Scenario(name="step down", bounds=(0.05,), eta=(2.6, 1.2)),
+    Scenario(name="learning on", bounds=(0.01, 0.02), learning_rate=(0.0, 0.005)),
+    Scenario(name="bursts", bounds=(0.01, 0.02), burst_ms=(1_000.5, 1_500.0)),
+    Scenario(name="triplets", bounds=(0.01, 0.02), triplet=True),
+    Scenario(name="inhibitory", bounds=(0.01, 0.02), inhibitory=True),
+)
+
+
+def record(scenario: Scenario, seed: int, duration_ms: float) -> Trace:
+    """Simulate one network, normalized at every smallest delay, and record its changes."""
+    network = _Network(scenario, seed, duration_ms)
+    steps = round(duration_ms / _DELAY_MS)
+    position = np.zeros((steps + 1, _EXCITATORY))
+    synapses = open_synapses(nest, [network.rule], world(nest.build_info["have_mpi"]), "inplace")[0]
+    rows = np.searchsorted(synapses.node_ids, network.targets)
+    norm = network.rule.target_norms(synapses.node_ids)
+    nest.Prepare()
+    for step in range(-round(_WARM_UP_MS / _DELAY_MS), steps):
+        if step == network.change:
+            network.set_learning_rate()
+        nest.Run(_DELAY_MS)
+        sums, _ = synapses.measure()
+        synapses.rescale(factors(sums, norm))
+        if step >= 0:
+            position[step + 1] = position[step] + (sums / norm - 1.0)[rows]
+    nest.Cleanup()
+    synapses.close()
+    return Trace(step_ms=_DELAY_MS, position=position, change=network.change, spikes_per_s=network.rates())
+
+
+def simulate(scenario: Scenario, seed: int, duration_ms: float, controller: Interval) -> tuple[Played, int | None]:
+    """Simulate one network under a controller; its intervals, and the step of the change."""
+    network = _Network(scenario, seed, duration_ms)
+    Normalizer(network.rule, interval=_DELAY_MS).simulate(_WARM_UP_MS)
+    normalizer = Normalizer(network.rule, interval=controller)
+    first_ms = duration_ms if network.change is None else network.change * _DELAY_MS
+    normalizer.simulate(first_ms)
+    network.set_learning_rate()
+    if first_ms < duration_ms:
+        normalizer.simulate(duration_ms - first_ms)
+    looks = normalizer.log[1:]
+    ends = [i for i, look in enumerate(looks) if look.normalized]
+    played = Played(
+        begin=0,
+        ends=np.array([round((looks[i].time_ms - _WARM_UP_MS) / _DELAY_MS) for i in ends], np.int64),
+        drifts=np.array([looks[i].drift_max for i in ends]),
+        looks=ends[-1] + 1 if ends else 0,
+    )
+    return played, network.change
+
+
+class _Network:
+    """The network in NEST's kernel; there can be one at a time."""
+
+    def __init__(self, scenario: Scenario, seed: int, duration_ms: float) -> None:
+        rng = np.random.default_rng(seed)
+        steps = duration_ms / _DELAY_MS
+        self._scenario = scenario
+        self._duration_ms = duration_ms
+        self.change = round(rng.uniform(1 / 3, 2 / 3) * steps) if scenario.changes else None
+        nest.ResetKernel()
+        nest.verbosity = nest.VerbosityLevel.ERROR
+        nest.set(resolution=_RESOLUTION_MS, local_num_threads=1, rng_seed=seed)
+        excitatory, inhibitors = (nest.Create("iaf_psc_delta", n, _NEURON) for n in (_EXCITATORY, _INHIBITORS))
+        for each in (excitatory, inhibitors):
+            each.V_m = nest.random.uniform(0.0, _THRESHOLD_MV)
+        self.targets = np.array(excitatory.tolist())
+        self._connect(excitatory, inhibitors)
+        self._drive(excitatory + inhibitors, rng)
+        self._spikes = nest.Create("spike_recorder")
+        nest.Connect(excitatory, self._spikes, "all_to_all", {"delay": _DELAY_MS})
+        self.rule = Rule(_PLASTIC, targets=excitatory, target_norm=_IN_DEGREE * _WEIGHT_MV)
+
+    def _connect(self, excitatory: Any, inhibitors: Any) -> None:
+        s = self._scenario
+        _copy_models(s)
+        many = {"rule": "fixed_indegree", "indegree": _IN_DEGREE, "allow_autapses": False}
+        few = {**many, "indegree": _IN_DEGREE // 4}
+        initial = nest.math.redraw(nest.random.normal(_WEIGHT_MV, 0.3 * _WEIGHT_MV), 0.0, 2.0 * _WEIGHT_MV)
+        inhibiting = {"weight": -_G * _WEIGHT_MV, "delay": _DELAY_MS}
+        nest.Connect(excitatory, excitatory, many, {"synapse_model": _PLASTIC, "weight": initial, "delay": _DELAY_MS})
+        nest.Connect(excitatory, inhibitors, many, {"weight": _WEIGHT_MV, "delay": _DELAY_MS})
+        nest.Connect(inhibitors, inhibitors, few, inhibiting)
+        nest.Connect(inhibitors, excitatory, few, {"synapse_model": _INHIBITORY, **inhibiting})
+
+    def _drive(self, neurons: Any, rng: np.random.Generator) -> None:
+        s = self._scenario
+        per_eta = 1_000.0 * _THRESHOLD_MV / (_WEIGHT_MV * _TAU_MEMBRANE_MS)
+        schedule = {_RESOLUTION_MS: s.eta[0]}
+        if self.change is not None:
+            schedule[_WARM_UP_MS + self.change * _DELAY_MS] = s.eta[1]
+        if s.burst_ms is not None:
+            on_ms, off_ms = s.burst_ms
+            stop = _WARM_UP_MS + _DELAY_MS * round(rng.uniform(0.2, 1.0) * on_ms / _DELAY_MS)
+            while stop < self._duration_ms:
+                schedule |= {stop: 0.0, stop + off_ms: s.eta[0]}
+                stop += on_ms + off_ms
+        source = nest.Create("inhomogeneous_poisson_generator")
+        source.set(rate_times=list(schedule), rate_values=[eta * per_eta for eta in schedule.values()])
+        nest.Connect(source, neurons, "all_to_all", {"weight": _WEIGHT_MV, "delay": _DELAY_MS})
+
+    def set_learning_rate(self) -> None:
+        """Change to the second learning rate, if it is another."""
+        before, after = self._scenario.learning_rate
+        if before != after:
+            nest.GetConnections(synapse_model=_PLASTIC).set({"lambda": after})
+
+    def rates(self) -> tuple[float, float]:
+        """Spikes/s of an excitatory neuron before and after the change, after warming up."""
+        times = self._spikes.events["times"]
+        end = _WARM_UP_MS + self._duration_ms
+        change = end if self.change is None else _WARM_UP_MS + self.change * _DELAY_MS
+
+        def rate(begin: float, end: float) -> float:
+            return float(((times > begin) & (times <= end)).sum() / _EXCITATORY / (end - begin) * 1e3)
+
+        before = rate(_WARM_UP_MS, change)
+        return before, before if self.change is None else rate(change, end)
+
+
+_NEURON = {
+    "C_m": 1.0,
+    "tau_m": _TAU_MEMBRANE_MS,
+    "t_ref": 2.0,
+    "E_L": 0.0,
+    "V_th": _THRESHOLD_MV,
+    "V_reset": 10.0,
+    "tau_minus": 20.0,
+}
+
+
+def _copy_models(scenario: Scenario) -> None:
+    j = _WEIGHT_MV
+    if scenario.triplet:  # amplitudes of the visual cortex, all-to-all, relative to J
+        amplitudes = {"Aplus": 0.0, "Aplus_triplet": 6.2e-3 * j, "Aminus": 7e-3 * j, "Aminus_triplet": 2.3e-4 * j}
+        times = {"tau_plus": 16.8, "tau_plus_triplet": 101.0}
+        nest.CopyModel("stdp_triplet_synapse", _PLASTIC, {"Wmax": 4 * j, **amplitudes, **times})
+    else:
+        pairs = {"alpha": 0.9, "mu_plus": 0.0, "mu_minus": 0.0, "tau_plus": 20.0, "Wmax": 4 * j}
+        nest.CopyModel("stdp_synapse", _PLASTIC, {"lambda": scenario.learning_rate[0], **pairs})
+    if scenario.inhibitory:  # alpha = 2 * rate * tau for 12 spikes/s
+        w = -_G * j
+        nest.CopyModel(
+            "vogels_sprekeler_synapse",
+            _INHIBITORY,
+            {"weight": w, "Wmax": 4 * w, "eta": 0.02 * _G * j, "alpha": 0.48, "tau": 20.0},
+        )
+    else:
+        nest.CopyModel("static_synapse", _INHIBITORY)
