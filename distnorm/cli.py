@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import DistnormError, RuleError
-
-_RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
+from .launcher import find_mpiexec, is_first_rank, started_processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,8 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options) or 0
     except DistnormError as error:
-        if _is_first_rank():
-            print(f"distnorm: {error}", file=sys.stderr)
+        if is_first_rank():
+            print(f"distnorm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 
@@ -73,20 +72,21 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong on rank 0 only."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        if _is_first_rank():
+        if is_first_rank():
             print(f"{self.prog}: {message}", file=sys.stderr)
         raise SystemExit(2)
 
 
-def _is_first_rank() -> bool:
-    return all(os.environ.get(name, "0") == "0" for name in _RANK_VARIABLES)
-
-
 def _count(text: str) -> int:
-    value = int(float(text))
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not value.is_integer():
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
+    return int(value)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -95,6 +95,8 @@ def _run(options: argparse.Namespace) -> None:
     job = read_job(Path(options.job), options.set)
     if options.log is not None and options.log.exists():
         raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
+    if options.log is not None and not options.log.parent.is_dir():
+        raise RuleError(f"cannot write log {options.log}: there is no folder {options.log.parent}; make it")
     if options.ranks is not None:
         _start_ranks(options)
     from .run import run  # imports NEST, once the job is known to be sound
@@ -104,8 +106,9 @@ def _run(options: argparse.Namespace) -> None:
 
 def _start_ranks(options: argparse.Namespace) -> None:
     """Replace this process by mpiexec with the same command on each rank."""
-    beside = Path(sys.executable).parent
-    mpiexec = shutil.which("mpiexec", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
+    if started_processes() > 1:
+        raise RuleError(f"-n {options.ranks} starts mpiexec, but this is under mpiexec already; leave one of them out")
+    mpiexec = find_mpiexec()
     if mpiexec is None:
         raise RuleError(f"-n {options.ranks} needs mpiexec, which was not found; load the MPI that NEST was built with")
     command = [sys.executable, "-m", "distnorm", "run", options.job]
@@ -137,7 +140,8 @@ def _doctor(_: argparse.Namespace) -> int:
     from . import doctor
 
     findings = doctor.examine()
-    print(doctor.report(findings))
+    if findings:
+        print(doctor.report(findings))
     return 0 if all(each.ok is not False for each in findings) else 1
 
 

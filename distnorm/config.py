@@ -45,6 +45,18 @@ class RuleSettings:
     norm: str = "l1"
     target_norm: float | list[float] | str
 
+    def __post_init__(self) -> None:
+        """Check what does not depend on the network: names of what it will have are replaced by something sound."""
+        many = isinstance(self.target_norm, list)
+        count = len(self.target_norm) if isinstance(self.target_norm, list) else 1
+        Rule(
+            self.synapse_model,
+            targets=range(1, max(count, 1) + 1) if many and isinstance(self.targets, str) else _unnamed(self.targets),
+            sources=_unnamed(self.sources),
+            norm=self.norm,  # type: ignore[arg-type]  # Rule says what is allowed
+            target_norm=1.0 if isinstance(self.target_norm, str) else self.target_norm,
+        )
+
     def rule(self, network: Any) -> Rule:
         """The rule for a network that was built.
 
@@ -87,6 +99,14 @@ class Job:
     threads: int | str = "all"
     resolution_ms: float = 0.1
 
+    def rules_of(self, network: Any) -> list[Rule]:
+        """The rules for a network that was built.
+
+        Raises:
+            RuleError: A rule does not fit it.
+        """
+        return [_prefixed(f"rules[{i}].", each.rule, network) for i, each in enumerate(self.rules)]
+
     def num_threads(self, num_ranks: int) -> int:
         """Threads per rank."""
         if self.threads != "all":
@@ -123,27 +143,42 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
     given["rules"] = [_made(RuleSettings, rule, f"rules[{i}].") for i, rule in enumerate(rules)]
     given["interval"] = _interval(given["interval"])
     given["model"] = folder / _typed(given["model"], str, "model")
+    if not given["model"].is_file():
+        raise RuleError(f"model is {given['model']}, which is not a file; give a Python file with build(...)")
     given["parameters"] = _typed(given.get("parameters", {}), dict, "parameters")
     given["simulate_ms"] = _positive(given["simulate_ms"], "simulate_ms")
     given["resolution_ms"] = _positive(given.get("resolution_ms", 0.1), "resolution_ms")
     given["seed"] = _integer(given.get("seed", 1), "seed")
     if given.get("threads", "all") != "all":
-        given["threads"] = _integer(given["threads"], "threads")
+        given["threads"] = _integer(given["threads"], "threads", ', or "all"')
     return Job(**given)
 
 
 def _interval(given: Any) -> Interval:
     table = dict(_typed(given, dict, "interval"))
     kind = table.pop("kind", None)
-    if kind not in _INTERVALS:
-        raise RuleError(f"interval.kind is {kind!r}; choose one of {', '.join(_INTERVALS)}")
+    if not isinstance(kind, str) or kind not in _INTERVALS:
+        wrong = "missing" if kind is None else repr(kind)
+        raise RuleError(f"interval.kind is {wrong}; choose one of {', '.join(_INTERVALS)}")
     return _made(_INTERVALS[kind], table, "interval.")
 
 
 def _made(make: Callable[..., T], given: Any, prefix: str) -> T:
     table = _typed(given, dict, prefix.rstrip("."))
     _check_keys(make, table, prefix)
-    return make(**table)
+    return _prefixed(prefix, make, **table)
+
+
+def _prefixed(prefix: str, make: Callable[..., T], *arguments: Any, **table: Any) -> T:
+    """Errors begin with the name of a field; say of which table."""
+    try:
+        return make(*arguments, **table)
+    except RuleError as error:
+        raise RuleError(f"{prefix}{error}") from None
+
+
+def _unnamed(given: Any) -> Any:
+    return None if isinstance(given, str) else given
 
 
 def _check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
@@ -163,21 +198,23 @@ def _typed(value: Any, kind: type[T], name: str) -> T:
 
 
 def _positive(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
         raise RuleError(f"{name} is {value!r}; give a positive number of ms")
     return float(value)
 
 
-def _integer(value: Any, name: str) -> int:
+def _integer(value: Any, name: str, alternative: str = "") -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**32:
-        raise RuleError(f"{name} is {value!r}; give a whole number from 1 to {2**32 - 1}")
+        raise RuleError(f"{name} is {value!r}; give a whole number from 1 to {2**32 - 1}{alternative}")
     return value
 
 
 def _named(network: Any, name: str, what: str) -> Any:
     if not hasattr(network, name):
         known = [each for each in vars(network) if not each.startswith("_")] if hasattr(network, "__dict__") else []
-        raise RuleError(f"{what} is {name!r}, which build(...) did not return; it returned {', '.join(known)}")
+        returned = ", ".join(known) or f"a {type(network).__name__}; return an object whose attributes name populations"
+        also = ', nor is it "initial"' if what == "target_norm" else ""
+        raise RuleError(f"{what} is {name!r}, which build(...) did not return{also}; it returned {returned}")
     return getattr(network, name)
 
 
@@ -198,5 +235,5 @@ def parsed(text: str) -> Any:
     """A value from the command line: a Python literal (numbers, lists, True), or else the text itself."""
     try:
         return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError):
         return text

@@ -62,7 +62,7 @@ class FixedInterval:
     interval_ms: float
 
     def __post_init__(self) -> None:
-        check_time(self.interval_ms, "interval")
+        check_time(self.interval_ms, "interval_ms")
 
     def first(self, clock: Clock) -> tuple[float, None]:
         return self.interval_ms, None
@@ -79,5 +79,9 @@ def check_time(value: Any, name: str) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise RuleError(f"{name} is {value!r}; give simulated time in ms")
-    if not 0 < float(value) < math.inf:
+    try:
+        sound = 0 < float(value) < math.inf
+    except OverflowError:  # an integer beyond the largest double
+        sound = False
+    if not sound:
         raise RuleError(f"{name} is {value} ms; it must be positive and finite")

@@ -102,8 +102,12 @@ class Normalizer:
         if way not in ("auto", "inplace", "pynest"):
             raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
         check_disjoint(self.rules)
-        for rule in self.rules:
+        nodes = int(nest.network_size)
+        for i, rule in enumerate(self.rules):
             check_models(nest, rule.synapse_models)
+            for name, runs in (("targets", rule.target_runs), ("sources", rule.source_runs)):
+                if runs is not None and runs[-1, 1] > nodes:
+                    raise RuleError(f"rules[{i}].{name} holds node ID {runs[-1, 1]}; the network has {nodes} nodes")
         self._interval = FixedInterval(interval) if isinstance(interval, int | float) else interval
         if observe and not isinstance(self._interval, FixedInterval):
             raise RuleError(f"observe goes with a fixed interval, not {self._interval!r}: nothing is normalized")

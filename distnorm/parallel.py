@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -20,12 +19,12 @@ import numpy.typing as npt
 
 from . import drift
 from .errors import KINDS, DistnormError, MPIError
+from .launcher import started_processes
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TEXT_BYTES = 600
-_LAUNCHER_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 def _message_type(num_rules: int) -> np.dtype[np.void]:
@@ -177,13 +176,13 @@ def world(nest_has_mpi: bool) -> Ranks:
             started is not the number of ranks that NEST has.
     """
     if nest_has_mpi:
-        _check_same_library()
+        check_same_library()
         from mpi4py import MPI
 
         ranks = Ranks(MPI.COMM_WORLD)
     else:
         ranks = Ranks()
-    started = max((int(os.environ.get(name, "1")) for name in _LAUNCHER_SIZES), default=1)
+    started = started_processes()
     if started > ranks.size:
         raise MPIError(
             f"{started} processes were started, but NEST runs with {ranks.size} MPI rank(s); "
@@ -192,7 +191,7 @@ def world(nest_has_mpi: bool) -> Ranks:
     return ranks
 
 
-def _check_same_library() -> None:
+def check_same_library() -> None:
     """Compare the MPI libraries of NEST (loaded by now) and mpi4py before mpi4py.MPI is imported.
 
     Two MPI libraries in one process end in a segmentation fault, too late for a message.

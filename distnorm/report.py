@@ -136,7 +136,7 @@ def _title(path: Path, logs: Sequence[Path]) -> str:
 
 
 def _what_bounds_would_cost(run: Run) -> list[str]:
-    """For an observed run: how soon the drift from the norms at its start reached a bound, and what that costs."""
+    """For an observed run: how soon the drift from the norms at its start reached a bound, and the cost."""
     looks = [look for look in settled(run) if any(look.get("since_start", ()))]
     if not run.header["observe"] or not looks:
         return []
@@ -155,7 +155,7 @@ def _what_bounds_would_cost(run: Run) -> list[str]:
         about = "at most " if reached == 0 else ""
         share = normalizing / (normalizing + simulating * times[reached])
         lines.append(
-            f"a bound of {bound:.0%} was reached after {about}{times[reached]:,.6g} ms: normalizing as often would take "
-            f"{'at least ' if reached == 0 else 'about '}{share:.2%} of the wall time"
+            f"a bound of {bound:.0%} was reached after {about}{times[reached]:,.6g} ms; normalizing that often would "
+            f"take {'at least' if reached == 0 else 'about'} {share:.2%} of the wall time"
         )
     return lines

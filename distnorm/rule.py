@@ -69,11 +69,17 @@ class Rule:
                 )
             return None
         try:
-            values = np.atleast_1d(np.asarray(self.target_norm, dtype=np.float64))
+            given = np.asarray(self.target_norm)
+            values = np.atleast_1d(given.astype(np.float64))
+        except OverflowError:
+            raise RuleError(f"target_norm is {self.target_norm}; a norm to be kept is positive and finite") from None
         except (TypeError, ValueError):
+            given = np.array(False)
+        # numpy would take node IDs, or True, for numbers.
+        if given.dtype == np.bool_ or type(self.target_norm).__name__ == "NodeCollection":
             raise RuleError(
                 f'target_norm is {self.target_norm!r}; give a positive number, one per target, or "initial"'
-            ) from None
+            )
         wrong = ~(np.isfinite(values) & (values > 0))
         if wrong.any():
             raise RuleError(f"target_norm is {values[wrong][0]}; a norm to be kept is positive and finite")

@@ -47,7 +47,7 @@ def run(job: Job, observe: bool, log: Path | None) -> None:
     with ExitStack() as stack:
         teller = _Teller(job, interval, ranks, stack, log)
         normalizer = Normalizer(
-            [each.rule(network) for each in job.rules],
+            job.rules_of(network),
             interval=interval,
             observe=observe,
             on_look=teller.look,
@@ -72,12 +72,15 @@ def build_network(job: Job, ranks: Ranks) -> Any:
     Raises:
         RuleError: The model cannot be loaded or fails.
     """
-    build = load_build(job.model)
+    build = ranks.together(lambda: load_build(job.model))
     check_parameters(build, job.parameters)
     nest.ResetKernel()
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.local_num_threads = job.num_threads(ranks.size)
-    nest.resolution = job.resolution_ms
+    try:
+        nest.resolution = job.resolution_ms
+    except Exception as error:  # NEST raises it on every rank
+        raise RuleError(f"resolution_ms is {job.resolution_ms}, which NEST refuses: {error}") from None
     nest.rng_seed = job.seed
 
     def built() -> Any:

@@ -1,20 +1,21 @@
 """Start programs under mpiexec, from a process that has not initialized MPI itself."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from distnorm.launcher import find_mpiexec
+
 TESTS = Path(__file__).parent
 PROGRAMS = TESTS / "launch" / "programs"
 
 
 def mpiexec():
-    """Path of the mpiexec beside this Python, or on the PATH; without one the test is skipped."""
-    found = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    """Path of mpiexec; without one the test is skipped."""
+    found = find_mpiexec()
     if not found:
         pytest.skip("no mpiexec here; tests/run.sh installs one")
     return found

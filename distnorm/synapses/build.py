@@ -1,7 +1,7 @@
 """Compile the kernel for the NEST that is installed, once, into a cache outside the repository.
 
 The cache is $DISTNORM_CACHE, else $XDG_CACHE_HOME/distnorm, else ~/.cache/distnorm. The file name is a hash of all that
-matters: sources, flags, compiler, and NEST's library. A file is complete or absent: it is compiled under another name
+matters: sources, flags, and NEST's headers and library. A file is complete or absent: it is compiled under another name
 and renamed. Under MPI rank 0 compiles; a node that does not see rank 0's file compiles its own.
 """
 
@@ -49,21 +49,31 @@ def cache_folder() -> Path:
 
 
 def build(nest: Any) -> Path:
-    """Compile the kernel unless the cache has it; local to this process.
+    """Compile the kernel unless the cache has it; local to this process. A compiler is needed only if it has not.
 
     Raises:
         KernelError: No compiler, no headers, or a NEST that the kernel does not fit.
     """
-    compiler = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++")
-    if not compiler:
-        raise KernelError("no C++ compiler found; install g++, or set CXX")
     headers = _headers(nest)
     models = "".join(f'#include "{name}.h"\nDN_MODEL( {name} )\n' for name in _models(headers))
-    command = [*compiler.split(), *_FLAGS, *_abi_flags(), f"-I{headers}", *_mpi_flags(headers)]
-    target = cache_folder() / f"kernel-{_key(nest, command, headers, models)}.so"
+    flags = [*_FLAGS, *_abi_flags(), f"-I{headers}"]
+    target = cache_folder() / f"kernel-{_key(nest, flags, headers, models)}.so"
     if not target.exists():
-        _compile(command, models, target, nest.__version__)
+        _compile([*find_compiler(), *flags, *_mpi_flags(headers)], models, target, nest.__version__)
     return target
+
+
+def find_compiler() -> list[str]:
+    """The C++ compiler: $CXX, c++ or g++.
+
+    Raises:
+        KernelError: There is none.
+    """
+    command = (os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or "").split()
+    if not command or not shutil.which(command[0]):
+        wrong = f"CXX is {command[0]!r}, which is not there" if command else "no C++ compiler found"
+        raise KernelError(f"{wrong}; install g++, or set CXX")
+    return command
 
 
 def build_on(nest: Any, ranks: Ranks) -> Path:
@@ -140,16 +150,15 @@ def _mpi_flags(headers: Path) -> list[str]:
     raise KernelError(f"{wrapper} does not say where mpi.h is; load the MPI that NEST was built with")
 
 
-def _key(nest: Any, command: Sequence[str], headers: Path, models: str) -> str:
-    version = subprocess.run([command[0], "--version"], capture_output=True, text=True, check=False).stdout
+def _key(nest: Any, flags: Sequence[str], headers: Path, models: str) -> str:
+    """Hash of what decides whether a compiled kernel fits; the compiler does not, so nodes without one find it."""
     library = next(Path(nest.__file__).parent.glob("nestkernel_api*.so"))
     status = library.stat()
     parts = (
         _SOURCE.read_text(),
         models,
         _LTDL_STAND_IN,
-        " ".join(command),
-        version,
+        " ".join(flags),
         (headers / "config.h").read_text(),
         f"{library} {status.st_size} {status.st_mtime_ns}",
     )

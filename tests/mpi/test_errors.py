@@ -47,9 +47,7 @@ def test_exception_in_a_callback():
         if last_rank():
             raise ValueError("the model's own mistake")
 
-    normalizer = distnorm.Normalizer(
-        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback
-    )
+    normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback)
     with pytest.raises(distnorm.CallbackError, match="ValueError: the model's own mistake") as raised:
         normalizer.simulate(30.0)
     assert same_on_all(str(raised.value))
@@ -64,9 +62,7 @@ def test_exception_in_the_last_callback_is_not_lost():
         if last_rank() and done.time_ms == 10.0:
             raise ValueError("at the end")
 
-    normalizer = distnorm.Normalizer(
-        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback
-    )
+    normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback)
     with pytest.raises(distnorm.CallbackError, match="at the end"):
         normalizer.simulate(10.0)
 

@@ -39,6 +39,12 @@ def test_processes_that_start_at_once_leave_one_whole_file(empty_cache):
     assert len(list(empty_cache.iterdir())) == 1
 
 
+def test_without_a_compiler_a_kernel_made_before_serves(empty_cache, monkeypatch):
+    made = build.build(nest)
+    no_compiler(monkeypatch)
+    assert build.build(nest) == made
+
+
 def test_without_a_compiler_pynest_serves_and_says_so(empty_cache, monkeypatch, caplog):
     no_compiler(monkeypatch)
     reset()

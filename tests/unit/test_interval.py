@@ -16,7 +16,7 @@ CALM = drift.read(np.zeros((), drift.RECORD))
     [(0, "0"), (-5.0, "-5.0"), (math.nan, "nan"), (math.inf, "inf"), (True, "True"), ("10", "'10'"), (None, "None")],
 )
 def test_a_refusal_names_the_value(interval_ms, value):
-    with pytest.raises(RuleError, match=f"interval is {value}"):
+    with pytest.raises(RuleError, match=f"interval_ms is {value}"):
         FixedInterval(interval_ms)
 
 
