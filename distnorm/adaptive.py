@@ -6,7 +6,8 @@ forecast are learned:
 
 - across intervals: the drift at the end of the next one, from the level;
 - within an interval: the drift at the next look, from that at the last one, by the power law or by the slope between
-  the last two looks, whichever is higher.
+  the last two looks, whichever is higher. The error of log drift is taken to diffuse in log time, so its mean square is
+  `within * log(next / last)`: a short way ahead is well known.
 
 A forecast keeps `MARGIN` standard deviations below the bound. The level follows a rise at once and a fall slowly.
 """
@@ -46,12 +47,12 @@ class State:
         sxx: Of the fit of the exponent through ratios of times and drifts.
         sxy: Likewise.
         across: Mean square error of log drift at the end of an interval.
-        within: Mean square error of log drift from one look to the next.
+        within: Mean square error of log drift from one look to the next, per unit of log time.
         intervals: Number of intervals that `across` was learned from.
         looks: Number of looks that `within` was learned from.
         before: Time and drift at the last look of this interval.
-        planned: Length of this interval as planned when it began.
-        probes: Looks of this interval that are still to come before its last.
+        gap: Longest time between two looks of this interval.
+        final: The next look is meant to be the end of this interval.
         changing: expect_change was called, and no interval has begun since.
     """
 
@@ -64,8 +65,8 @@ class State:
     intervals: int = 0
     looks: int = 0
     before: tuple[float, float] | None = None
-    planned: float = math.inf
-    probes: int = 0
+    gap: float = math.inf
+    final: bool = False
     changing: bool = False
 
     @property
@@ -81,8 +82,9 @@ class AdaptiveInterval:
     Attributes:
         bound: What the drift should stay below, as a fraction of the target norm.
         statistic: Which drift over the targets of all ranks: "max", "mean", or a quantile, "q50", "q90" or "q99".
-        probes: Looks part-way in an interval, at which it can be cut short; each costs about half a normalization.
-            Without any a sudden rise is noticed at the end of an interval only.
+        probes: Looks part-way in an interval, at which it can be cut short or prolonged; each costs about half a
+            normalization. Looks are at most the expected interval divided by `probes` apart, so a sudden rise is
+            noticed that soon; without any it is noticed at the end of an interval.
         minimum_ms: Shortest interval; the smallest delay of the network by default.
         maximum_ms: Longest interval.
 
@@ -118,52 +120,56 @@ class AdaptiveInterval:
 
     def look(self, state: State, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, State]:
         if elapsed_ms == 0:  # a change is expected right after a normalization
-            soon = self._round(min(state.planned, self.maximum_ms) / EXPECTED, state.clock)
-            return forced, soon, replace(state, changing=False)
+            soon = self._round(min(state.gap, self.maximum_ms) / EXPECTED, state.clock)
+            return forced, soon, replace(state, final=False, changing=False)
         now = self.measure(drifts)
         learned = _learn_within(state, elapsed_ms, now)
         latest = self._latest(learned, state.before, elapsed_ms, now)
-        step = self._least(state.clock)
-        searching = state.level is None and now < self.bound
-        if forced or latest < elapsed_ms + step or (state.probes == 0 and not searching):
+        if forced or state.final or now >= self.bound or latest < elapsed_ms + self._least(state.clock):
             surprised = _is_rise(learned, elapsed_ms, now) or now > self.bound
             return self._begin(_learn_across(learned, state.before, elapsed_ms, now), elapsed_ms, surprised)
-        after = self._round((latest - elapsed_ms) / max(state.probes, 1), state.clock)
-        return False, after, replace(learned, probes=max(state.probes - 1, 0))
+        ahead = min(latest - elapsed_ms, state.gap)
+        searching = state.level is None and latest >= START * elapsed_ms
+        final = not searching and ahead == latest - elapsed_ms
+        return False, self._round(ahead, state.clock), replace(learned, final=final)
 
     def expect_change(self, state: State) -> State:
         """The state after the user has said that the drift may rise now; a look should follow at once."""
-        return replace(state, changing=True, probes=max(state.probes, 1))
+        return replace(state, changing=True, final=False)
 
     def _begin(self, state: State, ended_ms: float, surprised: bool) -> tuple[bool, float, State]:
         """Normalize, and plan the interval that begins."""
-        assert state.level is not None or ended_ms > 0  # an interval has ended
+        longest = min(GROWTH * ended_ms, self.maximum_ms)
         if state.level is None:  # silent so far
-            planned = GROWTH * ended_ms
+            reach = planned = longest
         else:
-            limit = self.bound * _margin(state.across)
-            planned = min(math.exp((math.log(limit) - state.level) / state.exponent), GROWTH * ended_ms)
-        planned = min(planned, self.maximum_ms)
-        probes, first_look = self.probes, planned / (self.probes + 1)
+            reach = min(math.exp((math.log(self.bound) - state.level) / state.exponent), longest)
+            planned = min(reach * _margin(state.across) ** (1.0 / state.exponent), longest)
+        gap = reach / max(self.probes, 1)
+        first_look, final = min(planned, gap), self.probes == 0
         if surprised or state.changing:  # what is known may be out of date: an early look
-            probes, first_look = max(probes, 1), planned / EXPECTED
-        begun = replace(state, before=None, planned=planned, probes=probes, changing=False)
+            first_look, final = min(planned / EXPECTED, gap), False
+        begun = replace(state, before=None, gap=gap, final=final, changing=False)
         return True, self._round(first_look, state.clock), begun
 
     def _latest(self, state: State, before: tuple[float, float] | None, elapsed_ms: float, now: float) -> float:
         """Until when the drift is forecast to stay below the bound, within this interval."""
-        limit = self.bound * _margin(state.within)
-        if now >= limit:
+        if now >= self.bound:
             return elapsed_ms
         if now < _SILENT:
             return min(START * elapsed_ms, self.maximum_ms) if state.level is None else self.maximum_ms
-        latest: float = elapsed_ms * (limit / now) ** (1.0 / state.exponent)
+        # exponent * x**2 + MARGIN * sqrt(within) * x = log(bound / now), with x = sqrt(log(latest / elapsed_ms))
+        error = MARGIN * max(math.sqrt(state.within), SPREAD_LEAST)
+        room = math.log(self.bound / now)
+        x = (math.sqrt(error**2 + 4.0 * state.exponent * room) - error) / (2.0 * state.exponent)
+        latest = elapsed_ms * math.exp(x * x)
         slope = state.exponent * now / elapsed_ms
+        limit = self.bound * math.exp(-error * x)
         if before is not None and (recent := _slope(before, elapsed_ms, now)) > slope:
             slope = recent
-            latest = min(latest, elapsed_ms + (limit - now) / slope)
+            latest = min(latest, elapsed_ms + max(limit - now, 0.0) / slope)
         if state.changing:
-            latest = min(latest, elapsed_ms + (limit - now) / (EXPECTED * slope))
+            latest = min(latest, elapsed_ms + max(limit - now, 0.0) / (EXPECTED * slope))
         if state.level is None:
             latest = min(latest, START * elapsed_ms)
         return min(latest, self.maximum_ms)
@@ -204,9 +210,8 @@ def _learn_within(state: State, elapsed_ms: float, now: float) -> State:
     if before is None or before[1] < _SILENT or now < _SILENT:
         return state
     x, y = math.log(elapsed_ms / before[0]), math.log(now / before[1])
-    error = y - state.exponent * x
     # A jump is not scatter: it counts at most as much as what would still pass as such.
-    square = min(error**2, RISE**2 * state.within)
+    square = min((y - state.exponent * x) ** 2 / x, RISE**2 * state.within)
     return replace(
         state,
         sxx=EXPONENT_MEMORY * state.sxx + x * x,

@@ -52,7 +52,7 @@ def test_stationary_drift_stays_near_below_the_bound(drift, probes, bound):
     ratios = []
     for seed in range(4):
         done, looks = play(AdaptiveInterval(bound, probes=probes), 150, seed=seed, **drift)
-        ratios.append(done[8:, 2] / bound)
+        ratios.append(done[25:, 2] / bound)
         assert looks <= (probes + 1) * 150 + 60
     ratio = np.concatenate(ratios)
     assert (ratio > 1).mean() <= 0.02 and ratio.max() <= 1.25
