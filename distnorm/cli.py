@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from .launcher import find_mpiexec, is_first_rank, started_processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, or 2 for input that makes no sense, or as the command says."""
+    """Run a command; the exit code is 0, 2 for input that makes no sense, 1 for the unforeseen, or as the command says."""
     logging.basicConfig(format="distnorm: %(message)s", level=logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
@@ -24,6 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_first_rank():
             print(f"distnorm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except Exception:
+        # Unforeseen, and perhaps on this rank only: the others may wait for it for ever.
+        traceback.print_exc()
+        if "mpi4py.MPI" in sys.modules and started_processes() > 1:
+            sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(1)
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     kernel.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
     kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     kernel.set_defaults(run=_bench_kernel)
+    interval = which.add_parser(
+        "interval", help="the adaptive interval on recorded networks, against fixed ones and an oracle"
+    )
+    interval.add_argument("--seeds", type=_count, default=10, help="runs of each network (default 10)")
+    interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
+    interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
+    interval.set_defaults(run=_bench_interval)
     overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
     overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
     overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
@@ -149,6 +163,12 @@ def _bench_kernel(options: argparse.Namespace) -> None:
     from .bench import kernel
 
     print(kernel.run(options.connections, options.indegree, options.synapse_model, options.threads))
+
+
+def _bench_interval(options: argparse.Namespace) -> None:
+    from .bench import interval
+
+    print(interval.run(options.seeds, options.intervals, options.output))
 
 
 def _bench_overhead(options: argparse.Namespace) -> None:

@@ -61,7 +61,8 @@ class Slices:
         while steps:
             piece = min(steps, self._slice_steps)
             seconds = self._simulate(piece * resolution_ms)
-            self._on_slice(float(self._nest.biological_time))
+            now, on_slice = float(self._nest.biological_time), self._on_slice
+            self._ranks.together(lambda now=now, on_slice=on_slice: on_slice(now))  # type: ignore[misc]
             steps -= piece
             if steps:
                 # All ranks must simulate the same slices, and their clocks differ.
