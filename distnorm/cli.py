@@ -16,7 +16,11 @@ from .launcher import find_mpiexec, is_first_rank, started_processes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 0, 2 for input that makes no sense, 1 for the unforeseen, or as the command says."""
+    """Run a command.
+
+    Returns:
+        0; 2 for input that makes no sense; 1 for the unforeseen; or what the command says.
+    """
     logging.basicConfig(format="distnorm: %(message)s", level=logging.WARNING)
     options = _parser().parse_args(arguments)
     try:
