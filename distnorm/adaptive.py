@@ -26,12 +26,14 @@ MARGIN = 2.6  # standard deviations between forecast and bound; the largest of m
 SPREAD = 0.15  # standard deviation of log drift before any is known; worth SPREAD_PRIOR forecasts
 SPREAD_PRIOR = 3.0
 SPREAD_LEAST = 0.02  # however regular the past
+SPREAD_MOST = 0.4  # across intervals: short ones scatter so much that without a limit they would stay short
 SPREAD_GAIN = 0.05  # weight of the newest error in the mean square of forecast errors, once there are many
 LEVEL_GAIN = 0.25  # weight of the newest interval in the level, unless it is a rise
 RISE = 2.5  # standard deviations beyond which a higher drift is a rise, not scatter
 EXPONENT_MEMORY = 0.9  # weight of the past in the fit of the exponent
 EXPONENT_RANGE = (0.3, 1.5)
 GROWTH = 2.0  # an interval is at most so many times the one before
+LOOK_AGAIN = 1.6  # an interval that could be so many times as long is not ended but looked at once more
 START = 4.0  # looks of the first interval are at most so many times as late as the one before
 EXPECTED = 8.0  # after expect_change or a surprise: the rise of the drift that must still fit under the bound
 _SILENT = 1e-12  # drift below rounding errors of the norm
@@ -125,7 +127,8 @@ class AdaptiveInterval:
         now = self.measure(drifts)
         learned = _learn_within(state, elapsed_ms, now)
         latest = self._latest(learned, state.before, elapsed_ms, now)
-        if forced or state.final or now >= self.bound or latest < elapsed_ms + self._least(state.clock):
+        ends = state.final and (self.probes == 0 or latest < LOOK_AGAIN * elapsed_ms)
+        if forced or ends or now >= self.bound or latest < elapsed_ms + self._least(state.clock):
             surprised = _is_rise(learned, elapsed_ms, now) or now > self.bound
             return self._begin(_learn_across(learned, state.before, elapsed_ms, now), elapsed_ms, surprised)
         ahead = min(latest - elapsed_ms, state.gap)
@@ -191,7 +194,7 @@ def _is_number(value: object) -> bool:
 
 def _margin(mean_square: float) -> float:
     """Factor below the bound at which a forecast with this error is to stay."""
-    return math.exp(-MARGIN * max(math.sqrt(mean_square), SPREAD_LEAST))
+    return math.exp(-MARGIN * min(max(math.sqrt(mean_square), SPREAD_LEAST), SPREAD_MOST))
 
 
 def _forecast(state: State, elapsed_ms: float) -> float | None:

@@ -1,8 +1,8 @@
 """Networks whose drift is recorded: stationary, stepping, learning, bursting, with other rules of plasticity.
 
 Each is the balanced random network of jobs/balanced_stdp.py (leaky integrate-and-fire neurons, delta synapses, fixed
-in-degrees, Poisson input, additive plasticity from excitatory to excitatory neurons), here with 400 + 100 neurons,
-40,000 plastic connections and the resolution 0.5 ms. Input is given as eta, its mean relative to the threshold.
+in-degrees, Poisson input, additive plasticity from excitatory to excitatory neurons), here with 800 + 200 neurons,
+48,000 plastic connections and the resolution 0.5 ms. Input is given as eta, its mean relative to the threshold.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import nest
 import numpy as np
 
 from ..interval import Interval
-from ..norms import factors
 from ..normalizer import Normalizer
+from ..norms import factors
 from ..parallel import world
 from ..rule import Rule
 from ..synapses import open_synapses
@@ -24,12 +24,13 @@ from .traces import Played, Trace
 
 _PLASTIC = "bench_interval_plastic"
 _INHIBITORY = "bench_interval_inhibitory"
-_EXCITATORY, _INHIBITORS, _IN_DEGREE = 400, 100, 100
+_EXCITATORY, _INHIBITORS, _IN_DEGREE = 800, 200, 60
 _WEIGHT_MV = 5.66 / math.sqrt(_IN_DEGREE)  # as in jobs/balanced_stdp.py
 _G = 8.0
 _DELAY_MS = 1.5
+_STEP_MS = 2 * _DELAY_MS  # of recording; half the time of each smallest delay
 _RESOLUTION_MS = 0.5
-_WARM_UP_MS = 499.5
+_WARM_UP_MS = 501.0
 _THRESHOLD_MV, _TAU_MEMBRANE_MS = 20.0, 20.0
 
 
@@ -70,40 +71,40 @@ SCENARIOS = (
     Scenario(name="step up", bounds=(0.05,), eta=(1.2, 2.6)),
     Scenario(name="step down", bounds=(0.05,), eta=(2.6, 1.2)),
     Scenario(name="learning on", bounds=(0.01, 0.02), learning_rate=(0.0, 0.005)),
-    Scenario(name="bursts", bounds=(0.01, 0.02), burst_ms=(1_000.5, 1_500.0)),
+    Scenario(name="bursts", bounds=(0.01, 0.02), burst_ms=(1_000.0, 1_500.0)),
     Scenario(name="triplets", bounds=(0.01, 0.02), triplet=True),
     Scenario(name="inhibitory", bounds=(0.01, 0.02), inhibitory=True),
 )
 
 
 def record(scenario: Scenario, seed: int, duration_ms: float) -> Trace:
-    """Simulate one network, normalized at every smallest delay, and record its changes."""
+    """Simulate one network, normalized at every step of recording, and record its changes."""
     network = _Network(scenario, seed, duration_ms)
-    steps = round(duration_ms / _DELAY_MS)
+    steps = round(duration_ms / _STEP_MS)
     position = np.zeros((steps + 1, _EXCITATORY))
     synapses = open_synapses(nest, [network.rule], world(nest.build_info["have_mpi"]), "inplace")[0]
     rows = np.searchsorted(synapses.node_ids, network.targets)
     norm = network.rule.target_norms(synapses.node_ids)
     nest.Prepare()
-    for step in range(-round(_WARM_UP_MS / _DELAY_MS), steps):
+    for step in range(-round(_WARM_UP_MS / _STEP_MS), steps):
         if step == network.change:
             network.set_learning_rate()
-        nest.Run(_DELAY_MS)
+        nest.Run(_STEP_MS)
         sums, _ = synapses.measure()
         synapses.rescale(factors(sums, norm))
         if step >= 0:
             position[step + 1] = position[step] + (sums / norm - 1.0)[rows]
     nest.Cleanup()
     synapses.close()
-    return Trace(step_ms=_DELAY_MS, position=position, change=network.change, spikes_per_s=network.rates())
+    return Trace(step_ms=_STEP_MS, position=position, change=network.change, spikes_per_s=network.rates())
 
 
 def simulate(scenario: Scenario, seed: int, duration_ms: float, controller: Interval) -> tuple[Played, int | None]:
     """Simulate one network under a controller; its intervals, and the step of the change."""
     network = _Network(scenario, seed, duration_ms)
-    Normalizer(network.rule, interval=_DELAY_MS).simulate(_WARM_UP_MS)
+    Normalizer(network.rule, interval=_STEP_MS).simulate(_WARM_UP_MS)
     normalizer = Normalizer(network.rule, interval=controller)
-    first_ms = duration_ms if network.change is None else network.change * _DELAY_MS
+    first_ms = duration_ms if network.change is None else network.change * _STEP_MS
     normalizer.simulate(first_ms)
     network.set_learning_rate()
     if first_ms < duration_ms:
@@ -112,7 +113,7 @@ def simulate(scenario: Scenario, seed: int, duration_ms: float, controller: Inte
     ends = [i for i, look in enumerate(looks) if look.normalized]
     played = Played(
         begin=0,
-        ends=np.array([round((looks[i].time_ms - _WARM_UP_MS) / _DELAY_MS) for i in ends], np.int64),
+        ends=np.array([round((looks[i].time_ms - _WARM_UP_MS) / _STEP_MS) for i in ends], np.int64),
         drifts=np.array([looks[i].drift_max for i in ends]),
         looks=ends[-1] + 1 if ends else 0,
     )
@@ -124,7 +125,7 @@ class _Network:
 
     def __init__(self, scenario: Scenario, seed: int, duration_ms: float) -> None:
         rng = np.random.default_rng(seed)
-        steps = duration_ms / _DELAY_MS
+        steps = duration_ms / _STEP_MS
         self._scenario = scenario
         self._duration_ms = duration_ms
         self.change = round(rng.uniform(1 / 3, 2 / 3) * steps) if scenario.changes else None
@@ -158,7 +159,7 @@ class _Network:
         per_eta = 1_000.0 * _THRESHOLD_MV / (_WEIGHT_MV * _TAU_MEMBRANE_MS)
         schedule = {_RESOLUTION_MS: s.eta[0]}
         if self.change is not None:
-            schedule[_WARM_UP_MS + self.change * _DELAY_MS] = s.eta[1]
+            schedule[_WARM_UP_MS + self.change * _STEP_MS] = s.eta[1]
         if s.burst_ms is not None:
             on_ms, off_ms = s.burst_ms
             stop = _WARM_UP_MS + _DELAY_MS * round(rng.uniform(0.2, 1.0) * on_ms / _DELAY_MS)
@@ -179,7 +180,7 @@ class _Network:
         """Spikes/s of an excitatory neuron before and after the change, after warming up."""
         times = self._spikes.events["times"]
         end = _WARM_UP_MS + self._duration_ms
-        change = end if self.change is None else _WARM_UP_MS + self.change * _DELAY_MS
+        change = end if self.change is None else _WARM_UP_MS + self.change * _STEP_MS
 
         def rate(begin: float, end: float) -> float:
             return float(((times > begin) & (times <= end)).sum() / _EXCITATORY / (end - begin) * 1e3)

@@ -31,7 +31,7 @@ class Trace:
     """Recorded changes of norms.
 
     Attributes:
-        step_ms: Time of a step; the smallest delay of the network.
+        step_ms: Time of a step; what a controller is told to be the smallest delay.
         position: Sum of each target's changes until the end of each step, as a fraction of its target norm, shape
             (steps + 1, targets); zero at first.
         change: Step at whose beginning the network was changed; None if it was not.

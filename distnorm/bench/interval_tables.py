@@ -1,0 +1,171 @@
+"""The report of `distnorm bench interval`: markdown tables, CSV files and a figure."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import RuleError
+from .interval_rows import Results, Row, StepRow
+
+_STEP_S = 3e-3  # of recording
+
+
+def report(results: Results, intervals: int, starts: int) -> str:
+    """All tables as text; rows with fewer than `intervals` intervals are marked."""
+    rows = results.rows()
+    parts = [
+        "Networks, mean over seeds; drift: the largest over the targets, as a fraction of the target norm",
+        _regimes(results),
+        "Played. above: intervals that ended above the bound; worst and mean: drift / bound; oracle: mean interval / "
+        "that of the longest intervals below the bound; fixed: normalizations / those of the best fixed interval with "
+        f"the same worst drift. * fewer than {intervals} intervals",
+        _played(rows, intervals),
+        f"After a change, {starts} starts per seed. several: changes with more than one interval above the bound; "
+        "worst and 0.9 quantile: drift / bound",
+        _steps(results.step_rows()),
+    ]
+    if results.simulated:
+        parts += ["Simulated, beside the same networks played, all seeds of either", _simulated(results, rows)]
+    parts += ["Targets", _targets(rows, results.step_rows())]
+    return "\n\n".join(part for part in parts if part)
+
+
+def write(results: Results, text: str, output: Path) -> None:
+    """The report, its rows and a figure into a folder, which is made if it is missing.
+
+    Raises:
+        RuleError: It cannot be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "interval.md").write_text(text + "\n", encoding="utf-8")
+        _csv(output / "interval.csv", [*results.rows(), *results.simulated_rows()])
+        _csv(output / "interval_steps.csv", results.step_rows())
+        _figure(results, output / "interval.png")
+    except OSError as error:
+        raise RuleError(f"cannot write the report into {output}: {error}") from None
+
+
+def _table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rule = ["---", *("---:" for _ in columns[1:])]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *lines))
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _regimes(results: Results) -> str:
+    lines = []
+    for name, each in results.regimes.items():
+        floor, before, after, slow, fast = np.mean(each, axis=0)
+        lines.append([name, f"{floor:.3%}", f"{before:.2%}", f"{after:.2%}", f"{slow:.1f}", f"{fast:.1f}"])
+    columns = ("network", "drift in 3 ms", "in 100 ms", "after the change", "spikes/s", "after the change")
+    return _table(columns, lines)
+
+
+def _played(rows: list[Row], intervals: int) -> str:
+    columns = ("network", "bound", "controller", "intervals", "above", "95 %", "worst", "mean", "oracle", "looks")
+    return _table((*columns, "fixed", "exponent"), (_cells(row, intervals) for row in rows))
+
+
+def _cells(row: Row, intervals: int) -> list[str]:
+    return [
+        row.scenario,
+        f"{row.bound:.0%}",
+        row.controller,
+        f"{row.intervals}{'*' * (row.intervals < intervals)}",
+        f"{row.above / max(row.intervals, 1):.1%}",
+        f"{row.above_low:.1%} to {row.above_high:.1%}",
+        _number(row.worst),
+        _number(row.mean),
+        _number(row.of_oracle),
+        _number(row.looks),
+        _number(row.of_fixed),
+        _number(row.exponent),
+    ]
+
+
+def _steps(rows: list[StepRow]) -> str:
+    columns = ("network", "bound", "controller", "changes", "several", "worst", "0.9 quantile", "back after at most")
+    lines = [
+        [
+            *(r.scenario, f"{r.bound:.0%}", r.controller, str(r.steps), str(r.several)),
+            *(_number(r.worst), _number(r.high), f"{r.back} intervals"),
+        ]
+        for r in rows
+    ]
+    return _table(columns, lines) if lines else ""
+
+
+def _simulated(results: Results, rows: list[Row]) -> str:
+    lines = []
+    for row in results.simulated_rows():
+        same = [each for each in rows if (each.scenario, each.bound) == (row.scenario, row.bound)]
+        lines += [_cells(each, 0) for each in same if each.controller == "1 probes"] + [_cells(row, 0)]
+    columns = ("network", "bound", "controller", "intervals", "above", "95 %", "worst", "mean", "oracle", "looks")
+    return _table((*columns, "fixed", "exponent"), lines)
+
+
+def _targets(rows: list[Row], steps: list[StepRow]) -> str:
+    still = [r for r in rows if r.scenario.startswith("stationary") and r.controller == "1 probes"]
+    moving = [r for r in rows if r.scenario in ("step up", "step down", "learning on", "bursts")]
+    moving = [r for r in moving if r.controller == "1 probes" and not math.isnan(r.of_fixed)]
+    up = [r for r in steps if r.scenario == "step up" and r.controller != "1 probes, simulated"]
+    probing = [r for r in up if not r.controller.startswith("0")]
+    lines: list[list[str]] = []
+
+    def add(target: str, chosen: Sequence[Any], value: Callable[[Any], float], limit: float, most: bool = True) -> None:
+        if chosen:
+            found = (max if most else min)(map(value, chosen))
+            lines.append([target, f"{found:.3g}", "yes" if (found <= limit if most else found >= limit) else "no"])
+
+    add("stationary: at most 1 % above the bound", still, lambda r: r.above / r.intervals, 0.01)
+    add("stationary: worst at most 1.2 times the bound", still, lambda r: r.worst, 1.2)
+    add("stationary: mean drift at least 0.7 of the bound", still, lambda r: r.mean, 0.7, False)
+    straight = [r for r in still if r.exponent >= 0.8]
+    add("stationary, exponent >= 0.8: 0.8 of the oracle's interval", straight, lambda r: r.of_oracle, 0.8, False)
+    add("step of 4: at most one violation (share of steps with several)", up, lambda r: r.several / r.steps, 0.0)
+    add("step of 4: below the bound within two intervals", up, lambda r: r.back, 2)
+    for step in probing:
+        limit = 1.2 if "hint" in step.controller else 1 + 3 / int(step.controller[0])
+        add(f"step of 4, {step.controller}: worst at most {limit:g}", [step], lambda r: r.worst, limit)
+    for row in moving:
+        add(f"{row.scenario}, {row.bound:.0%}: half the normalizations", [row], lambda r: r.of_fixed, 0.5)
+    return _table(("target", "found", "holds"), lines)
+
+
+def _csv(path: Path, rows: Sequence[Row | StepRow]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        if rows:
+            writer = csv.DictWriter(file, list(asdict(rows[0])))
+            writer.writeheader()
+            writer.writerows(asdict(row) for row in rows)
+
+
+def _figure(results: Results, path: Path) -> None:
+    """Drift / bound at the end of each interval over time, one seed per network, with the default controller."""
+    from matplotlib.figure import Figure  # comes with NEST, and only files need it
+
+    shown = {key[0]: (key[1], played) for key, played in results.played.items() if key[2] == "1 probes"}
+    figure = Figure(figsize=(11, 2.2 * math.ceil(len(shown) / 2)), layout="constrained")
+    axes = figure.subplots(math.ceil(len(shown) / 2), 2, sharey=True, squeeze=False).flat
+    for axis, (scenario, (bound, played)) in zip(axes, shown.items(), strict=False):
+        first = played[0]
+        axis.plot(first.ends * _STEP_S, first.drifts / bound, ".-", color="#0072B2", linewidth=0.8, markersize=3)
+        axis.axhline(1, color="0.15", linestyle="--", linewidth=1)
+        axis.set_title(f"{scenario}, bound {bound:.0%}", loc="left", fontsize=9)
+        for key, changes in results.steps.items():
+            if key == (scenario, bound, "1 probes"):
+                axis.axvline(changes[0][1] * _STEP_S, color="#D55E00", linewidth=1)
+        axis.set_ylim(bottom=0)
+        axis.set_xlabel("biological time (s)")
+        axis.set_ylabel("drift / bound")
+    figure.savefig(path, dpi=160)

@@ -1,0 +1,76 @@
+"""distnorm bench interval: what is played agrees with what is simulated, and the report is complete."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from distnorm import AdaptiveInterval
+from distnorm.bench.interval import run
+from distnorm.bench.scenarios import SCENARIOS, record, simulate
+from distnorm.bench.traces import Trace, play, play_fixed, play_oracle, wilson
+from distnorm.interval import FixedInterval
+
+STEP_UP = next(each for each in SCENARIOS if each.name == "step up")
+
+
+def diffusing(steps=2_000, targets=30, change=None):
+    moves = np.random.default_rng(1).normal(0, 0.001, (steps, targets))
+    position = np.vstack([np.zeros(targets), np.cumsum(moves, axis=0)])
+    return Trace(step_ms=3.0, position=position, change=change, spikes_per_s=(1.0, 1.0))
+
+
+def test_played_is_like_simulated():
+    trace = record(STEP_UP, 3, 900.0)
+    simulated, change = simulate(STEP_UP, 3, 900.0, FixedInterval(30.0))
+    played = play_fixed(trace, 10)
+    assert trace.change == change and np.array_equal(simulated.ends, played.ends)
+    # The networks are chaotic: the same drift on average, not the same in each interval.
+    assert np.allclose(simulated.drifts.mean(), played.drifts.mean(), rtol=0.2)
+    assert played.drifts[played.ends > change + 10].mean() > 2 * played.drifts[played.ends < change].mean()
+
+
+def test_learning_that_is_switched_on():
+    trace = record(next(each for each in SCENARIOS if each.name == "learning on"), 1, 300.0)
+    assert trace.drift(0, trace.change).max < 1e-12
+    assert trace.drift(trace.change, trace.steps).max > 1e-4
+
+
+def test_a_fixed_interval_is_played_at_once_as_look_by_look():
+    trace = diffusing()
+    fast, slow = play_fixed(trace, 7, 5), play(trace, FixedInterval(21.0), 5)
+    assert np.array_equal(fast.ends, slow.ends) and np.allclose(fast.drifts, slow.drifts)
+
+
+def test_the_oracle_has_the_longest_intervals_below_the_bound():
+    trace = diffusing()
+    oracle = play_oracle(trace, 0.02)
+    assert oracle.drifts.max() <= 0.02 and len(oracle.ends) > 10
+    for begin, end in zip(oracle.ends[:-1], oracle.ends[1:], strict=True):
+        assert trace.drift(begin, end + 1).max > 0.02
+        assert max(trace.drift(begin, each).max for each in range(begin + 1, end + 1)) <= 0.02
+
+
+def test_a_hint_is_a_look_at_the_change():
+    trace = diffusing(change=1_000)
+    hinted = play(trace, AdaptiveInterval(0.02), hint=True)
+    plain = play(trace, AdaptiveInterval(0.02))
+    assert np.array_equal(hinted.ends[hinted.ends < 1_000], plain.ends[plain.ends < 1_000])
+    assert not np.array_equal(hinted.ends, plain.ends)
+
+
+def test_wilson():
+    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson(5, 100) == pytest.approx((0.0215, 0.1118), abs=1e-4)
+
+
+def test_the_report(tmp_path):
+    text = run(1, 5, tmp_path, [replace(STEP_UP, bounds=(0.03,))])
+    assert text == (tmp_path / "interval.md").read_text().rstrip("\n")
+    with (tmp_path / "interval.csv").open() as file:
+        rows = {row["controller"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"0 probes", "1 probes", "2 probes", "4 probes", "oracle", "1 probes, simulated"}
+    assert float(rows["oracle"]["worst"]) <= 1 and float(rows["oracle"]["of_oracle"]) == 1
+    assert (tmp_path / "interval.png").stat().st_size > 10_000
+    assert "step of 4" in text
