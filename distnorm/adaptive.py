@@ -26,7 +26,6 @@ MARGIN = 2.6  # standard deviations between forecast and bound; the largest of m
 SPREAD = 0.15  # standard deviation of log drift before any is known; worth SPREAD_PRIOR forecasts
 SPREAD_PRIOR = 3.0
 SPREAD_LEAST = 0.02  # however regular the past
-SPREAD_MOST = 0.4  # across intervals: short ones scatter so much that without a limit they would stay short
 SPREAD_GAIN = 0.05  # weight of the newest error in the mean square of forecast errors, once there are many
 LEVEL_GAIN = 0.25  # weight of the newest interval in the level, unless it is a rise
 RISE = 2.5  # standard deviations beyond which a higher drift is a rise, not scatter
@@ -124,6 +123,9 @@ class AdaptiveInterval:
         if elapsed_ms == 0:  # a change is expected right after a normalization
             soon = self._round(min(state.gap, self.maximum_ms) / EXPECTED, state.clock)
             return forced, soon, replace(state, final=False, changing=False)
+        if state.changing and state.level is None:  # nothing is known that a change could be judged by: from the start
+            after, begun = self.first(state.clock)
+            return True, after, begun
         now = self.measure(drifts)
         learned = _learn_within(state, elapsed_ms, now)
         latest = self._latest(learned, state.before, elapsed_ms, now)
@@ -146,8 +148,9 @@ class AdaptiveInterval:
         if state.level is None:  # silent so far
             reach = planned = longest
         else:
-            reach = min(math.exp((math.log(self.bound) - state.level) / state.exponent), longest)
-            planned = min(reach * _margin(state.across) ** (1.0 / state.exponent), longest)
+            expected = math.exp((math.log(self.bound) - state.level) / state.exponent)
+            reach = min(expected, longest)
+            planned = min(expected * _margin(state.across) ** (1.0 / state.exponent), longest)
         gap = reach / max(self.probes, 1)
         first_look, final = min(planned, gap), self.probes == 0
         if surprised or state.changing:  # what is known may be out of date: an early look
@@ -194,7 +197,7 @@ def _is_number(value: object) -> bool:
 
 def _margin(mean_square: float) -> float:
     """Factor below the bound at which a forecast with this error is to stay."""
-    return math.exp(-MARGIN * min(max(math.sqrt(mean_square), SPREAD_LEAST), SPREAD_MOST))
+    return math.exp(-MARGIN * max(math.sqrt(mean_square), SPREAD_LEAST))
 
 
 def _forecast(state: State, elapsed_ms: float) -> float | None:

@@ -66,14 +66,14 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario(name="stationary", bounds=(0.01, 0.02, 0.05), duration_ms=24_000.0),
+    Scenario(name="stationary", bounds=(0.02, 0.05), duration_ms=24_000.0),
     Scenario(name="stationary, fast", bounds=(0.05, 0.1, 0.2), duration_ms=24_000.0, learning_rate=(0.01, 0.01)),
     Scenario(name="step up", bounds=(0.05,), eta=(1.2, 2.6)),
     Scenario(name="step down", bounds=(0.05,), eta=(2.6, 1.2)),
-    Scenario(name="learning on", bounds=(0.01, 0.02), learning_rate=(0.0, 0.005)),
-    Scenario(name="bursts", bounds=(0.01, 0.02), burst_ms=(1_000.0, 1_500.0)),
-    Scenario(name="triplets", bounds=(0.01, 0.02), triplet=True),
-    Scenario(name="inhibitory", bounds=(0.01, 0.02), inhibitory=True),
+    Scenario(name="learning on", bounds=(0.02,), learning_rate=(0.0, 0.005)),
+    Scenario(name="bursts", bounds=(0.02,), burst_ms=(1_000.0, 1_500.0)),
+    Scenario(name="triplets", bounds=(0.02,), triplet=True),
+    Scenario(name="inhibitory", bounds=(0.02,), inhibitory=True),
 )
 
 
