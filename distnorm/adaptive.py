@@ -126,6 +126,8 @@ class AdaptiveInterval:
         if state.changing and state.level is None:  # nothing is known that a change could be judged by: from the start
             after, begun = self.first(state.clock)
             return True, after, begun
+        if state.before is not None and state.before[0] == elapsed_ms:  # a second look at the same time
+            state = replace(state, before=None)
         now = self.measure(drifts)
         learned = _learn_within(state, elapsed_ms, now)
         latest = self._latest(learned, state.before, elapsed_ms, now)

@@ -10,6 +10,7 @@ next      interval from the agreed drift, the same on every rank        interval
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ from .norms import FloatArray
 from .rule import Rule, check_disjoint
 from .slices import Laps, Slices
 from .synapses import Synapses, Way, check_models, open_synapses
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,9 @@ class Normalizer:
             raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
         check_disjoint(self.rules)
         nodes = int(nest.network_size)
+        if nodes == 0:
+            raise RuleError("the network has no nodes yet; make the Normalizer when it stands")
+        self._alive = nest.NodeCollection([1])  # not valid any more after nest.ResetKernel
         for i, rule in enumerate(self.rules):
             check_models(nest, rule.synapse_models)
             for name, runs in (("targets", rule.target_runs), ("sources", rule.source_runs)):
@@ -183,6 +189,12 @@ class Normalizer:
             self._hint = True
 
     def _look(self, forced: bool) -> Look:
+        try:
+            self._alive[0]
+        except Exception:
+            raise RuleError(
+                "the network of this Normalizer is gone (nest.ResetKernel); make a new Normalizer"
+            ) from None
         if not self._synapses:
             self._synapses = open_synapses(nest, self.rules, self._ranks, self._way)
         clock = Laps(simulate=self._slices.take_seconds())
@@ -198,14 +210,23 @@ class Normalizer:
         if not self.log:
             self._normalized_ms = now
         if ends:
-            for synapses, factor in zip(self._synapses, factors, strict=True):
-                synapses.rescale(factor)
+            self._rescale(factors)
             self._normalized_ms = now
         clock.lap("rescale")
         done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, clock.seconds)
         self.log.append(done)
         self._tell(done)
         return done
+
+    def _rescale(self, factors: list[FloatArray]) -> None:
+        try:
+            for synapses, factor in zip(self._synapses, factors, strict=True):
+                synapses.rescale(factor)
+        except Exception as error:
+            # Half of the weights are written and the other ranks go on: nothing can be agreed any more.
+            log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
+            self._ranks.abort()
+            raise
 
     def _decide(self, elapsed_ms: float, drifts: tuple[Drift, ...], forced: bool) -> bool:
         """Whether to normalize now; sets the time to the next look."""
@@ -214,15 +235,15 @@ class Normalizer:
         ends, after_ms, self._state = self._interval.look(self._state, elapsed_ms, drifts, forced)
         self._steps_left = self._steps(after_ms, "interval")
         self._hint = False
-        return ends
+        return ends or forced
 
     def _measure(self) -> tuple[npt.NDArray[np.void], list[FloatArray], Exception | None]:
         """Drift records and factors per rule; an error of this rank is handed on, not raised."""
         records = np.zeros(len(self.rules) + len(self._start_norms), drift.RECORD)
         factors = []
         try:
-            for i, synapses in enumerate(self._synapses):
-                sums, counts = synapses.measure()
+            measured = [synapses.measure() for synapses in self._synapses]  # all: the first may be collective
+            for i, (synapses, (sums, counts)) in enumerate(zip(self._synapses, measured, strict=True)):
                 _check_finite(synapses, sums)
                 norm = norms.norms(sums, synapses.rule.power)
                 target = self._target_norms[i].of(synapses.node_ids, norm)

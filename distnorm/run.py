@@ -118,7 +118,7 @@ class _Teller:
             distnorm=__version__,
             nest=nest.__version__,
             ranks=self._ranks.size,
-            threads=nest.local_num_threads,
+            threads=self._job.num_threads(self._ranks.size),  # asking NEST on one rank only would hang
             seed=self._job.seed,
             resolution_ms=self._job.resolution_ms,
             min_delay_ms=normalizer.clock.min_delay_ms,
@@ -165,7 +165,7 @@ def _drift_fields(each: Drift) -> dict[str, Any]:
 
 def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, interval: object, built: float, wall: float) -> str:
     log = normalizer.log
-    threads = nest.local_num_threads
+    threads = job.num_threads(ranks.size)
     lines = [
         f"NEST {nest.__version__}, {ranks.size} rank(s) x {threads} thread(s); network built in {built:.1f} s, "
         f"{job.simulate_ms:g} ms simulated in {wall:.1f} s",

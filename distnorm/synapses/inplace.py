@@ -14,6 +14,7 @@ from ..errors import KernelError
 from ..node_ids import Int64Array, contains
 from ..norms import FloatArray
 from ..rule import Rule
+from .models import device_ids
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_targets": (None, [ctypes.c_void_p, _INTS]),
     "dn_measure": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES, _INTS]),
     "dn_rescale": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES]),
+    "dn_agree_on_delays": (ctypes.c_int, []),
     "dn_stream": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
     "dn_connection": (ctypes.c_int, [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _DOUBLES, _INTS]),
 }
@@ -118,7 +120,7 @@ class InPlace:
                 "keep_source_table is off: the kernel is used without comparing a sample of weights with PyNEST"
             )
             return
-        devices = np.array(nest.GetNodes({"element_type": "stimulator"}, local_only=True).tolist() or [0])
+        devices = device_ids(nest)
         sums, counts = self.measure()
         connected = np.flatnonzero(counts)
         # GetConnections is collective while connections are new: a rank without any asks too.
@@ -130,7 +132,7 @@ class InPlace:
                 if status["source"] in devices or not self._is_mine(status):
                     continue
                 self._compare(status)
-                found.setdefault(status["target"], []).append(abs(status["weight"]) ** self.rule.power)
+                found.setdefault(status["target"], []).append(_term(status["weight"], self.rule.power))
         for i in sample:
             weights = found.get(int(self.node_ids[i]), [])
             if len(weights) != counts[i] or math.fsum(weights) != sums[i]:
@@ -138,6 +140,8 @@ class InPlace:
                     f"neuron {self.node_ids[i]}: the kernel finds {counts[i]} connections with sum {sums[i]!r}, PyNEST "
                     f"{len(weights)} with {math.fsum(weights)!r}; the kernel does not fit this NEST, use way='pynest'"
                 )
+        # GetConnections has made NEST forget to agree on the smallest delay of all ranks before it simulates.
+        self._check(self._library.dn_agree_on_delays())
 
     def _is_mine(self, status: dict[str, Any]) -> bool:
         runs = self.rule.source_runs
@@ -163,6 +167,10 @@ class InPlace:
     def _error(self) -> str:
         text: bytes = self._library.dn_error()
         return text.decode(errors="replace")
+
+
+def _term(weight: float, power: int) -> float:
+    return abs(weight) if power == 1 else weight * weight  # weight**2 may differ in the last bit
 
 
 def _statuses(connections: Any) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -489,7 +490,12 @@ for_each_connector( Group& group, const size_t tid, Body body )
     nest::ConnectorBase* connector = synapse_id < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
     if ( connector )
     {
-      body( *find_type( synapse_id ), *connector );
+      const ConnectionType* type = find_type( synapse_id );
+      if ( not type )
+      {
+        throw std::runtime_error( "a synapse model is no longer the one it was" );
+      }
+      body( *type, *connector );
     }
   }
 }
@@ -629,6 +635,22 @@ dn_rescale( void* handle, const double* factors )
         tid,
         [ & ]( const ConnectionType& type, nest::ConnectorBase& connector )
         { type.rescale( group, connector, tid, factors ); } );
+    } );
+}
+
+//! Before the first Simulate: have NEST agree anew on the smallest delay of all ranks. GetConnections clears the flag on
+//! which that depends, and each rank would go on with its own (NEST 3.10, ConnectionManager::update_delay_extrema_).
+int
+dn_agree_on_delays()
+{
+  return guarded(
+    []
+    {
+      if ( not nest::kernel().simulation_manager.has_been_simulated() )
+      {
+        nest::kernel().connection_manager.set_connections_have_changed();
+      }
+      return OK;
     } );
 }
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from ..errors import RuleError
 
 # Models of NEST 3.10 whose connections have a member weight_ that a write in place changes for good.
@@ -75,6 +78,12 @@ def check_models(nest: Any, names: tuple[str, ...]) -> None:
             raise RuleError(f"synapse model {label} cannot be normalized: it {_REFUSED[base]}")
         if "weight" not in dict(fingerprint[0]):
             raise RuleError(f"synapse model {name!r} has no weight; name the model of the plastic connections")
+
+
+def device_ids(nest: Any) -> npt.NDArray[np.int64]:
+    """Node IDs of all devices, shape (n,): a multimeter is the source of its connections, as a generator is."""
+    ids = [nest.GetNodes({"element_type": kind}, local_only=True).tolist() for kind in ("stimulator", "recorder")]
+    return np.array([each for kind in ids for each in kind], dtype=np.int64)
 
 
 def _fingerprint(nest: Any, name: str) -> tuple[frozenset[tuple[str, str]], int]:

@@ -15,6 +15,7 @@ import numpy as np
 from ..node_ids import Int64Array, contains
 from ..norms import FloatArray, sums
 from ..rule import Rule
+from .models import device_ids
 
 _CONNECTIONS_AT_ONCE = 20_000
 
@@ -33,8 +34,7 @@ class ThroughPyNEST:
         local = np.array(self._nest.GetNodes({"element_type": "neuron"}, local_only=True).tolist(), dtype=np.int64)
         runs = self.rule.target_runs
         self.node_ids: Int64Array = np.sort(local if runs is None else local[contains(runs, local)])
-        devices = self._nest.GetNodes({"element_type": "stimulator"}, local_only=True).tolist()
-        self._devices = np.array(devices, dtype=np.int64)
+        self._devices = device_ids(self._nest)
 
     def measure(self) -> tuple[FloatArray, Int64Array]:
         self._find_targets()

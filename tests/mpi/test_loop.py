@@ -129,3 +129,39 @@ def test_observing_reports_the_drift_from_the_start():
     ranks = world(nest.build_info["have_mpi"])
     everyone = ranks.gather(max((abs(now[target] / start[target] - 1) for target in now), default=0.0))
     assert everyone is None or normalizer.log[-1].since_start[0].max == max(everyone) > 0
+
+
+@pytest.mark.parametrize("way", ["inplace"])
+def test_delays_that_differ_over_the_ranks_and_a_multimeter(way):
+    reset()
+    population = nest.Create("iaf_psc_delta", 100)
+    nest.Connect(nest.Create("poisson_generator", params={"rate": 18_000.0}), population, syn_spec={"delay": 3.0})
+    nest.Connect(nest.Create("multimeter"), population)
+    delays = {"synapse_model": "stdp_synapse", "weight": 0.5, "delay": nest.random.uniform(1.0, 4.0)}
+    nest.Connect(population, population, {"rule": "fixed_indegree", "indegree": 15}, delays)
+    rules = [RULE, distnorm.Rule("static_synapse", target_norm=1.0)]
+    normalizer = distnorm.Normalizer(rules, interval=20.0, way=way)
+    normalizer.simulate(60.0)
+    assert normalizer.log[-1].drifts[0].targets == 100 and normalizer.log[-1].drifts[1].connections == 0
+    assert all(abs(norm / TARGET_NORM - 1) <= 1e-12 for norm in norms_by_target(["stdp_synapse"]).values())
+
+
+def test_a_normalizer_does_not_outlive_its_network():
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(RULE)
+    normalizer.normalize()
+    reset()
+    network()
+    with pytest.raises(distnorm.RuleError, match="make a new Normalizer"):
+        normalizer.normalize()
+
+
+def test_normalizing_right_after_a_probe():
+    reset()
+    slow_plasticity()
+    network()
+    normalizer = distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1))
+    while normalizer.log[-1:] == [] or normalizer.log[-1].normalized or normalizer.log[-1].drift_max == 0:
+        normalizer.simulate(normalizer.next_interval)
+    assert normalizer.normalize().normalized
