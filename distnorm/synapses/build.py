@@ -82,10 +82,10 @@ def build_on(nest: Any, ranks: Ranks) -> Path:
     Raises:
         KernelError: As `build`; the same on every rank.
     """
-    path = ranks.from_first(lambda: build(nest))
+    ranks.from_first(lambda: build(nest))
     leader = ranks.leads_node()
-    ranks.together(lambda: build(nest) if leader and not path.exists() else None)
-    return path
+    ranks.together(lambda: build(nest) if leader else None)  # in the cache, unless the node has one of its own
+    return ranks.together(lambda: build(nest))
 
 
 def _compile(command: Sequence[str], models: str, target: Path, version: str) -> None:
