@@ -76,6 +76,10 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
         if InPlace.serves(nest, rule, library):
             synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
             ranks.together(lambda synapses=synapses: synapses.verify(nest))  # type: ignore[misc]
+            # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
+            smallest = ranks.gather(float(nest.min_delay)) or []
+            if ranks.from_first(lambda smallest=smallest: len(set(smallest)) > 1):  # type: ignore[misc]
+                synapses.agree_on_delays()
             opened.append(synapses)
         elif way == "inplace":
             raise KernelError(

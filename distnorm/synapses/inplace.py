@@ -140,7 +140,9 @@ class InPlace:
                     f"neuron {self.node_ids[i]}: the kernel finds {counts[i]} connections with sum {sums[i]!r}, PyNEST "
                     f"{len(weights)} with {math.fsum(weights)!r}; the kernel does not fit this NEST, use way='pynest'"
                 )
-        # GetConnections has made NEST forget to agree on the smallest delay of all ranks before it simulates.
+
+    def agree_on_delays(self) -> None:
+        """Have NEST agree anew on the smallest delay of all ranks before it first simulates."""
         self._check(self._library.dn_agree_on_delays())
 
     def _is_mine(self, status: dict[str, Any]) -> bool:
