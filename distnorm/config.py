@@ -37,6 +37,8 @@ class RuleSettings:
         sources: Likewise.
         norm: "l1" or "l2".
         target_norm: A number, one per target, "initial", or the name of a value.
+        receptor_type: As in `Rule`.
+        tolerance: As in `Rule`.
     """
 
     synapse_model: str | list[str]
@@ -44,6 +46,8 @@ class RuleSettings:
     sources: str | list[int] | None = None
     norm: str = "l1"
     target_norm: float | list[float] | str
+    receptor_type: int | list[int] | None = None
+    tolerance: float = 0.0
 
     def __post_init__(self) -> None:
         """Check what does not depend on the network: names of what it will have are replaced by something sound."""
@@ -55,6 +59,8 @@ class RuleSettings:
             sources=_unnamed(self.sources),
             norm=self.norm,  # type: ignore[arg-type]  # Rule says what is allowed
             target_norm=1.0 if isinstance(self.target_norm, str) else self.target_norm,
+            receptor_type=self.receptor_type,
+            tolerance=self.tolerance,
         )
 
     def rule(self, network: Any) -> Rule:
@@ -72,6 +78,8 @@ class RuleSettings:
             sources=_named(network, self.sources, "sources") if isinstance(self.sources, str) else self.sources,
             norm=self.norm,  # type: ignore[arg-type]  # Rule says what is allowed
             target_norm=target_norm,  # type: ignore[arg-type]
+            receptor_type=self.receptor_type,
+            tolerance=self.tolerance,
         )
 
 

@@ -221,7 +221,8 @@ class Normalizer:
     def _rescale(self, factors: list[FloatArray]) -> None:
         try:
             for synapses, factor in zip(self._synapses, factors, strict=True):
-                synapses.rescale(factor)
+                if (factor != 1.0).any():
+                    synapses.rescale(factor)
         except Exception as error:
             # Half of the weights are written and the other ranks go on: nothing can be agreed any more.
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
@@ -251,7 +252,7 @@ class Normalizer:
                 if self._start_norms:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self.rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
-                factors.append(norms.factors(norm, target))
+                factors.append(norms.factors(norm, target, synapses.rule.tolerance))
         except Exception as error:  # the other ranks must hear of it in the agreement
             return records, [], error
         return records, factors, None

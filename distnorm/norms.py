@@ -55,13 +55,17 @@ def present(norm: FloatArray, target_norm: FloatArray) -> npt.NDArray[np.bool_]:
     return result
 
 
-def factors(norm: FloatArray, target_norm: FloatArray) -> FloatArray:
-    """Factor that brings each norm to its target, elementwise: target / norm, and 1 where the norm is not `present`.
+def factors(norm: FloatArray, target_norm: FloatArray, tolerance: float = 0.0) -> FloatArray:
+    """Factor that brings each norm to its target, elementwise: target / norm.
+
+    It is 1 where the norm is not `present`, and where its drift is at most `tolerance`.
 
     Source: w_i <- w_target * w_i / |w|_1, the recipe in NEST's documentation (synapses/weight_normalization).
     """
     result = np.ones_like(norm)
     np.divide(target_norm, norm, out=result, where=present(norm, target_norm))
+    if tolerance > 0:
+        result[drift(norm, target_norm) <= tolerance] = 1.0
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -32,9 +33,13 @@ class Rule:
         norm: "l1", the sum of |w|, or "l2", the square root of the sum of w^2.
         target_norm: What the norm should be, in the unit of the weights: a positive number; a sequence with one value
             per target, in the order of `targets`; or "initial", each neuron's own norm when first measured.
+        receptor_type: Receptor type of the connections, or several, as in the `syn_spec` of `nest.Connect`; None for
+            all. The way to tell inhibitory inputs from excitatory ones where a neuron model counts them apart.
+        tolerance: Targets whose drift is at most this keep their weights; a rank where all do writes none.
         synapse_models: `synapse_model` as a tuple.
         target_runs: `targets` as runs of node IDs, shape (n, 2); None for all.
         source_runs: `sources` as runs of node IDs, shape (n, 2); None for all.
+        receptor_types: `receptor_type` as a tuple; empty for all.
 
     Raises:
         RuleError: A value that makes no sense.
@@ -45,10 +50,13 @@ class Rule:
     sources: Any = None
     norm: Literal["l1", "l2"] = "l1"
     target_norm: float | Sequence[float] | npt.NDArray[np.float64] | Literal["initial"]
+    receptor_type: int | Sequence[int] | None = None
+    tolerance: float = 0.0
 
     synapse_models: tuple[str, ...] = field(init=False, repr=False)
     target_runs: Int64Array | None = field(init=False, repr=False)
     source_runs: Int64Array | None = field(init=False, repr=False)
+    receptor_types: tuple[int, ...] = field(init=False, repr=False)
     _norms: npt.NDArray[np.float64] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +66,10 @@ class Rule:
         for name in ("targets", "sources"):
             given = getattr(self, name)
             object.__setattr__(self, f"{name[:-1]}_runs", None if given is None else runs_of(given, name))
+        object.__setattr__(self, "receptor_types", _receptors(self.receptor_type))
         object.__setattr__(self, "_norms", self._checked_norms())
+        if not is_number(self.tolerance) or not 0 <= self.tolerance < 1:
+            raise RuleError(f"tolerance is {self.tolerance!r}; give a drift from 0 to below 1, such as 0.001")
 
     def _checked_norms(self) -> npt.NDArray[np.float64] | None:
         """Positive norms by ascending target ID, shape (number of targets,) or (1,); None for "initial"."""
@@ -110,10 +121,9 @@ class Rule:
         """Target norm of each of the given targets, shape of `node_ids`; not for "initial"."""
         norms = self._norms
         assert norms is not None  # see target_norm_is_given
-        if np.ndim(self.target_norm) == 0:
-            return np.full(node_ids.shape, norms[0])
         runs = self.target_runs
-        assert runs is not None  # checked when the rule was made
+        if runs is None or len(norms) == 1:
+            return np.full(node_ids.shape, norms[0])
         lengths = runs[:, 1] - runs[:, 0] + 1
         first_position = np.concatenate(([0], np.cumsum(lengths)[:-1]))
         run = np.searchsorted(runs[:, 1], node_ids)
@@ -130,6 +140,21 @@ def _names(synapse_model: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _receptors(receptor_type: Any) -> tuple[int, ...]:
+    if receptor_type is None:
+        return ()
+    given = [receptor_type] if isinstance(receptor_type, numbers.Integral) else receptor_type
+    sound = isinstance(given, Sequence) and all(isinstance(each, numbers.Integral) and int(each) >= 0 for each in given)
+    if not sound or not given or any(isinstance(each, bool) for each in given):
+        raise RuleError(f"receptor_type is {receptor_type!r}; give a receptor type, a whole number from 0, or several")
+    return tuple(sorted({int(each) for each in given}))
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, which True is not."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def check_disjoint(rules: Sequence[Rule]) -> None:
     """Refuse rules of which two would touch the same connection.
 
@@ -139,8 +164,10 @@ def check_disjoint(rules: Sequence[Rule]) -> None:
     for later, b in enumerate(rules):
         for earlier, a in enumerate(rules[:later]):
             shared = [model for model in a.synapse_models if model in b.synapse_models]
-            if shared and overlap(a.target_runs, b.target_runs) and overlap(a.source_runs, b.source_runs):
+            apart = a.receptor_types and b.receptor_types and not set(a.receptor_types) & set(b.receptor_types)
+            if shared and not apart and overlap(a.target_runs, b.target_runs) and overlap(a.source_runs, b.source_runs):
                 raise RuleError(
                     f"rules {earlier + 1} and {later + 1} both normalize {shared[0]!r} connections of the same targets "
-                    "and sources; give them different targets, sources or synapse models, or make them one rule"
+                    "and sources; give them different targets, sources, receptor types or synapse models, or make them "
+                    "one rule"
                 )

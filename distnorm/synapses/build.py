@@ -25,8 +25,8 @@ from .models import WEIGHT_PER_CONNECTION
 
 log = logging.getLogger(__name__)
 
-_SOURCE = Path(__file__).with_name("kernel.cpp")
-# Boost, ltdl and GSL headers need not be installed: kernel.cpp does without Boost, and an lt_dlhandle is a pointer.
+_SOURCES = Path(__file__).with_name("kernel")
+# Boost, ltdl and GSL headers need not be installed: the kernel does without Boost, and an lt_dlhandle is a pointer.
 _LTDL_STAND_IN = "typedef struct lt__handle* lt_dlhandle;\n"
 _FLAGS = (
     "-std=c++20",
@@ -99,7 +99,10 @@ def _compile(command: Sequence[str], models: str, target: Path, version: str) ->
             output = Path(folder, "kernel.so")
             search = [f"-I{folder}", "-idirafter", str(Path(folder, "fallback"))]
             done = subprocess.run(
-                [*command, *search, str(_SOURCE), "-o", str(output)], capture_output=True, text=True, check=False
+                [*command, *search, str(_SOURCES / "kernel.cpp"), "-o", str(output)],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode:
                 errors = [line for line in done.stderr.splitlines() if "error" in line][:3] or [done.stderr[-300:]]
@@ -155,7 +158,7 @@ def _key(nest: Any, flags: Sequence[str], headers: Path, models: str) -> str:
     library = next(Path(nest.__file__).parent.glob("nestkernel_api*.so"))
     status = library.stat()
     parts = (
-        _SOURCE.read_text(),
+        *(source.read_text() for source in sorted(_SOURCES.iterdir())),
         models,
         _LTDL_STAND_IN,
         " ".join(flags),

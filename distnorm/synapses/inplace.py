@@ -1,4 +1,4 @@
-"""The weights in place, through the compiled kernel (kernel.cpp)."""
+"""The weights in place, through the compiled kernel (kernel/)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_error": (ctypes.c_char_p, []),
     "dn_knows": (ctypes.c_int, [ctypes.c_int64]),
-    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS, ctypes.c_int64, _INTS, ctypes.c_int64, _INTS]),
+    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 4),
     "dn_close": (None, [ctypes.c_void_p]),
     "dn_num_targets": (ctypes.c_int64, [ctypes.c_void_p]),
     "dn_targets": (None, [ctypes.c_void_p, _INTS]),
@@ -77,9 +77,9 @@ class InPlace:
         none = np.zeros((0, 2), np.int64)
         targets = none if self.rule.target_runs is None else self.rule.target_runs
         sources = none if self.rule.source_runs is None else self.rule.source_runs
-        self._handle = self._library.dn_open(
-            len(self._synapse_ids), self._synapse_ids, len(targets), targets, len(sources), sources
-        )
+        receptors = np.array(self.rule.receptor_types, np.int64)
+        lists = (self._synapse_ids, targets, sources, receptors)
+        self._handle = self._library.dn_open(*(argument for each in lists for argument in (len(each), each)))
         if not self._handle:
             raise KernelError(f"the kernel cannot open the connections: {self._error()}")
         self.node_ids = np.zeros(self._library.dn_num_targets(self._handle), np.int64)
@@ -146,8 +146,8 @@ class InPlace:
         self._check(self._library.dn_agree_on_delays())
 
     def _is_mine(self, status: dict[str, Any]) -> bool:
-        runs = self.rule.source_runs
-        mine = status["target"] in self.node_ids
+        runs, receptors = self.rule.source_runs, self.rule.receptor_types
+        mine = status["target"] in self.node_ids and (not receptors or status["receptor"] in receptors)
         return mine and (runs is None or bool(contains(runs, np.array([status["source"]]))[0]))
 
     def _compare(self, status: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ def _term(weight: float, power: int) -> float:
 
 
 def _statuses(connections: Any) -> list[dict[str, Any]]:
-    keys = ["source", "target", "target_thread", "synapse_id", "port", "weight", "synapse_model"]
+    keys = ["source", "target", "target_thread", "synapse_id", "port", "receptor", "weight", "synapse_model"]
     values = connections.get(keys) if len(connections) else {}
     if len(connections) == 1:
         values = {key: [values[key]] if np.ndim(values[key]) == 0 else values[key] for key in keys}

@@ -72,11 +72,13 @@ class ThroughPyNEST:
         connections = self._nest.GetConnections(target=asked, synapse_model=synapse_model)
         if len(connections) == 0:
             return [], np.zeros(0, np.int64), np.zeros(0)
-        status = connections.get(["source", "target", "weight"])
+        status = connections.get(["source", "target", "receptor", "weight"])
         sources, targets = (np.atleast_1d(np.array(status[key], dtype=np.int64)) for key in ("source", "target"))
         weights = np.atleast_1d(np.array(status["weight"], dtype=np.float64))
         mine = ~np.isin(sources, self._devices)
         if self.rule.source_runs is not None:
             mine &= contains(self.rule.source_runs, sources)
+        if self.rule.receptor_types:
+            mine &= np.isin(np.atleast_1d(status["receptor"]), self.rule.receptor_types)
         data = [datum for datum, keep in zip(connections._datum, mine, strict=True) if keep]
         return data, targets[mine], weights[mine]

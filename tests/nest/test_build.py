@@ -1,6 +1,7 @@
 """Compiling the kernel: what it needs, what is said where it cannot be had, and the way without it."""
 
 import logging
+import shutil
 import subprocess
 import sys
 
@@ -65,13 +66,13 @@ def test_insisting_on_the_kernel_without_a_compiler(empty_cache, monkeypatch):
 
 
 def test_a_layout_that_the_kernel_does_not_know(empty_cache, monkeypatch, tmp_path):
-    other = tmp_path / "kernel.cpp"
-    other.write_text(
-        build._SOURCE.read_text().replace(
-            "&nest::ConnectionManager::connections_", "&nest::ConnectionManager::min_delay_"
-        )
+    other = tmp_path / "kernel"
+    shutil.copytree(build._SOURCES, other)
+    private = other / "nest_private.h"
+    private.write_text(
+        private.read_text().replace("ConnectionManager::connections_ >", "ConnectionManager::min_delay_ >")
     )
-    monkeypatch.setattr(build, "_SOURCE", other)
+    monkeypatch.setattr(build, "_SOURCES", other)
     with pytest.raises(distnorm.KernelError, match=rf"does not compile for NEST {nest.__version__}"):
         build.build(nest)
     assert list(empty_cache.iterdir()) == []

@@ -1,0 +1,112 @@
+// Calls into C++ that end in a code, and the ways over threads and connectors.
+
+#pragma once
+
+#include <exception>
+#include <stdexcept>
+#include <string>
+
+#include "connection_type.h"
+
+namespace distnorm
+{
+
+inline std::string last_error;
+
+// Outcome of a call; the Python side has the same numbers.
+enum Code : int
+{
+  OK = 0,
+  FAILED = 1, // an exception; dn_error() has the text
+  STALE = 2   // nodes or threads have changed since the group was opened
+};
+
+inline const ConnectionType*
+find_type( const nest::synindex synapse_id )
+{
+  const auto& model = nest::kernel().model_manager.get_connection_model( synapse_id, 0 );
+  for ( const auto& type : connection_types )
+  {
+    if ( type->is_model( model ) )
+    {
+      return type.get();
+    }
+  }
+  return nullptr;
+}
+
+//! Runs body, turning an exception into a code.
+template < typename Body >
+int
+guarded( Body body )
+{
+  try
+  {
+    return body();
+  }
+  catch ( const std::exception& e )
+  {
+    last_error = e.what();
+  }
+  catch ( ... )
+  {
+    last_error = "unknown C++ exception";
+  }
+  return FAILED;
+}
+
+//! Runs body( tid ) on each of NEST's threads, on the cores where NEST runs them.
+template < typename Body >
+int
+on_all_threads( Body body )
+{
+  int worst = OK;
+#pragma omp parallel num_threads( nest::kernel().vp_manager.get_num_threads() )
+  {
+    std::string error;
+    int code = OK;
+    try
+    {
+      body( static_cast< size_t >( nest::kernel().vp_manager.get_thread_id() ) );
+    }
+    catch ( const std::exception& e )
+    {
+      code = FAILED;
+      error = e.what();
+    }
+#pragma omp critical( distnorm_error )
+    if ( code != OK )
+    {
+      worst = code;
+      last_error = error;
+    }
+  }
+  return worst;
+}
+
+//! Calls body( type, connector ) for each connector of the group on this thread.
+template < typename Body >
+void
+for_each_connector( Group& group, const size_t tid, Body body )
+{
+  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
+  if ( tid >= connections.size() )
+  {
+    return;
+  }
+  for ( const auto synapse_id : group.synapse_ids )
+  {
+    nest::ConnectorBase* connector = synapse_id < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
+    if ( connector )
+    {
+      const ConnectionType* type = find_type( synapse_id );
+      if ( not type )
+      {
+        throw std::runtime_error( "a synapse model is no longer the one it was" );
+      }
+      body( *type, *connector );
+    }
+  }
+}
+
+} // namespace distnorm

@@ -1,0 +1,70 @@
+// Private members of NEST, by name. An explicit instantiation may name them ([temp.spec.general]/6); the compiler checks
+// name and type, so an unknown layout fails to compile instead of writing somewhere wrong.
+
+#pragma once
+
+#include "config.h"
+#undef HAVE_BOOST // adds functions only, no data: without it a machine with just a compiler suffices
+
+#include <vector>
+
+#include "kernel_manager.h" // first: NEST's headers lean on it
+
+#include "connection.h"
+#include "connection_label.h"
+#include "connector_base.h"
+#include "connector_model.h"
+#include "target_identifier.h"
+
+namespace distnorm
+{
+
+template < typename Tag, typename Tag::type Member >
+struct Reveal
+{
+  friend constexpr typename Tag::type
+  reveal( Tag )
+  {
+    return Member;
+  }
+};
+
+struct ConnectionsTag
+{
+  using type = std::vector< std::vector< nest::ConnectorBase* > > nest::ConnectionManager::*;
+  friend constexpr type reveal( ConnectionsTag );
+};
+template struct Reveal< ConnectionsTag, &nest::ConnectionManager::connections_ >;
+
+struct TargetIndexTag
+{
+  using type = nest::targetindex nest::TargetIdentifierIndex::*;
+  friend constexpr type reveal( TargetIndexTag );
+};
+template struct Reveal< TargetIndexTag, &nest::TargetIdentifierIndex::target_ >;
+
+template < typename Identifier >
+struct IdentifierTag
+{
+  using type = Identifier nest::Connection< Identifier >::*;
+  friend constexpr type reveal( IdentifierTag );
+};
+using Pointer = nest::TargetIdentifierPtrRport;
+using Index = nest::TargetIdentifierIndex;
+template struct Reveal< IdentifierTag< Index >, &nest::Connection< Index >::target_ >;
+
+template < typename ConnectionT >
+struct ElementsTag
+{
+  using type = BlockVector< ConnectionT > nest::Connector< ConnectionT >::*;
+  friend constexpr type reveal( ElementsTag );
+};
+
+template < typename Synapse >
+struct WeightTag
+{
+  using type = double Synapse::*;
+  friend constexpr type reveal( WeightTag );
+};
+
+} // namespace distnorm
