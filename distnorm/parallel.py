@@ -25,6 +25,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TEXT_BYTES = 600
+_MPI_LIBRARY = re.compile(rb"libmpi[a-z_]*\.so[.0-9]*")
 
 
 def _message_type(num_rules: int) -> np.dtype[np.void]:
@@ -137,16 +138,22 @@ class Ranks:
         result = self.together(lambda: action() if self.rank == 0 else None)
         return result if self._comm is None else self._comm.bcast(result)  # type: ignore[return-value]
 
-    def leads_node(self) -> bool:
-        """Whether this is the lowest rank on its node. Collective."""
+    def once_per_node(self, action: Callable[[], T]) -> T:
+        """Run an action on the lowest rank of each node and hand its (picklable) result to the rest. Collective.
+
+        Raises:
+            DistnormError: The action failed on some node; the same error on every rank.
+        """
         if self._comm is None:
-            return True
+            return self.together(action)
         from mpi4py import MPI
 
         node = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
-        leads = bool(node.Get_rank() == 0)
-        node.Free()
-        return leads
+        try:
+            result = self.together(lambda: action() if node.Get_rank() == 0 else None)
+            return node.bcast(result)  # type: ignore[no-any-return]
+        finally:
+            node.Free()
 
     def gather(self, value: T) -> list[T] | None:
         """Picklable values of all ranks by rank, on rank 0; None on the others. Collective."""
@@ -206,9 +213,8 @@ def check_same_library() -> None:
         raise MPIError(
             "this NEST has MPI, but mpi4py or its MPI library was not found; install mpi4py for the same MPI library"
         )
-    pattern = re.compile(rb"libmpi[a-z_]*\.so[.0-9]*")
-    loaded = {Path(path).name for path in _loaded_libraries() if pattern.match(Path(path).name.encode())}
-    wanted = {name.decode() for name in pattern.findall(Path(spec.origin).read_bytes())}
+    loaded = {path.name for path in _loaded_mpi()}
+    wanted = {name.decode() for name in _MPI_LIBRARY.findall(Path(spec.origin).read_bytes())}
     if loaded and wanted and not any(have.startswith(want) for have in loaded for want in wanted):
         raise MPIError(
             f"NEST uses the MPI library {', '.join(sorted(loaded))}, mpi4py ({spec.origin}) wants "
@@ -216,6 +222,13 @@ def check_same_library() -> None:
         )
 
 
-def _loaded_libraries() -> set[str]:
-    lines = Path("/proc/self/maps").read_text().splitlines()
-    return {line.split(maxsplit=5)[5] for line in lines if ".so" in line and len(line.split(maxsplit=5)) == 6}
+def mpi_library() -> Path | None:
+    """Where the MPI library of this process is: NEST's, once that is imported; None where it has none."""
+    return min(_loaded_mpi(), default=None)
+
+
+def _loaded_mpi() -> set[Path]:
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    loaded = {Path(line.split(maxsplit=5)[5]) for line in lines if ".so" in line and len(line.split(maxsplit=5)) == 6}
+    return {path for path in loaded if _MPI_LIBRARY.match(path.name.encode())}

@@ -1,8 +1,9 @@
 """Compile the kernel for the NEST that is installed, once, into a cache outside the repository.
 
 The cache is $DISTNORM_CACHE, else $XDG_CACHE_HOME/distnorm, else ~/.cache/distnorm. The file name is a hash of all that
-matters: sources, flags, and NEST's headers and library. A file is complete or absent: it is compiled under another name
-and renamed. Under MPI rank 0 compiles; a node that does not see rank 0's file compiles its own.
+goes into the kernel: sources, flags, and the contents of NEST's headers. A file is complete or absent, and however many
+processes start at once, one compiles (once.py). Under MPI rank 0 does; a node that does not see rank 0's file compiles
+its own.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import ctypes
 import hashlib
 import logging
 import os
+import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import KernelError
-from ..parallel import Ranks
+from ..parallel import Ranks, mpi_library
 from .models import WEIGHT_PER_CONNECTION
+from .once import BEAT_SECONDS, beat, obtain
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +58,12 @@ def build(nest: Any) -> Path:
     """
     headers = _headers(nest)
     models = "".join(f'#include "{name}.h"\nDN_MODEL( {name} )\n' for name in _models(headers))
-    flags = [*_FLAGS, *_abi_flags(), f"-I{headers}"]
-    target = cache_folder() / f"kernel-{_key(nest, flags, headers, models)}.so"
+    flags = [*_FLAGS, *_abi_flags()]
+    target = cache_folder() / f"kernel-{_key(flags, headers, models)}.so"
     if not target.exists():
-        _compile([*find_compiler(), *flags, *_mpi_flags(headers)], models, target, nest.__version__)
+        _compile_once(
+            [*find_compiler(), *flags, f"-I{headers}", *_mpi_flags(headers)], models, target, nest.__version__
+        )
     return target
 
 
@@ -83,46 +87,65 @@ def build_on(nest: Any, ranks: Ranks) -> Path:
         KernelError: As `build`; the same on every rank.
     """
     ranks.from_first(lambda: build(nest))
-    leader = ranks.leads_node()
-    ranks.together(lambda: build(nest) if leader else None)  # in the cache, unless the node has one of its own
-    return ranks.together(lambda: build(nest))
+    return ranks.once_per_node(lambda: build(nest))  # in the cache, unless the node has one of its own
 
 
-def _compile(command: Sequence[str], models: str, target: Path, version: str) -> None:
-    log.info("compiling the kernel for NEST %s into %s", version, target.parent)
+def _compile_once(command: Sequence[str], models: str, target: Path, version: str) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as folder:
-            Path(folder, "distnorm_models.h").write_text(models)
-            Path(folder, "fallback").mkdir()
-            Path(folder, "fallback", "ltdl.h").write_text(_LTDL_STAND_IN)
-            output = Path(folder, "kernel.so")
-            search = [f"-I{folder}", "-idirafter", str(Path(folder, "fallback"))]
-            done = subprocess.run(
-                [*command, *search, str(_SOURCES / "kernel.cpp"), "-o", str(output)],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                errors = [line for line in done.stderr.splitlines() if "error" in line][:3] or [done.stderr[-300:]]
-                raise KernelError(
-                    f"the kernel does not compile for NEST {version} with {command[0]}: {'; '.join(errors)}"
-                )
-            output.replace(target)
+        obtain(target, lambda folder: _compile(command, models, folder, version))
     except OSError as error:
         raise KernelError(
             f"cannot compile into {target.parent}: {error}; set DISTNORM_CACHE to a writable folder"
         ) from None
 
 
+def _compile(command: Sequence[str], models: str, folder: Path, version: str) -> Path:
+    """Path of the kernel, compiled in a folder."""
+    log.info("compiling the kernel for NEST %s in %s", version, folder)
+    (folder / "distnorm_models.h").write_text(models)
+    (folder / "fallback").mkdir()
+    (folder / "fallback" / "ltdl.h").write_text(_LTDL_STAND_IN)
+    output = folder / "kernel.so"
+    search = [f"-I{folder}", "-idirafter", str(folder / "fallback")]
+    with subprocess.Popen(
+        [*command, *search, str(_SOURCES / "kernel.cpp"), "-o", str(output)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as compiler:
+        said = _wait(compiler, folder)
+    if compiler.returncode:
+        errors = [line for line in said.splitlines() if "error" in line][:3] or [said[-300:]]
+        raise KernelError(f"the kernel does not compile for NEST {version} with {command[0]}: {'; '.join(errors)}")
+    return output
+
+
+def _wait(compiler: subprocess.Popen[str], folder: Path) -> str:
+    """What the compiler says until it ends."""
+    try:
+        while True:
+            try:
+                return compiler.communicate(timeout=BEAT_SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                beat(folder)
+    except BaseException:
+        compiler.kill()
+        raise
+
+
 def _headers(nest: Any) -> Path:
     package = Path(nest.__file__).parent
-    # pip puts the headers inside the package; CMake, Spack and conda beside lib/python3.X/site-packages.
-    for folder in (package / "include" / "nest", package.parents[3] / "include" / "nest"):
+    # pip puts the headers inside the package; CMake, Spack and conda into the prefix, which NEST tells, and which lies
+    # above lib/python3.X/site-packages, also where the package was reached by a symbolic link.
+    prefixes = [package, Path(nest.build_info["prefix"]), *package.parents[3:4], *package.resolve().parents[3:4]]
+    folders = [prefix / "include" / "nest" for prefix in prefixes]
+    for folder in folders:
         if (folder / "connector_base.h").exists():
             return folder
-    raise KernelError(f"no C++ headers of NEST found beside {package}; install NEST with its headers")
+    raise KernelError(
+        f"no C++ headers of NEST found in {', '.join(dict.fromkeys(map(str, folders)))}; install NEST with its headers"
+    )
 
 
 def _models(headers: Path) -> list[str]:
@@ -130,18 +153,20 @@ def _models(headers: Path) -> list[str]:
 
 
 def _abi_flags() -> list[str]:
-    """The string ABI of the NEST in this process: its PyPI wheel has the old one."""
+    """How this process's NEST was compiled: its PyPI wheel has the old strings; MPI_Comm is an int or a pointer."""
     process = ctypes.CDLL(None)
     old = hasattr(process, "_ZN4nest12ModelManager20get_synapse_model_idESs")
-    return ["-D_GLIBCXX_USE_CXX11_ABI=0"] if old else []
+    int_communicator = hasattr(process, "_ZN4nest10MPIManager16set_communicatorEi")
+    return [*(["-D_GLIBCXX_USE_CXX11_ABI=0"] if old else []), f"-DDN_MPI_COMM_IS_INT={int(int_communicator)}"]
 
 
 def _mpi_flags(headers: Path) -> list[str]:
     """Where mpi.h is, as the MPI compiler wrapper says; none for a NEST without MPI."""
     if "#define HAVE_MPI 1" not in (headers / "config.h").read_text():
         return []
-    own = Path(sys.prefix, "bin", "mpicxx")
-    wrapper = str(own) if own.exists() else shutil.which("mpicxx")
+    library = mpi_library()
+    beside = [path.parents[1] / "bin" / "mpicxx" for path in (library, Path(sys.prefix, "lib", "libmpi")) if path]
+    wrapper = next((str(path) for path in beside if path.exists()), shutil.which("mpicxx"))
     if not wrapper:
         raise KernelError(
             "this NEST has MPI, but no mpicxx was found to say where mpi.h is; load the MPI that NEST was built with"
@@ -153,16 +178,16 @@ def _mpi_flags(headers: Path) -> list[str]:
     raise KernelError(f"{wrapper} does not say where mpi.h is; load the MPI that NEST was built with")
 
 
-def _key(nest: Any, flags: Sequence[str], headers: Path, models: str) -> str:
-    """Hash of what decides whether a compiled kernel fits; the compiler does not, so nodes without one find it."""
-    library = next(Path(nest.__file__).parent.glob("nestkernel_api*.so"))
-    status = library.stat()
-    parts = (
-        *(source.read_text() for source in sorted(_SOURCES.iterdir())),
-        models,
-        _LTDL_STAND_IN,
-        " ".join(flags),
-        (headers / "config.h").read_text(),
-        f"{library} {status.st_size} {status.st_mtime_ns}",
-    )
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+def _key(flags: Sequence[str], headers: Path, models: str) -> str:
+    """Hash of what goes into a kernel.
+
+    Not NEST's library, whose headers say all, nor its place and time: a copy on another node is the same NEST. Not the
+    compiler, so nodes without one find the kernel.
+    """
+    hashed = hashlib.sha256()
+    for source in (_SOURCES, headers):
+        for path in sorted(each for each in source.rglob("*.h*") if each.is_file()):
+            hashed.update(f"\0{path.relative_to(source)}\0".encode() + path.read_bytes())
+    rest = ((_SOURCES / "kernel.cpp").read_text(), models, _LTDL_STAND_IN, " ".join(flags), platform.machine())
+    hashed.update("\0".join(rest).encode())
+    return hashed.hexdigest()[:20]

@@ -95,7 +95,8 @@ def test_a_cache_that_cannot_be_written(tmp_path):
         ("raise ImportError('libgsl.so.27: cannot open\\nshared object')", "libgsl.so.27: cannot open shared object;"),
         ("import os; os.kill(os.getpid(), 11)", "cannot be imported: the process ended with SIGSEGV;"),
         ("x = 1", "is another package named nest; remove it"),
-        ("__version__ = '3.9.0'", "3.9.0 ("),
+        ("__version__ = '3.8.0'", ") is too old: distnorm serves NEST 3.10 only;"),
+        ("__version__ = '3.9.0-post0.dev0'", "3.9.0-post0.dev0 ("),
     ],
 )
 def test_no_usable_nest(package, says, tmp_path):

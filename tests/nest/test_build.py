@@ -1,9 +1,15 @@
 """Compiling the kernel: what it needs, what is said where it cannot be had, and the way without it."""
 
 import logging
+import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import nest
 import pytest
@@ -26,24 +32,45 @@ def no_compiler(monkeypatch):
     monkeypatch.setattr(build.shutil, "which", lambda _: None)
 
 
-def test_compiled_once_and_found_again(empty_cache):
-    first = build.build(nest)
-    made = first.stat().st_mtime_ns
-    assert build.build(nest) == first and first.stat().st_mtime_ns == made
-    assert [each.name for each in empty_cache.iterdir()] == [first.name]
+def counting_compiler(tmp_path):
+    """A compiler that notes each time it is called, for $CXX, and the file it notes it in."""
+    compiler, calls = tmp_path / "compiler", tmp_path / "calls"
+    compiler.write_text(f"""#!/bin/sh
+        echo "$$" >>{calls}
+        exec {" ".join(build.find_compiler())} "$@"
+    """)
+    compiler.chmod(0o755)
+    return compiler, calls
 
 
-def test_processes_that_start_at_once_leave_one_whole_file(empty_cache):
+def start_building():
     program = "import nest, ctypes; from distnorm.synapses import build; ctypes.CDLL(str(build.build(nest)))"
-    started = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
-    assert [each.wait(timeout=100) for each in started] == [0, 0, 0]
-    assert len(list(empty_cache.iterdir())) == 1
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, start_new_session=True)
 
 
-def test_without_a_compiler_a_kernel_made_before_serves(empty_cache, monkeypatch):
-    made = build.build(nest)
-    no_compiler(monkeypatch)
-    assert build.build(nest) == made
+def test_sixteen_processes_that_start_at_once_compile_once(empty_cache, tmp_path, monkeypatch):
+    compiler, calls = counting_compiler(tmp_path)
+    monkeypatch.setenv("CXX", str(compiler))
+    started = [start_building() for _ in range(16)]
+    assert [each.wait(timeout=100) for each in started] == [0] * 16
+    assert len(calls.read_text().split()) == 1
+    no_compiler(monkeypatch)  # the one file that is there serves without
+    assert list(empty_cache.iterdir()) == [build.build(nest)]
+
+
+def test_killed_while_it_compiles(empty_cache, tmp_path, monkeypatch):
+    compiler, calls = counting_compiler(tmp_path)
+    monkeypatch.setenv("CXX", str(compiler))
+    killed = start_building()
+    while not calls.exists():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    os.killpg(killed.pid, signal.SIGKILL)  # the compiler too, as a batch system does
+    killed.wait()
+    assert [each.name.split(".")[-1] for each in empty_cache.iterdir()] == ["making-1"]
+    assert [each.wait(timeout=100) for each in [start_building() for _ in range(2)]] == [0, 0]
+    assert len(calls.read_text().split()) == 2
+    assert [each.suffix for each in empty_cache.iterdir()] == [".so"]
 
 
 def test_without_a_compiler_pynest_serves_and_says_so(empty_cache, monkeypatch, caplog):
@@ -76,6 +103,80 @@ def test_a_layout_that_the_kernel_does_not_know(empty_cache, monkeypatch, tmp_pa
     with pytest.raises(distnorm.KernelError, match=rf"does not compile for NEST {nest.__version__}"):
         build.build(nest)
     assert list(empty_cache.iterdir()) == []
+
+
+@pytest.fixture
+def fake_nest(tmp_path):
+    """A NEST whose package and headers are symbolic links to the installed one's, in a place of their own."""
+
+    def make(package, headers, prefix):
+        (tmp_path / package).mkdir(parents=True)
+        (tmp_path / package / "__init__.py").symlink_to(nest.__file__)
+        if headers:
+            (tmp_path / headers).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / headers).symlink_to(build._headers(nest))
+        return SimpleNamespace(
+            __file__=str(tmp_path / package / "__init__.py"),
+            __version__=nest.__version__,
+            build_info={"prefix": str(tmp_path / prefix)},
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("package", "headers", "prefix"),
+    [
+        ("env/lib/python3.11/site-packages/nest", "env/lib/python3.11/site-packages/nest/include/nest", "gone"),  # pip
+        ("opt/lib64/python3.11/site-packages/nest", "opt/include/nest", "opt"),  # CMake
+        ("opt/lib/python3.11/site-packages/nest", "opt/include/nest", "build/host/placeholder"),  # Spack, conda: moved
+        ("home/python/nest", "opt/include/nest", "opt"),  # CMake, with site-packages of its own
+    ],
+)
+def test_headers_of_pip_cmake_spack_and_conda(package, headers, prefix, fake_nest, tmp_path):
+    fake = fake_nest(package, headers, prefix)
+    assert build._headers(fake) == tmp_path / headers
+    assert build.build(fake) == build.build(nest)  # the same headers in another place: the same kernel
+
+
+def test_a_package_reached_by_a_link(fake_nest, tmp_path):
+    fake = fake_nest("opt/lib/python3.11/site-packages/nest", "opt/include/nest", "gone")
+    (tmp_path / "nest").symlink_to(tmp_path / "opt/lib/python3.11/site-packages/nest")
+    fake.__file__ = str(tmp_path / "nest" / "__init__.py")
+    assert build._headers(fake) == tmp_path / "opt/include/nest"
+
+
+def test_no_headers(fake_nest, tmp_path):
+    with pytest.raises(
+        distnorm.KernelError, match=rf"no C\+\+ headers of NEST found in .*, {tmp_path}/opt/include/nest"
+    ):
+        build.build(fake_nest("opt/lib/python3.11/site-packages/nest", None, "opt"))
+
+
+def test_a_changed_header_makes_another_kernel(tmp_path):
+    copied = tmp_path / "nest"
+    shutil.copytree(build._headers(nest), copied)
+    before = build._key([], build._headers(nest), "")
+    assert build._key([], copied, "") == before
+    (copied / "connection.h").write_text((copied / "connection.h").read_text() + "\n")
+    assert build._key([], copied, "") != before
+
+
+@pytest.mark.skipif(not nest.build_info["have_mpi"], reason="this NEST has no MPI")
+def test_mpi_h_of_another_mpi(empty_cache, tmp_path, monkeypatch):
+    """A mpicxx of another MPI on PATH, where NEST's own MPI has none beside its library."""
+    wrapper = tmp_path / "mpicxx"
+    folder = build._mpi_flags(build._headers(nest))[0].removeprefix("-I")
+    wrapper.write_text(f"#!/bin/sh\necho c++ -I{tmp_path} -I{folder}\n")
+    wrapper.chmod(0o755)
+    ours = Path(folder, "mpi.h").read_text()
+    other = "struct fake*" if "typedef int MPI_Comm;" in ours else "int"
+    (tmp_path / "mpi.h").write_text(re.sub(r"typedef [^;]+\bMPI_Comm;", f"typedef {other} MPI_Comm;", ours))
+    monkeypatch.setattr(build, "mpi_library", lambda: None)
+    monkeypatch.setattr(build.sys, "prefix", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(distnorm.KernelError, match=r"mpi\.h is not that of the MPI that NEST was built with"):
+        build.build(nest)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
