@@ -27,41 +27,26 @@ T = TypeVar("T")
 _INTERVALS: dict[str, Callable[..., Interval]] = {"adaptive": AdaptiveInterval, "fixed": FixedInterval}
 
 
-@dataclass(frozen=True, kw_only=True)
-class RuleSettings:
-    """One [[rules]] table: the arguments of `Rule`, where names stand for what `build(...)` returned.
+_NAMED = ("targets", "sources", "exclude", "target_norm")  # may be the name of something that build(...) returned
+
+
+@dataclass(frozen=True)
+class RuleTable:
+    """One [[rules]] table: arguments of `Rule`, where a name may stand for what `build(...)` returned.
 
     Attributes:
-        synapse_model: Name of a synapse model, or several.
-        targets: Name of a population, node IDs, or absent for all.
-        sources: Likewise.
-        norm: "l1" or "l2".
-        target_norm: A number, one per target, "initial", or the name of a value.
-        receptor_type: As in `Rule`.
-        tolerance: As in `Rule`.
+        table: Arguments by name.
     """
 
-    synapse_model: str | list[str]
-    targets: str | list[int] | None = None
-    sources: str | list[int] | None = None
-    norm: str = "l1"
-    target_norm: float | list[float] | str
-    receptor_type: int | list[int] | None = None
-    tolerance: float = 0.0
+    table: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         """Check what does not depend on the network: names of what it will have are replaced by something sound."""
-        many = isinstance(self.target_norm, list)
-        count = len(self.target_norm) if isinstance(self.target_norm, list) else 1
-        Rule(
-            self.synapse_model,
-            targets=range(1, max(count, 1) + 1) if many and isinstance(self.targets, str) else _unnamed(self.targets),
-            sources=_unnamed(self.sources),
-            norm=self.norm,  # type: ignore[arg-type]  # Rule says what is allowed
-            target_norm=1.0 if isinstance(self.target_norm, str) else self.target_norm,
-            receptor_type=self.receptor_type,
-            tolerance=self.tolerance,
-        )
+        stand_ins: dict[str, Any] = {"targets": None, "sources": None, "exclude": None, "target_norm": 1.0}
+        norms = self.table.get("target_norm")
+        if isinstance(norms, list) and norms:
+            stand_ins["targets"] = range(1, len(norms) + 1)
+        Rule(**{key: stand_ins[key] if self._is_name(key) else value for key, value in self.table.items()})
 
     def rule(self, network: Any) -> Rule:
         """The rule for a network that was built.
@@ -69,18 +54,13 @@ class RuleSettings:
         Raises:
             RuleError: A name that the network does not have, or a rule that makes no sense.
         """
-        target_norm = self.target_norm
-        if isinstance(target_norm, str) and target_norm != "initial":
-            target_norm = _named(network, target_norm, "target_norm")
         return Rule(
-            self.synapse_model,
-            targets=_named(network, self.targets, "targets") if isinstance(self.targets, str) else self.targets,
-            sources=_named(network, self.sources, "sources") if isinstance(self.sources, str) else self.sources,
-            norm=self.norm,  # type: ignore[arg-type]  # Rule says what is allowed
-            target_norm=target_norm,  # type: ignore[arg-type]
-            receptor_type=self.receptor_type,
-            tolerance=self.tolerance,
+            **{key: _named(network, value, key) if self._is_name(key) else value for key, value in self.table.items()}
         )
+
+    def _is_name(self, key: str) -> bool:
+        value = self.table[key]
+        return key in _NAMED and isinstance(value, str) and (key, value) != ("target_norm", "initial")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +80,7 @@ class Job:
 
     model: Path
     parameters: dict[str, Any] = field(default_factory=dict)
-    rules: list[RuleSettings]
+    rules: list[RuleTable]
     interval: Interval
     simulate_ms: float
     seed: int = 1
@@ -148,7 +128,7 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
     rules = given["rules"]
     if not isinstance(rules, list) or not rules:
         raise RuleError("rules is not a list of tables; write [[rules]] above each rule")
-    given["rules"] = [_made(RuleSettings, rule, f"rules[{i}].") for i, rule in enumerate(rules)]
+    given["rules"] = [_rule(rule, f"rules[{i}].") for i, rule in enumerate(rules)]
     given["interval"] = _interval(given["interval"])
     given["model"] = folder / _typed(given["model"], str, "model")
     if not given["model"].is_file():
@@ -160,6 +140,12 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
     if given.get("threads", "all") != "all":
         given["threads"] = _integer(given["threads"], "threads", ', or "all"')
     return Job(**given)
+
+
+def _rule(given: Any, prefix: str) -> RuleTable:
+    table = _typed(given, dict, prefix.rstrip("."))
+    _check_keys(Rule, table, prefix)
+    return _prefixed(prefix, RuleTable, table)
 
 
 def _interval(given: Any) -> Interval:
@@ -190,7 +176,7 @@ def _unnamed(given: Any) -> Any:
 
 
 def _check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
-    known = fields(schema)
+    known = [each for each in fields(schema) if each.init]
     for key in given:
         if key not in [each.name for each in known]:
             raise RuleError(f"unknown key {prefix}{key}; known: {', '.join(each.name for each in known)}")

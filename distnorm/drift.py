@@ -38,11 +38,22 @@ RECORD = np.dtype(
         ("no_input", np.int64),
         ("zero_norm", np.int64),
         ("connections", np.int64),
+        ("unreachable", np.int64),
+        ("unreachable_max", np.float64),
+        ("at_bound", np.int64),
+        ("above_wmax", np.int64),
         ("histogram", np.int64, BINS),
     ]
 )
-_COUNTS = ("sum_whole", "sum_fraction", "targets", "no_input", "zero_norm", "connections", "histogram")
+_MAXIMA = ("max", "unreachable_max")
+_COUNTS = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "worst_target"))
 
+
+# Fields of a `Drift` that are counts of the whole rule, and go into logs as they are.
+COUNTS = (
+    *("worst_target", "targets", "no_input", "zero_norm", "connections"),
+    *("unreachable", "at_bound", "above_wmax"),
+)
 
 Statistic = Literal["max", "mean", "q50", "q90", "q99"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
@@ -60,6 +71,13 @@ class Drift:
         no_input: Targets without a connection of the rule; left alone.
         zero_norm: Targets whose weights are all zero; left alone.
         connections: Connections in the norms.
+        unreachable: Targets whose target norm the rule's bounds, or signs, make impossible. Their drift is that from
+            the nearest norm that is possible.
+        unreachable_max: Largest |nearest norm / target norm - 1| of these.
+        at_bound: Weights at or beyond a bound of the rule (zero is one in subtractive mode) when measured; beyond only
+            for the norm "linf".
+        above_wmax: At the first look, weights beyond the `Wmax` of their synapse after normalizing, where the rule has
+            no `w_max`; NEST clips them at their next spike.
         histogram: Number of targets per bin of drift, shape (BINS,), int64.
     """
 
@@ -70,6 +88,10 @@ class Drift:
     no_input: int
     zero_norm: int
     connections: int
+    unreachable: int
+    unreachable_max: float
+    at_bound: int
+    above_wmax: int
     histogram: npt.NDArray[np.int64]
 
     def statistic(self, name: Statistic) -> float:
@@ -109,15 +131,22 @@ def summarize(
     Raises:
         WeightError: A norm is beyond 2^40 times its target.
     """
-    record = np.zeros((), RECORD)
     present = norms.present(norm, target_norm)
+    record = tabulate(norms.drift(norm[present], target_norm[present]), present, counts, node_ids)
+    record["zero_norm"] = ((counts > 0) & ~present).sum()
+    return record
+
+
+def tabulate(
+    values: FloatArray, present: npt.NDArray[np.bool_], counts: Int64Array, node_ids: Int64Array
+) -> npt.NDArray[np.void]:
+    """Record of given drifts, of the targets that are present; other arguments and Raises as `summarize`."""
+    record = np.zeros((), RECORD)
     record["targets"] = present.sum()
     record["no_input"] = (counts == 0).sum()
-    record["zero_norm"] = ((counts > 0) & ~present).sum()
     record["connections"] = counts.sum()
     if not present.any():
         return record
-    values = norms.drift(norm[present], target_norm[present])
     ids = node_ids[present]
     record["max"] = values.max()
     record["worst_target"] = ids[values == values.max()].min()
@@ -141,7 +170,8 @@ def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
     ids = np.stack((into["worst_target"], other["worst_target"]))
     smallest = np.where((ids > 0).all(axis=0), ids.min(axis=0), ids.max(axis=0))
     into["worst_target"] = np.where(tie, smallest, np.where(larger, ids[1], ids[0]))
-    into["max"] = np.maximum(into["max"], other["max"])
+    for name in _MAXIMA:
+        into[name] = np.maximum(into[name], other[name])
     for name in _COUNTS:
         into[name] += other[name]
 
@@ -158,5 +188,9 @@ def read(record: npt.NDArray[np.void]) -> Drift:
         no_input=int(record["no_input"]),
         zero_norm=int(record["zero_norm"]),
         connections=int(record["connections"]),
+        unreachable=int(record["unreachable"]),
+        unreachable_max=float(record["unreachable_max"]),
+        at_bound=int(record["at_bound"]),
+        above_wmax=int(record["above_wmax"]),
         histogram=record["histogram"].copy(),
     )

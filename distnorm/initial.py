@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .node_ids import Int64Array
-from .norms import FloatArray
+from .norms import FloatArray, powers
 from .rule import Rule
 
 
 class InitialNorms:
-    """Each target's norm when it was first measured above zero."""
+    """Each target's norm when it was first measured and not zero."""
 
     def __init__(self) -> None:
         self._ids = np.zeros(0, np.int64)  # ascending
         self._norms = np.zeros(0)
 
     def of(self, node_ids: Int64Array, norm: FloatArray) -> FloatArray:
-        """Initial norms, shape of `node_ids`; NaN for a target whose norm was never above zero.
+        """Initial norms, shape of `node_ids`; NaN for a target whose norm was always zero.
 
         Args:
             node_ids: Targets on this rank, shape (n,).
             norm: Their norms as just measured, shape (n,).
         """
-        new = (norm > 0) & ~np.isin(node_ids, self._ids)
+        new = (norm != 0) & ~np.isin(node_ids, self._ids)
         if new.any():
             ids = np.concatenate((self._ids, node_ids[new]))
             order = np.argsort(ids)
@@ -39,10 +41,21 @@ class TargetNorms:
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
-        self._initial = InitialNorms()
+        self.initial = InitialNorms()
 
-    def of(self, node_ids: Int64Array, norm: FloatArray) -> FloatArray:
-        """Target norms, as `InitialNorms.of` where the rule says "initial"."""
-        if self._rule.target_norm_is_given:
-            return self._rule.target_norms(node_ids)
-        return self._initial.of(node_ids, norm)
+    def of(self, node_ids: Int64Array, norm: FloatArray, counts: Int64Array) -> FloatArray:
+        """Target norms, shape of `node_ids`; NaN for one that is not known yet.
+
+        Args:
+            node_ids: Targets on this rank, shape (n,).
+            norm: Their norms as just measured, shape (n,).
+            counts: Their numbers of connections, shape (n,).
+        """
+        rule = self._rule
+        if rule.norms_by_target is not None:
+            return rule.target_norms(node_ids)
+        if rule.mean_weight is None:
+            return self.initial.of(node_ids, norm)
+        number = counts.astype(np.float64)
+        of_ones = np.ones(len(number)) if rule.power == math.inf else powers(number, 1 / rule.power)
+        return rule.mean_weight * np.where(counts > 0, of_ones, np.nan)

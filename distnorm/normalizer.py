@@ -2,9 +2,9 @@
 
 simulate  one interval                                                  all ranks, inside NEST
 measure   sums of |w|^p and counts per local target                     synapses, in place
-summarize norms, drift -> one record per rule                           drift
+work out  target norm / norm, inside bounds, -> one record per rule     correction, with further passes if need be
 agree     records and errors of all ranks, ONE Allreduce                parallel
-rescale   w *= target norm / norm per local target                      synapses, in place
+rescale   w *= factor per local target                                  synapses, in place
 next      interval from the agreed drift, the same on every rank        interval
 """
 
@@ -21,14 +21,15 @@ import numpy.typing as npt
 
 from . import drift, norms, parallel
 from .adaptive import AdaptiveInterval
+from .correction import Correction, first_pass
 from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
 from .initial import InitialNorms, TargetNorms
 from .interval import Clock, FixedInterval, Interval
 from .norms import FloatArray
-from .rule import Rule, check_disjoint
+from .rule import Rule, check_disjoint, with_drawn_norms
 from .slices import Laps, Slices
-from .synapses import Synapses, Way, check_models, open_synapses
+from .synapses import Synapses, Way, check_models, check_selection, open_synapses, run_all, work_out
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Normalizer:
     """Keeps norms of incoming weights while NEST simulates.
 
     Attributes:
-        rules: The rules, in order.
+        rules: The rules, in order; one with `jointly=False` as one per synapse model.
         clock: Resolution and smallest delay of the network.
         next_interval: Time in ms from now to the next look at the drift.
         log: One `Look` for each made so far.
@@ -99,9 +100,10 @@ class Normalizer:
             RuleError: Rules, interval or way make no sense for this NEST.
             MPIError: NEST, mpi4py and the way the processes were started do not fit together.
         """
-        self.rules: tuple[Rule, ...] = (rules,) if isinstance(rules, Rule) else tuple(rules)
-        if not self.rules or not all(isinstance(rule, Rule) for rule in self.rules):
+        given: tuple[Rule, ...] = (rules,) if isinstance(rules, Rule) else tuple(rules)
+        if not given or not all(isinstance(rule, Rule) for rule in given):
             raise RuleError(f"rules is {rules!r}; give a distnorm.Rule or several")
+        self.rules = tuple(with_drawn_norms(part) for rule in given for part in rule.parts())
         if way not in ("auto", "inplace", "pynest"):
             raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
         check_disjoint(self.rules)
@@ -111,12 +113,18 @@ class Normalizer:
         self._alive = nest.NodeCollection([1])  # not valid any more after nest.ResetKernel
         for i, rule in enumerate(self.rules):
             check_models(nest, rule.synapse_models)
+            check_selection(nest, rule)
             for name, runs in (("targets", rule.target_runs), ("sources", rule.source_runs)):
                 if runs is not None and runs[-1, 1] > nodes:
                     raise RuleError(f"rules[{i}].{name} holds node ID {runs[-1, 1]}; the network has {nodes} nodes")
         self._interval = FixedInterval(interval) if isinstance(interval, int | float) else interval
         if observe and not isinstance(self._interval, FixedInterval):
             raise RuleError(f"observe goes with a fixed interval, not {self._interval!r}: nothing is normalized")
+        if isinstance(self._interval, AdaptiveInterval) and any(rule.soft for rule in self.rules):
+            raise RuleError(
+                "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate or "
+                "tau_ms; give a fixed interval"
+            )
         self._observe = observe
         self._ranks = parallel.world(nest.build_info["have_mpi"])
         self._on_look = on_look
@@ -198,19 +206,19 @@ class Normalizer:
         if not self._synapses:
             self._synapses = open_synapses(nest, self.rules, self._ranks, self._way)
         clock = Laps(simulate=self._slices.take_seconds())
-        records, factors, error = self._measure()
+        now = float(nest.biological_time)
+        elapsed = now - self._normalized_ms if self.log else 0.0
+        records, corrections, error = self._measure(elapsed)
         clock.lap("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
         clock.lap("agree")
-        now = float(nest.biological_time)
         every = tuple(drift.read(record) for record in merged)
         drifts, since_start = every[: len(self.rules)], every[len(self.rules) :]
-        elapsed = now - self._normalized_ms if self.log else 0.0
         ends = self._decide(elapsed, drifts, forced) and not self._observe
         if not self.log:
             self._normalized_ms = now
         if ends:
-            self._rescale(factors)
+            self._rescale(corrections)
             self._normalized_ms = now
         clock.lap("rescale")
         done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, clock.seconds)
@@ -218,11 +226,9 @@ class Normalizer:
         self._tell(done)
         return done
 
-    def _rescale(self, factors: list[FloatArray]) -> None:
+    def _rescale(self, corrections: list[Correction]) -> None:
         try:
-            for synapses, factor in zip(self._synapses, factors, strict=True):
-                if (factor != 1.0).any():
-                    synapses.rescale(factor)
+            run_all(self._synapses, [correction.change for correction in corrections])
         except Exception as error:
             # Half of the weights are written and the other ranks go on: nothing can be agreed any more.
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
@@ -238,24 +244,27 @@ class Normalizer:
         self._hint = False
         return ends or forced
 
-    def _measure(self) -> tuple[npt.NDArray[np.void], list[FloatArray], Exception | None]:
-        """Drift records and factors per rule; an error of this rank is handed on, not raised."""
+    def _measure(self, elapsed_ms: float) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
+        """Drift records and corrections per rule; an error of this rank is handed on, not raised."""
         records = np.zeros(len(self.rules) + len(self._start_norms), drift.RECORD)
-        factors = []
+        corrections: list[Correction] = []
         try:
-            measured = [synapses.measure() for synapses in self._synapses]  # all: the first may be collective
-            for i, (synapses, (sums, counts)) in enumerate(zip(self._synapses, measured, strict=True)):
-                _check_finite(synapses, sums)
-                norm = norms.norms(sums, synapses.rule.power)
-                target = self._target_norms[i].of(synapses.node_ids, norm)
-                records[i] = drift.summarize(norm, target, counts, synapses.node_ids)
+            measured = run_all(self._synapses, [first_pass(rule) for rule in self.rules])  # may be collective: first
+            for i, (synapses, sums) in enumerate(zip(self._synapses, measured, strict=True)):
+                assert sums is not None
+                _check_finite(synapses, sums[0])
+                norm, counts = norms.norms(sums[0], synapses.rule.power), sums[1].astype(np.int64)
+                target = self._target_norms[i].of(synapses.node_ids, norm, counts)
+                corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms))
                 if self._start_norms:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self.rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
-                factors.append(norms.factors(norm, target, synapses.rule.tolerance))
+            work_out(corrections, self._synapses)
+            for i, correction in enumerate(corrections):
+                records[i] = correction.record()
         except Exception as error:  # the other ranks must hear of it in the agreement
             return records, [], error
-        return records, factors, None
+        return records, corrections, None
 
     def _tell(self, done: Look) -> None:
         if self._on_look is None:

@@ -1,9 +1,10 @@
 """The mathematics in plain numpy: the reference that the compiled kernel is compared with.
 
 A sum over the connections of a target is the double nearest to the exact sum. It therefore does not depend on the
-order of the connections, which differs between thread counts and between NEST's ways of sorting. `sums` gets there
-with `math.fsum`, the kernel with two doubles per target (Knuth's TwoSum, The Art of Computer Programming, vol. 2,
-4.2.2): its error of about 2^-100 changes the nearest double only where the exact sum is that close to a tie.
+order of the connections, which differs between thread counts and between NEST's ways of sorting. `exact_sums` gets
+there with `math.fsum`, the kernel with two doubles per target (Knuth's TwoSum, The Art of Computer Programming, vol. 2,
+4.2.2; three for a sum whose terms cancel): its error of about 2^-100 changes the nearest double only where the exact
+sum is that close to a tie.
 """
 
 from __future__ import annotations
@@ -16,56 +17,96 @@ import numpy.typing as npt
 from .node_ids import Int64Array
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 
-def sums(weights: FloatArray, targets: Int64Array, num_targets: int, power: int) -> tuple[FloatArray, Int64Array]:
-    """Sum of |w|^power and number of connections per target.
+def powers(values: FloatArray, power: float) -> FloatArray:
+    """Non-negative values to a power, elementwise, by the C library's `pow` as in the kernel.
+
+    numpy has a `pow` of its own, whose last bit may differ.
+    """
+    if power == 1:
+        return values
+    if power == 2:
+        return values * values
+    if power == 0.5:
+        return np.sqrt(values)
+    return np.array([_power(value, power) for value in values.tolist()], dtype=np.float64)
+
+
+def _power(value: float, power: float) -> float:
+    try:
+        return math.pow(value, power)
+    except OverflowError:
+        return math.inf
+
+
+def exact_sums(terms: FloatArray, targets: Int64Array, num_targets: int) -> FloatArray:
+    """Sum of the terms per target, each rounded once; inf where it is beyond the largest double, or not finite.
+
+    Args:
+        terms: One per connection, shape (n,).
+        targets: Number 0 ... num_targets - 1 of each connection's target, shape (n,).
+        num_targets: Number of targets.
+    """
+    ends = np.cumsum(np.bincount(targets, minlength=num_targets))
+    terms = terms[np.argsort(targets, kind="stable")]
+    result, start = np.zeros(num_targets), 0
+    for target, end in enumerate(ends.tolist()):
+        if end > start:
+            try:
+                result[target] = math.fsum(terms[start:end])
+            except (OverflowError, ValueError):
+                result[target] = math.inf
+        start = end
+    return result
+
+
+def measure(weights: FloatArray, targets: Int64Array, num_targets: int, norm: str, power: float) -> FloatArray:
+    """Sum of |w|^p, or of w, or the largest |w|; number of connections; and sum of |w| where norm is "sum".
 
     Args:
         weights: Weight of each connection, shape (n,).
         targets: Number 0 ... num_targets - 1 of each connection's target, shape (n,).
         num_targets: Number of targets.
-        power: 1 or 2.
+        norm: As in `Rule`.
+        power: As in `Rule`.
 
     Returns:
-        Sums and counts, each of shape (num_targets,).
+        Array of shape (3, num_targets).
     """
-    terms = np.abs(weights) if power == 1 else weights * weights
-    counts = np.bincount(targets, minlength=num_targets)
-    ends = np.cumsum(counts)
-    terms = terms[np.argsort(targets, kind="stable")]
-    result = np.zeros(num_targets)
-    for target in np.flatnonzero(counts):
-        part = terms[ends[target] - counts[target] : ends[target]]
-        try:
-            result[target] = math.fsum(part)
-        except (OverflowError, ValueError):  # beyond the largest double, or inf: for the caller to find
-            result[target] = math.inf
-    return result, counts.astype(np.int64)
-
-
-def norms(power_sums: FloatArray, power: int) -> FloatArray:
-    """Norm (sum |w|^p)^(1/p) from the sum, elementwise."""
-    return power_sums if power == 1 else np.sqrt(power_sums)
-
-
-def present(norm: FloatArray, target_norm: FloatArray) -> npt.NDArray[np.bool_]:
-    """Whether a norm can be brought to its target: above zero, and not so small that the factor would overflow."""
-    result: npt.NDArray[np.bool_] = norm > target_norm * 2.0**-1000  # False where a target is not known: NaN
+    result = np.zeros((3, num_targets))
+    sizes = np.abs(weights)
+    result[1] = np.bincount(targets, minlength=num_targets)
+    if norm == "linf":
+        np.maximum.at(result[0], targets, sizes)
+    elif norm == "sum":
+        result[0] = exact_sums(weights, targets, num_targets)
+        result[2] = exact_sums(sizes, targets, num_targets)
+    else:
+        result[0] = exact_sums(powers(sizes, power), targets, num_targets)
     return result
 
 
-def factors(norm: FloatArray, target_norm: FloatArray, tolerance: float = 0.0) -> FloatArray:
-    """Factor that brings each norm to its target, elementwise: target / norm.
+def norms(power_sums: FloatArray, power: float) -> FloatArray:
+    """Norm (sum |w|^p)^(1/p) from the sum, elementwise; the sum itself if p is 1 or inf."""
+    return power_sums if power in (1, math.inf) else powers(power_sums, 1 / power)
 
-    It is 1 where the norm is not `present`, and where its drift is at most `tolerance`.
+
+def present(norm: FloatArray, target_norm: FloatArray) -> BoolArray:
+    """Whether a factor brings a norm to its target: not zero, of the same sign, and without overflow."""
+    size = np.abs(target_norm)
+    result: BoolArray = norm * np.sign(target_norm) > size * 2.0**-1000  # False where a target is not known: NaN
+    return result
+
+
+def factors(norm: FloatArray, target_norm: FloatArray) -> FloatArray:
+    """Factor that brings each norm to its target, elementwise: target / norm; 1 where the norm is not `present`.
 
     Source: w_i <- w_target * w_i / |w|_1, the recipe in NEST's documentation (synapses/weight_normalization).
     """
     result = np.ones_like(norm)
     np.divide(target_norm, norm, out=result, where=present(norm, target_norm))
-    if tolerance > 0:
-        result[drift(norm, target_norm) <= tolerance] = 1.0
     return result
 
 

@@ -23,6 +23,7 @@ from . import norms
 from .errors import DistnormError, KernelError
 from .launcher import under_launcher
 from .parallel import Ranks, check_same_library
+from .passes import Pass
 from .rule import Rule
 from .synapses import open_synapses
 from .synapses.build import build
@@ -119,9 +120,9 @@ def try_kernel() -> Facts:
     rule = Rule("static_synapse", target_norm=1.0)
     path = build(nest)
     (synapses,) = open_synapses(nest, [rule], Ranks(), "inplace")
-    sums, _ = synapses.measure()
-    synapses.rescale(norms.factors(sums, np.ones(len(sums))))
-    after, _ = ThroughPyNEST(nest, rule).measure()
+    sums = synapses.run(Pass(kind="measure"))[0]
+    synapses.run(Pass(kind="scale", at=norms.factors(sums, np.ones(len(sums)))))
+    after = ThroughPyNEST(nest, rule).run(Pass(kind="measure"))[0]
     if not np.allclose(after, 1.0, rtol=1e-12, atol=0.0):
         raise KernelError(f"{path} left a norm of {after[np.argmax(np.abs(after - 1.0))]} for 1; please report this")
     return {"path": str(path)}

@@ -1,8 +1,9 @@
-"""Which connections are normalized, by which norm, to which value."""
+"""Which connections are normalized, by which norm, to which value, and how."""
 
 from __future__ import annotations
 
-import numbers
+import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,10 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from . import rule_checks as checks
 from .errors import RuleError
-from .node_ids import Int64Array, as_id_array, overlap, runs_of
-
-NORM_POWERS = {"l1": 1, "l2": 2}
+from .node_ids import Int64Array, overlap, runs_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,106 +21,143 @@ class Rule:
     """Keep the norm of each target's incoming weights at a value.
 
     The incoming connections are those of the given synapse models, from the given sources, onto the target; their
-    weights enter one norm together and are multiplied by one factor, so signs stay. Connections from devices, and onto
-    anything that is not a neuron, do not belong to a rule. A target without such a connection, or whose norm is zero,
-    is left alone and counted.
+    weights enter one norm together. No weight changes its sign. Connections from devices, and onto anything that is not
+    a neuron, do not belong to a rule. A target without such a connection is left alone and counted.
 
     Attributes:
-        synapse_model: Name of a synapse model of NEST, or several, whose weights enter the norm together.
+        synapse_model: Name of a synapse model of NEST, or several.
         targets: Postsynaptic neurons as a NodeCollection or node IDs; None for every neuron that receives such a
             connection.
         sources: Presynaptic neurons as a NodeCollection or node IDs; None for all neurons.
-        norm: "l1", the sum of |w|, or "l2", the square root of the sum of w^2.
-        target_norm: What the norm should be, in the unit of the weights: a positive number; a sequence with one value
-            per target, in the order of `targets`; or "initial", each neuron's own norm when first measured.
         receptor_type: Receptor type of the connections, or several, as in the `syn_spec` of `nest.Connect`; None for
             all. The way to tell inhibitory inputs from excitatory ones where a neuron model counts them apart.
+        label: `synapse_label` of the connections, or several; None for all.
+        sign: "positive" or "negative": only weights of this sign (a zero has one, too); None for all.
+        exclude: Connections that do not belong, as pairs (source, target) of node IDs or what nest.GetConnections
+            returned; every connection of such a pair is left out.
+        jointly: False for one norm per synapse model in place of one of all together.
+        norm: "l1", the sum of |w|; "l2", the square root of the sum of w^2; another "lP" such as "l1.5" or "l3";
+            "linf", the largest |w|; or "sum", the sum of w.
+        target_norm: What the norm should be, in the unit of the weights: a positive number (of either sign for "sum");
+            a sequence with one value per target, in the order of `targets`; "initial", each neuron's own norm when
+            first measured; or a NEST Parameter, such as nest.random.uniform(...), drawn for each of `targets`.
+        mean_weight: In place of `target_norm`: that of this size of all the target's weights, which for "l1" is
+            `mean_weight` times the in-degree.
+        mode: "multiplicative" multiplies a target's weights by one factor; "subtractive" adds the same to the size of
+            each (norm "l1") or to each (norm "sum"), down to a size of zero.
+        rate: Fraction of the correction that one normalization makes.
+        tau_ms: In place of `rate`: the fraction 1 - exp(-elapsed / tau_ms), where `elapsed` is the time since the last
+            normalization, so that the interval does not change the course of the norm.
+        only: "above" or "below" to normalize only norms above, or below, their target.
         tolerance: Targets whose drift is at most this keep their weights; a rank where all do writes none.
+        w_min: Smallest size |w|, or "Wmin", the synapse's own.
+        w_max: Largest size |w|, or "Wmax", the synapse's own.
+        zero: What becomes of a target whose weights are all zero: "skip" leaves it alone, "raise" raises WeightError,
+            "equal" sets equal weights.
         synapse_models: `synapse_model` as a tuple.
         target_runs: `targets` as runs of node IDs, shape (n, 2); None for all.
         source_runs: `sources` as runs of node IDs, shape (n, 2); None for all.
         receptor_types: `receptor_type` as a tuple; empty for all.
+        labels: `label` as a tuple; empty for all.
+        excluded: `exclude` as (target, source), shape (n, 2), sorted.
+        power: The p of the norm (sum |w|^p)^(1/p); inf for "linf", 1 for "sum".
+        box: Smallest and largest |w|; NaN for the synapse's own.
+        norms_by_target: Target norms by ascending target ID, shape (number of targets,) or (1,); None for "initial", a
+            NEST Parameter and `mean_weight`.
 
     Raises:
-        RuleError: A value that makes no sense.
+        RuleError: A value, or a combination, that makes no sense.
     """
 
     synapse_model: str | Sequence[str] = field(kw_only=False)
     targets: Any = None
     sources: Any = None
-    norm: Literal["l1", "l2"] = "l1"
-    target_norm: float | Sequence[float] | npt.NDArray[np.float64] | Literal["initial"]
     receptor_type: int | Sequence[int] | None = None
+    label: int | Sequence[int] | None = None
+    sign: Literal["positive", "negative"] | None = None
+    exclude: Any = None
+    jointly: bool = True
+    norm: str = "l1"
+    target_norm: float | Sequence[float] | npt.NDArray[np.float64] | Literal["initial"] | Any = None
+    mean_weight: float | None = None
+    mode: Literal["multiplicative", "subtractive"] = "multiplicative"
+    rate: float = 1.0
+    tau_ms: float | None = None
+    only: Literal["above", "below"] | None = None
     tolerance: float = 0.0
+    w_min: float | Literal["Wmin"] = 0.0
+    w_max: float | Literal["Wmax"] = math.inf
+    zero: Literal["skip", "raise", "equal"] = "skip"
 
     synapse_models: tuple[str, ...] = field(init=False, repr=False)
     target_runs: Int64Array | None = field(init=False, repr=False)
     source_runs: Int64Array | None = field(init=False, repr=False)
     receptor_types: tuple[int, ...] = field(init=False, repr=False)
-    _norms: npt.NDArray[np.float64] | None = field(init=False, repr=False)
+    labels: tuple[int, ...] = field(init=False, repr=False)
+    excluded: Int64Array = field(init=False, repr=False)
+    power: float = field(init=False, repr=False)
+    box: tuple[float, float] = field(init=False, repr=False)
+    norms_by_target: npt.NDArray[np.float64] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "synapse_models", _names(self.synapse_model))
-        if self.norm not in tuple(NORM_POWERS):
-            raise RuleError(f"norm is {self.norm!r}; choose one of {', '.join(NORM_POWERS)}")
+        self._set(synapse_models=checks.names_of(self.synapse_model), power=checks.power_of(self.norm))
         for name in ("targets", "sources"):
             given = getattr(self, name)
-            object.__setattr__(self, f"{name[:-1]}_runs", None if given is None else runs_of(given, name))
-        object.__setattr__(self, "receptor_types", _receptors(self.receptor_type))
-        object.__setattr__(self, "_norms", self._checked_norms())
-        if not is_number(self.tolerance) or not 0 <= self.tolerance < 1:
-            raise RuleError(f"tolerance is {self.tolerance!r}; give a drift from 0 to below 1, such as 0.001")
+            self._set(**{f"{name[:-1]}_runs": None if given is None else runs_of(given, name)})
+        self._set(
+            receptor_types=checks.whole_numbers(self.receptor_type, "receptor_type", "receptor type"),
+            labels=checks.whole_numbers(self.label, "label", "synapse label"),
+            excluded=checks.pairs_of(self.exclude),
+            box=(checks.bound_of(self.w_min, "w_min", "Wmin"), checks.bound_of(self.w_max, "w_max", "Wmax")),
+            norms_by_target=None
+            if self.target_norm is None
+            else checks.norms_given(self.target_norm, self.targets, signed=self.norm == "sum"),
+        )
+        for name, choices in (
+            ("sign", ("positive", "negative", None)),
+            ("mode", ("multiplicative", "subtractive")),
+            ("only", ("above", "below", None)),
+            ("zero", ("skip", "raise", "equal")),
+        ):
+            checks.check_choice(getattr(self, name), name, choices)
+        if not isinstance(self.jointly, bool):
+            raise RuleError(f"jointly is {self.jointly!r}; give True or False")
+        checks.check_numbers(self)
+        checks.check_together(self)
 
-    def _checked_norms(self) -> npt.NDArray[np.float64] | None:
-        """Positive norms by ascending target ID, shape (number of targets,) or (1,); None for "initial"."""
-        if isinstance(self.target_norm, str):
-            if self.target_norm != "initial":
-                raise RuleError(
-                    f'target_norm is {self.target_norm!r}; give a positive number, one per target, or "initial"'
-                )
-            return None
-        try:
-            given = np.asarray(self.target_norm)
-            values = np.atleast_1d(given.astype(np.float64))
-        except OverflowError:
-            raise RuleError(f"target_norm is {self.target_norm}; a norm to be kept is positive and finite") from None
-        except (TypeError, ValueError):
-            given = np.array(False)
-        # numpy would take node IDs, or True, for numbers.
-        if given.dtype == np.bool_ or type(self.target_norm).__name__ == "NodeCollection":
-            raise RuleError(
-                f'target_norm is {self.target_norm!r}; give a positive number, one per target, or "initial"'
-            )
-        wrong = ~(np.isfinite(values) & (values > 0))
-        if wrong.any():
-            raise RuleError(f"target_norm is {values[wrong][0]}; a norm to be kept is positive and finite")
-        if np.ndim(self.target_norm) == 0:
-            return values
-        if self.targets is None:
-            raise RuleError(
-                f"target_norm has {values.size} values but targets is None; name the targets they belong to"
-            )
-        ids = as_id_array(self.targets, "targets")
-        if values.shape != ids.shape:
-            raise RuleError(
-                f"target_norm has {values.size} values for {ids.size} targets; give one per target, or one number"
-            )
-        return values[np.argsort(ids)]
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @property
-    def power(self) -> int:
-        """The p of the norm (sum |w|^p)^(1/p)."""
-        return NORM_POWERS[self.norm]
+    def bounded(self) -> bool:
+        """Whether there is a bound other than zero."""
+        return self.box != (0.0, math.inf)
 
     @property
-    def target_norm_is_given(self) -> bool:
-        """False for "initial"."""
-        return self._norms is not None
+    def shifts(self) -> bool:
+        """Whether the mode is subtractive."""
+        return self.mode == "subtractive"
+
+    @property
+    def soft(self) -> bool:
+        """Whether one normalization makes only a part of the correction."""
+        return self.rate < 1 or self.tau_ms is not None
+
+    def fraction(self, elapsed_ms: float) -> float:
+        """Fraction of the correction that a normalization makes this long after the last one."""
+        return self.rate if self.tau_ms is None else -math.expm1(-elapsed_ms / self.tau_ms)
+
+    def parts(self) -> tuple[Rule, ...]:
+        """This rule, or one per synapse model if each is normalized by itself."""
+        if self.jointly or len(self.synapse_models) == 1:
+            return (self,)
+        return tuple(dataclasses.replace(self, synapse_model=name) for name in self.synapse_models)
 
     def target_norms(self, node_ids: Int64Array) -> npt.NDArray[np.float64]:
-        """Target norm of each of the given targets, shape of `node_ids`; not for "initial"."""
-        norms = self._norms
-        assert norms is not None  # see target_norm_is_given
+        """Target norm of each of the given targets, shape of `node_ids`; where `norms_by_target` is not None."""
+        norms = self.norms_by_target
+        assert norms is not None
         runs = self.target_runs
         if runs is None or len(norms) == 1:
             return np.full(node_ids.shape, norms[0])
@@ -131,28 +168,18 @@ class Rule:
         return result
 
 
-def _names(synapse_model: Any) -> tuple[str, ...]:
-    names = (synapse_model,) if isinstance(synapse_model, str) else synapse_model
-    if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) and name for name in names):
-        raise RuleError(f"synapse_model is {synapse_model!r}; give the name of a synapse model, or several")
-    if len(set(names)) != len(names):
-        raise RuleError(f"synapse_model names {max(names, key=list(names).count)!r} twice; name each model once")
-    return tuple(names)
+def with_drawn_norms(rule: Rule) -> Rule:
+    """A rule with a NEST Parameter's values in its place, drawn in the order of the targets. Collective.
 
-
-def _receptors(receptor_type: Any) -> tuple[int, ...]:
-    if receptor_type is None:
-        return ()
-    given = [receptor_type] if isinstance(receptor_type, numbers.Integral) else receptor_type
-    sound = isinstance(given, Sequence) and all(isinstance(each, numbers.Integral) and int(each) >= 0 for each in given)
-    if not sound or not given or any(isinstance(each, bool) for each in given):
-        raise RuleError(f"receptor_type is {receptor_type!r}; give a receptor type, a whole number from 0, or several")
-    return tuple(sorted({int(each) for each in given}))
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a real number, which True is not."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    They come from the random numbers that NEST draws alike on every rank.
+    """
+    if not checks.is_parameter(rule.target_norm):
+        return rule
+    try:
+        values = rule.target_norm.apply(rule.targets)  # type: ignore[union-attr]
+    except Exception as error:
+        raise RuleError(f"target_norm is a NEST Parameter that cannot be applied to the targets: {error}") from None
+    return dataclasses.replace(rule, target_norm=np.array(values))
 
 
 def check_disjoint(rules: Sequence[Rule]) -> None:
@@ -164,10 +191,18 @@ def check_disjoint(rules: Sequence[Rule]) -> None:
     for later, b in enumerate(rules):
         for earlier, a in enumerate(rules[:later]):
             shared = [model for model in a.synapse_models if model in b.synapse_models]
-            apart = a.receptor_types and b.receptor_types and not set(a.receptor_types) & set(b.receptor_types)
-            if shared and not apart and overlap(a.target_runs, b.target_runs) and overlap(a.source_runs, b.source_runs):
+            if shared and not _apart(a, b):
                 raise RuleError(
                     f"rules {earlier + 1} and {later + 1} both normalize {shared[0]!r} connections of the same targets "
-                    "and sources; give them different targets, sources, receptor types or synapse models, or make them "
-                    "one rule"
+                    "and sources; give them different targets, sources, receptor types, labels, signs or synapse "
+                    "models, or make them one rule"
                 )
+
+
+def _apart(a: Rule, b: Rule) -> bool:
+    choices = ((a.receptor_types, b.receptor_types), (a.labels, b.labels))
+    if any(ours and theirs and not set(ours) & set(theirs) for ours, theirs in choices):
+        return True
+    if a.sign and b.sign and a.sign != b.sign:
+        return True
+    return not overlap(a.target_runs, b.target_runs) or not overlap(a.source_runs, b.source_runs)

@@ -14,7 +14,7 @@ import nest
 from . import __version__
 from .adaptive import AdaptiveInterval
 from .config import Job
-from .drift import STATISTICS, Drift
+from .drift import COUNTS, STATISTICS, Drift
 from .errors import RuleError
 from .interval import FixedInterval
 from .job import check_parameters, load_build
@@ -159,8 +159,8 @@ class _Teller:
 
 
 def _drift_fields(each: Drift) -> dict[str, Any]:
-    counts = ("worst_target", "targets", "no_input", "zero_norm", "connections")
-    return {name: each.statistic(name) for name in STATISTICS} | {name: getattr(each, name) for name in counts}
+    fields = (*COUNTS, "unreachable_max")
+    return {name: each.statistic(name) for name in STATISTICS} | {name: getattr(each, name) for name in fields}
 
 
 def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, interval: object, built: float, wall: float) -> str:
@@ -175,6 +175,7 @@ def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, interval: object, b
             f"  {', '.join(rule.synapse_models)}: {last.connections:,} connections onto {last.targets:,} neurons"
             + (f", {last.no_input:,} without input" if last.no_input else "")
             + (f", {last.zero_norm:,} with norm zero" if last.zero_norm else "")
+            + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")
             + f"; initially at most {first.max:.2%} from the target norm"
         )
     lines += _drifts(log, interval)

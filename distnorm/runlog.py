@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from .drift import STATISTICS
+from .drift import COUNTS, STATISTICS
 from .errors import DistnormError, RuleError
 
 PHASES = ("simulate", "measure", "agree", "rescale")
@@ -40,8 +40,8 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "end": {"time_ms": _NUMBER, "wall_s": _NUMBER, "reason": (str,)},
 }
 _DRIFT: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(STATISTICS, _NUMBER),
-    **dict.fromkeys(("worst_target", "targets", "no_input", "zero_norm", "connections"), (int,)),
+    **dict.fromkeys((*STATISTICS, "unreachable_max"), _NUMBER),
+    **dict.fromkeys(COUNTS, (int,)),
 }
 _SECONDS: dict[str, tuple[type, ...]] = dict.fromkeys(PHASES, _NUMBER)
 

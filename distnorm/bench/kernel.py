@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import RuleError
 from ..norms import factors, norms
 from ..parallel import Ranks, world
+from ..passes import Pass
 from ..rule import Rule
 from ..synapses import check_models, open_synapses
 from ..synapses.inplace import InPlace
@@ -74,11 +75,11 @@ def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, 
     assert isinstance(synapses, InPlace)  # as asked
 
     def normalize() -> None:
-        sums, _ = synapses.measure()
-        synapses.rescale(factors(norms(sums, rule.power), rule.target_norms(synapses.node_ids)))
+        sums = synapses.measure()[0]
+        at = factors(norms(sums, rule.power), rule.target_norms(synapses.node_ids))
+        synapses.run(Pass(kind="scale", at=at))
 
-    _, counts = synapses.measure()
-    number = int(counts.sum())
+    number = int(synapses.measure()[1].sum())
     label = f"{threads} thread{'s' if threads > 1 else ''}"
 
     def stream_twice() -> None:

@@ -18,6 +18,7 @@ from ..interval import Interval
 from ..normalizer import Normalizer
 from ..norms import factors
 from ..parallel import world
+from ..passes import Pass
 from ..rule import Rule
 from ..synapses import open_synapses
 from .traces import Played, Trace
@@ -90,8 +91,8 @@ def record(scenario: Scenario, seed: int, duration_ms: float) -> Trace:
         if step == network.change:
             network.set_learning_rate()
         nest.Run(_STEP_MS)
-        sums, _ = synapses.measure()
-        synapses.rescale(factors(sums, norm))
+        sums = synapses.run(Pass(kind="measure"))[0]
+        synapses.run(Pass(kind="scale", at=factors(sums, norm)))
         if step >= 0:
             position[step + 1] = position[step] + (sums / norm - 1.0)[rows]
     nest.Cleanup()

@@ -1,4 +1,4 @@
-"""The only rooms that touch NEST's connections: two verbs, measure and rescale, and two ways to do them."""
+"""The only rooms that touch NEST's connections: passes over them, and two ways to make one."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
+from ..correction import Correction
 from ..errors import KernelError
 from ..node_ids import Int64Array
 from ..norms import FloatArray
 from ..parallel import Ranks
+from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
 from .inplace import InPlace, load
-from .models import check_models
+from .models import check_models, check_selection
 from .pynest import ThroughPyNEST
 
-__all__ = ["Synapses", "Way", "check_models", "open_synapses"]
+__all__ = ["Synapses", "Way", "check_models", "check_selection", "open_synapses", "run_all", "work_out"]
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +38,43 @@ class Synapses(Protocol):
     rule: Rule
     node_ids: Int64Array
 
-    def measure(self) -> tuple[FloatArray, Int64Array]:
-        """Sum of |w|^p and number of connections per target, each of shape (n,)."""
-        ...
+    def run(self, a_pass: Pass) -> FloatArray:
+        """Make one pass over the connections.
 
-    def rescale(self, factors: FloatArray) -> None:
-        """Multiply the weights of each target's connections by its factor, shape (n,)."""
+        Returns:
+            For "measure" rows 0 to 2, for "tally" all rows of `box.ROWS`, each of shape (n,); else nothing.
+        """
         ...
 
     def close(self) -> None:
         """Free what is held."""
         ...
+
+
+def run_all(synapses: Sequence[Synapses], passes: Sequence[Pass | None]) -> list[FloatArray | None]:
+    """Make one pass for each that has one: all of the kernel's together in one way through memory.
+
+    Returns:
+        Result of `Synapses.run` for each, None where there was no pass.
+    """
+    due = [(i, each, a_pass) for i, (each, a_pass) in enumerate(zip(synapses, passes, strict=True)) if a_pass]
+    together = [(i, each, a_pass) for i, each, a_pass in due if isinstance(each, InPlace)]
+    found = InPlace.run_together([each for _, each, _ in together], [a_pass for _, _, a_pass in together])
+    results: list[FloatArray | None] = [None] * len(passes)
+    for (i, _, _), result in zip(together, found, strict=True):
+        results[i] = result
+    for i, each, a_pass in due:
+        if not isinstance(each, InPlace):
+            results[i] = each.run(a_pass)
+    return results
+
+
+def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> None:
+    """Make the passes that corrections still need, those of all rules together, until none is needed."""
+    while any(passes := [correction.next_pass for correction in corrections]):
+        for correction, tally in zip(corrections, run_all(synapses, passes), strict=True):
+            if tally is not None:
+                correction.learn(tally)
 
 
 def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> list[Synapses]:

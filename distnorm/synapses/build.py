@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import KernelError
 from ..parallel import Ranks, mpi_library
-from .models import WEIGHT_PER_CONNECTION
+from .models import BOUNDS_PER_CONNECTION, WEIGHT_PER_CONNECTION
 from .once import BEAT_SECONDS, beat, obtain
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def build(nest: Any) -> Path:
         KernelError: No compiler, no headers, or a NEST that the kernel does not fit.
     """
     headers = _headers(nest)
-    models = "".join(f'#include "{name}.h"\nDN_MODEL( {name} )\n' for name in _models(headers))
+    models = "".join(_lines(name) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
     flags = [*_FLAGS, *_abi_flags()]
     target = cache_folder() / f"kernel-{_key(flags, headers, models)}.so"
     if not target.exists():
@@ -148,8 +148,9 @@ def _headers(nest: Any) -> Path:
     )
 
 
-def _models(headers: Path) -> list[str]:
-    return [name for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists()]
+def _lines(model: str) -> str:
+    macros = [f"DN_{bound.upper()}" for bound in BOUNDS_PER_CONNECTION.get(model, ())]
+    return f'#include "{model}.h"\n' + "".join(f"{macro}( {model} )\n" for macro in (*macros, "DN_MODEL"))
 
 
 def _abi_flags() -> list[str]:

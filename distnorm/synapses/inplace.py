@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..box import ROWS
 from ..errors import KernelError
-from ..node_ids import Int64Array, contains
-from ..norms import FloatArray
+from ..norms import FloatArray, measure
+from ..passes import Pass
 from ..rule import Rule
-from .models import device_ids
+from .models import common_bound, device_ids
+from .selection import keys_of, selected
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +25,30 @@ _CHECKED_TARGETS = 3
 
 _INTS = np.ctypeslib.ndpointer(np.int64, flags="C")
 _DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
+_KINDS = {"measure": 0, "tally": 1, "scale": 2, "move": 3}
+
+
+class _Pass(ctypes.Structure):
+    """Pass of kernel/pass.h."""
+
+    _fields_ = [  # ctypes reads it once
+        ("kind", ctypes.c_int64),
+        ("norm", ctypes.c_int64),
+        ("power", ctypes.c_double),
+        ("shifts", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("at", "flat", "low", "high", "out")),
+    ]
+
+
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_error": (ctypes.c_char_p, []),
     "dn_knows": (ctypes.c_int, [ctypes.c_int64]),
-    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 4),
+    "dn_own_bounds": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 6 + [ctypes.c_int64]),
     "dn_close": (None, [ctypes.c_void_p]),
     "dn_num_targets": (ctypes.c_int64, [ctypes.c_void_p]),
     "dn_targets": (None, [ctypes.c_void_p, _INTS]),
-    "dn_measure": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES, _INTS]),
-    "dn_rescale": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES]),
+    "dn_run": (ctypes.c_int, [ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(_Pass)]),
     "dn_agree_on_delays": (ctypes.c_int, []),
     "dn_stream": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
     "dn_connection": (ctypes.c_int, [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _DOUBLES, _INTS]),
@@ -61,6 +78,7 @@ class InPlace:
 
     def __init__(self, nest: Any, rule: Rule, library: ctypes.CDLL) -> None:
         self.rule = rule
+        self._nest = nest
         self._library = library
         self._synapse_ids = np.array([nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models])
         self._handle: int | None = None
@@ -74,28 +92,69 @@ class InPlace:
 
     def _open(self) -> None:
         self.close()
-        none = np.zeros((0, 2), np.int64)
-        targets = none if self.rule.target_runs is None else self.rule.target_runs
-        sources = none if self.rule.source_runs is None else self.rule.source_runs
-        receptors = np.array(self.rule.receptor_types, np.int64)
-        lists = (self._synapse_ids, targets, sources, receptors)
-        self._handle = self._library.dn_open(*(argument for each in lists for argument in (len(each), each)))
+        rule, none = self.rule, np.zeros((0, 2), np.int64)
+        targets = none if rule.target_runs is None else rule.target_runs
+        sources = none if rule.source_runs is None else rule.source_runs
+        receptors, labels = (np.array(each, np.int64) for each in (rule.receptor_types, rule.labels))
+        sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
+        lists = (self._synapse_ids, targets, sources, receptors, labels, rule.excluded)
+        arguments = [argument for each in lists for argument in (len(each), np.ascontiguousarray(each))]
+        self._handle = self._library.dn_open(*arguments, sign)
         if not self._handle:
             raise KernelError(f"the kernel cannot open the connections: {self._error()}")
         self.node_ids = np.zeros(self._library.dn_num_targets(self._handle), np.int64)
         self._library.dn_targets(self._handle, self.node_ids)
 
-    def measure(self) -> tuple[FloatArray, Int64Array]:
-        sums, counts = np.zeros(len(self.node_ids)), np.zeros(len(self.node_ids), np.int64)
-        code = self._library.dn_measure(self._handle, self.rule.power, sums, counts)
+    @classmethod
+    def run_together(cls, several: Sequence[InPlace], passes: Sequence[Pass]) -> list[FloatArray]:
+        """Make a pass for each in one way through memory; results as `Synapses.run`."""
+        if not several:
+            return []
+        first = several[0]
+        made = [each._prepare(a_pass) for each, a_pass in zip(several, passes, strict=True)]
+        handles = (ctypes.c_void_p * len(several))(*(each._handle for each in several))
+        structures = (_Pass * len(several))(*(structure for structure, _ in made))
+        code = first._library.dn_run(len(several), handles, structures)
         if code == _STALE:
-            self._open()
-            return self.measure()
-        self._check(code)
-        return sums, counts
+            if any(each.at is not None for each in passes):
+                raise KernelError("the network changed between measuring and rescaling")
+            for each in several:
+                each._open()
+            return cls.run_together(several, passes)
+        first._check(code)
+        return [result for _, result in made]
 
-    def rescale(self, factors: FloatArray) -> None:
-        self._check(self._library.dn_rescale(self._handle, np.ascontiguousarray(factors)))
+    def run(self, a_pass: Pass) -> FloatArray:
+        """Make one pass; result as `Synapses.run`."""
+        return self.run_together([self], [a_pass])[0]
+
+    def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
+        """The kernel's form of a pass, and the array that it writes."""
+        rule = self.rule
+        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
+        rows = {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
+        result = np.zeros((rows, len(self.node_ids)))
+        low, high = self._bounds()
+        arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
+        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, result)]
+        structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
+        structure.arrays = (*arrays, low, high)  # kept alive
+        return structure, result
+
+    def _bounds(self) -> tuple[FloatArray, FloatArray]:
+        """Bounds of |w| per synapse model, each of shape (models,); NaN for those that each connection has."""
+        result = []
+        for bound, name, bit in zip(self.rule.box, ("Wmin", "Wmax"), (1, 2), strict=True):
+            values = np.full(len(self._synapse_ids), bound)
+            for i, synapse_id in enumerate(self._synapse_ids):
+                if np.isnan(bound) and not self._library.dn_own_bounds(synapse_id) & bit:
+                    values[i] = common_bound(self._nest, self.rule.synapse_models[i], name)
+            result.append(values)
+        return result[0], result[1]
+
+    def measure(self) -> FloatArray:
+        """Measure as `Synapses.run` does."""
+        return self.run(Pass(kind="measure"))
 
     def stream(self, write: bool) -> None:
         """Read, or read and write back, the bytes of the connections; a benchmark's yardstick."""
@@ -121,24 +180,25 @@ class InPlace:
             )
             return
         devices = device_ids(nest)
-        sums, counts = self.measure()
+        sums, counts, _ = self.measure()
         connected = np.flatnonzero(counts)
         # GetConnections is collective while connections are new: a rank without any asks too.
         sample = connected[np.linspace(0, len(connected) - 1, _CHECKED_TARGETS).astype(int)] if len(connected) else []
         asked = nest.NodeCollection(sorted(set(self.node_ids[sample]))) if len(sample) else nest.NodeCollection([1])
         found: dict[int, list[float]] = {}
         for name in self.rule.synapse_models:
-            for status in _statuses(nest.GetConnections(target=asked, synapse_model=name)):
+            for status in _statuses(nest.GetConnections(target=asked, synapse_model=name), keys_of(self.rule)):
                 if status["source"] in devices or not self._is_mine(status):
                     continue
                 self._compare(status)
-                found.setdefault(status["target"], []).append(_term(status["weight"], self.rule.power))
+                found.setdefault(status["target"], []).append(status["weight"])
         for i in sample:
-            weights = found.get(int(self.node_ids[i]), [])
-            if len(weights) != counts[i] or math.fsum(weights) != sums[i]:
+            weights = np.array(found.get(int(self.node_ids[i]), []))
+            total, count, _ = measure(weights, np.zeros(len(weights), np.int64), 1, self.rule.norm, self.rule.power)
+            if count[0] != counts[i] or total[0] != sums[i]:
                 raise KernelError(
-                    f"neuron {self.node_ids[i]}: the kernel finds {counts[i]} connections with sum {sums[i]!r}, PyNEST "
-                    f"{len(weights)} with {math.fsum(weights)!r}; the kernel does not fit this NEST, use way='pynest'"
+                    f"neuron {self.node_ids[i]}: the kernel finds {counts[i]:g} connections with sum {sums[i]!r}, "
+                    f"PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, use way='pynest'"
                 )
 
     def agree_on_delays(self) -> None:
@@ -146,9 +206,8 @@ class InPlace:
         self._check(self._library.dn_agree_on_delays())
 
     def _is_mine(self, status: dict[str, Any]) -> bool:
-        runs, receptors = self.rule.source_runs, self.rule.receptor_types
-        mine = status["target"] in self.node_ids and (not receptors or status["receptor"] in receptors)
-        return mine and (runs is None or bool(contains(runs, np.array([status["source"]]))[0]))
+        columns = {key: np.array([status[key]]) for key in keys_of(self.rule)}
+        return bool(status["target"] in self.node_ids and selected(self.rule, columns)[0])
 
     def _compare(self, status: dict[str, Any]) -> None:
         weight, target = np.zeros(1), np.zeros(1, np.int64)
@@ -171,12 +230,8 @@ class InPlace:
         return text.decode(errors="replace")
 
 
-def _term(weight: float, power: int) -> float:
-    return abs(weight) if power == 1 else weight * weight  # weight**2 may differ in the last bit
-
-
-def _statuses(connections: Any) -> list[dict[str, Any]]:
-    keys = ["source", "target", "target_thread", "synapse_id", "port", "receptor", "weight", "synapse_model"]
+def _statuses(connections: Any, more: Sequence[str]) -> list[dict[str, Any]]:
+    keys = sorted({"source", "target", "target_thread", "synapse_id", "port", "weight", "synapse_model", *more})
     values = connections.get(keys) if len(connections) else {}
     if len(connections) == 1:
         values = {key: [values[key]] if np.ndim(values[key]) == 0 else values[key] for key in keys}

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RuleError
+from ..rule import Rule
 
 # Models of NEST 3.10 whose connections have a member weight_ that a write in place changes for good.
 WEIGHT_PER_CONNECTION = (
@@ -34,6 +35,16 @@ WEIGHT_PER_CONNECTION = (
     "clopath_synapse",
     "jonke_synapse",
 )
+# Those of them whose connections have bounds of their own; others have them in common, if at all.
+BOUNDS_PER_CONNECTION = {
+    "stdp_synapse": ("Wmax",),
+    "stdp_triplet_synapse": ("Wmax",),
+    "stdp_nn_symm_synapse": ("Wmax",),
+    "stdp_nn_restr_synapse": ("Wmax",),
+    "stdp_nn_pre_centered_synapse": ("Wmax",),
+    "vogels_sprekeler_synapse": ("Wmax",),
+    "clopath_synapse": ("Wmin", "Wmax"),
+}
 _VARIANTS = ("", "_hpc", "_lbl")
 
 _HOMOGENEOUS = "has one weight for all its connections; use {0}, which has one per connection"
@@ -93,3 +104,25 @@ def _fingerprint(nest: Any, name: str) -> tuple[frozenset[tuple[str, str]], int]
         (key, str(value) if isinstance(value, bool) else type(value).__name__) for key, value in defaults.items()
     )
     return frozenset(parameters), defaults.get("sizeof", 0)
+
+
+def check_selection(nest: Any, rule: Rule) -> None:
+    """Refuse labels and bounds that a rule's synapse models do not have; the same answer on every rank.
+
+    Raises:
+        RuleError: With the model.
+    """
+    for name in rule.synapse_models:
+        defaults = nest.GetDefaults(name)
+        if rule.labels and "synapse_label" not in defaults:
+            raise RuleError(
+                f"label is {rule.label!r}, but {name!r} connections have none; use a model such as {name}_lbl"
+            )
+        for bound, key in ((rule.w_min, "Wmin"), (rule.w_max, "Wmax")):
+            if bound == key and key not in defaults:
+                raise RuleError(f'w_{key[1:]} is "{key}", but {name!r} has no {key}; give a number')
+
+
+def common_bound(nest: Any, synapse_model: str, name: str) -> float:
+    """Bound of |w| that all connections of a model share."""
+    return abs(float(nest.GetDefaults(synapse_model)[name]))

@@ -7,15 +7,20 @@ array to an attribute raises (NEST issue 3659).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ..box import ROWS, Weights, changed, tally, tally_largest
 from ..node_ids import Int64Array, contains
-from ..norms import FloatArray, sums
+from ..norms import FloatArray, measure
+from ..passes import Pass
 from ..rule import Rule
-from .models import device_ids
+from .models import common_bound, device_ids
+from .selection import keys_of, selected
 
 _CONNECTIONS_AT_ONCE = 20_000
 
@@ -28,6 +33,7 @@ class ThroughPyNEST:
     def __init__(self, nest: Any, rule: Rule) -> None:
         self.rule = rule
         self._nest = nest
+        self._own: dict[str, list[str]] = {}  # bounds that each connection has for itself, by synapse model
         self._find_targets()
 
     def _find_targets(self) -> None:
@@ -36,23 +42,42 @@ class ThroughPyNEST:
         self.node_ids: Int64Array = np.sort(local if runs is None else local[contains(runs, local)])
         self._devices = device_ids(self._nest)
 
-    def measure(self) -> tuple[FloatArray, Int64Array]:
-        self._find_targets()
-        power_sums, counts = np.zeros(len(self.node_ids)), np.zeros(len(self.node_ids), np.int64)
-        for first, last, _, targets, weights in self._batches():
-            power_sums[first:last], counts[first:last] = sums(weights, targets - first, last - first, self.rule.power)
-        return power_sums, counts
+    def run(self, a_pass: Pass) -> FloatArray:
+        """Make one pass; see `Synapses`."""
+        if a_pass.at is None:
+            self._find_targets()
+        rows = {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
+        result = np.zeros((rows, len(self.node_ids)))
+        none = np.full(len(self.node_ids), 0.0 if self.rule.shifts else 1.0)
+        at = none if a_pass.at is None else a_pass.at
+        flat = np.zeros(len(self.node_ids)) if a_pass.flat is None else a_pass.flat
+        for first, last, connections, weights in self._batches():
+            part = slice(first, last)
+            if rows:
+                result[:, part] = self._sums(a_pass.kind, weights, at[part], flat[part])
+            elif len(connections):
+                new = self._changed(a_pass.kind, weights, at[part], flat[part])
+                connections.set([{"weight": weight} for weight in new.tolist()])
+        return result
 
-    def rescale(self, factors: FloatArray) -> None:
-        for _, _, connections, targets, weights in self._batches():
-            if len(connections):
-                connections.set([{"weight": weight} for weight in (weights * factors[targets]).tolist()])
+    def _sums(self, kind: str, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
+        rule = self.rule
+        if kind == "measure":
+            return measure(weights.weights, weights.targets, len(at), rule.norm, rule.power)
+        if rule.power == math.inf:
+            return tally_largest(weights, at, flat)
+        return tally(weights, at, flat, rule.shifts, rule.shifts and rule.norm == "sum", rule.power)
+
+    def _changed(self, kind: str, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
+        if kind == "scale":
+            return weights.weights * at[weights.targets]
+        return changed(weights, at, flat, self.rule.shifts, self.rule.shifts and self.rule.norm == "sum")
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _batches(self) -> Iterator[tuple[int, int, Any, Int64Array, FloatArray]]:
-        """First and last + 1 target, connections, and their target numbers and weights; collective at the first."""
+    def _batches(self) -> Iterator[tuple[int, int, Any, Weights]]:
+        """First and last + 1 target, connections, and their weights with targets from 0; collective at the first."""
         # GetConnections is collective while connections are new: every rank calls it here, with or without targets.
         self._nest.GetConnections(source=self._nest.NodeCollection([1]), synapse_model=self.rule.synapse_models[0])
         first, seen = 0, 0
@@ -61,24 +86,49 @@ class ThroughPyNEST:
             last = min(len(self.node_ids), first + max(1, int(_CONNECTIONS_AT_ONCE / indegree)))
             asked = self._nest.NodeCollection(self.node_ids[first:last].tolist())
             for_all_models = [self._fetch(asked, name) for name in self.rule.synapse_models]
-            connections = self._nest.SynapseCollection([datum for data, _, _ in for_all_models for datum in data])
-            targets = np.searchsorted(self.node_ids, np.concatenate([ids for _, ids, _ in for_all_models]))
-            weights = np.concatenate([values for _, _, values in for_all_models])
+            connections = self._nest.SynapseCollection([datum for data, _ in for_all_models for datum in data])
+            ids, weights, low, high = (
+                np.concatenate(each) for each in zip(*(c for _, c in for_all_models), strict=True)
+            )
+            targets = np.searchsorted(self.node_ids, ids.astype(np.int64)) - first
             seen += len(weights)
-            yield first, last, connections, targets, weights
+            yield first, last, connections, Weights(weights=weights, targets=targets, low=low, high=high)
             first = last
 
-    def _fetch(self, asked: Any, synapse_model: str) -> tuple[list[Any], Int64Array, FloatArray]:
+    def _fetch(self, asked: Any, synapse_model: str) -> tuple[list[Any], tuple[npt.NDArray[Any], ...]]:
+        """Data of the connections, and their targets, weights and bounds of |w|."""
         connections = self._nest.GetConnections(target=asked, synapse_model=synapse_model)
         if len(connections) == 0:
-            return [], np.zeros(0, np.int64), np.zeros(0)
-        status = connections.get(["source", "target", "receptor", "weight"])
-        sources, targets = (np.atleast_1d(np.array(status[key], dtype=np.int64)) for key in ("source", "target"))
-        weights = np.atleast_1d(np.array(status["weight"], dtype=np.float64))
-        mine = ~np.isin(sources, self._devices)
-        if self.rule.source_runs is not None:
-            mine &= contains(self.rule.source_runs, sources)
-        if self.rule.receptor_types:
-            mine &= np.isin(np.atleast_1d(status["receptor"]), self.rule.receptor_types)
+            return [], (np.zeros(0),) * 4
+        own = self._own_bounds(synapse_model, connections)
+        keys = [*keys_of(self.rule), *own]
+        found = connections.get(keys)
+        status = {key: np.atleast_1d(np.array(found[key])) for key in keys}
+        mine = ~np.isin(status["source"], self._devices) & selected(self.rule, status)
         data = [datum for datum, keep in zip(connections._datum, mine, strict=True) if keep]
-        return data, targets[mine], weights[mine]
+        weights = status["weight"].astype(np.float64)
+        low, high = self._bounds(synapse_model, status, weights)
+        return data, (status["target"][mine], weights[mine], low[mine], high[mine])
+
+    def _own_bounds(self, synapse_model: str, connections: Any) -> list[str]:
+        """Those of the bounds asked for that each connection has for itself."""
+        asked = [name for bound, name in zip(self.rule.box, ("Wmin", "Wmax"), strict=True) if math.isnan(bound)]
+        if not asked:
+            return []
+        if synapse_model not in self._own:
+            self._own[synapse_model] = [name for name in asked if name in connections[0].get()]
+        return self._own[synapse_model]
+
+    def _bounds(
+        self, synapse_model: str, status: dict[str, npt.NDArray[Any]], weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        low, high = (np.full(len(weights), bound) for bound in self.rule.box)
+        for values, name in ((low, "Wmin"), (high, "Wmax")):
+            if np.isnan(values).all() and name not in status:
+                values[:] = common_bound(self._nest, synapse_model, name)
+        if "Wmin" in status:
+            least = status["Wmin"].astype(np.float64)
+            low = np.where(np.signbit(least) == np.signbit(weights), np.abs(least), 0.0)
+        if "Wmax" in status:
+            high = np.abs(status["Wmax"].astype(np.float64))
+        return np.minimum(low, high), high

@@ -61,7 +61,7 @@ def touched_by(rule):
         ({"target_norm": [1.0, 2.0, 3.0]}, "3 values for 2 targets"),
         ({"target_norm": []}, "0 values for 2 targets"),
         ({"target_norm": np.ones(5), "targets": None}, "5 values but targets is None"),
-        ({"norm": "l3"}, "norm is 'l3'; choose one of l1, l2"),
+        ({"norm": "l0.5"}, "norm is 'l0.5'; give "),
         ({"synapse_model": ""}, "synapse_model is ''"),
         ({"synapse_model": []}, r"synapse_model is \[\]"),
         ({"synapse_model": ["a", ""]}, r"synapse_model is \['a', ''\]"),
@@ -114,12 +114,12 @@ def test_changing_the_array_later_does_not_change_the_rule():
 
 def test_one_norm_is_for_all():
     rule = Rule("a", target_norm=40)
-    assert rule.target_norm_is_given
+    assert rule.norms_by_target is not None
     assert rule.target_norms(np.array([5, 2])).tolist() == [40.0, 40.0]
 
 
 def test_initial_norms_are_not_given():
-    assert not Rule("a", target_norm="initial").target_norm_is_given
+    assert Rule("a", target_norm="initial").norms_by_target is None
 
 
 def test_a_contiguous_node_collection_is_one_run_and_never_a_list():

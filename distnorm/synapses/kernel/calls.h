@@ -84,28 +84,60 @@ on_all_threads( Body body )
   return worst;
 }
 
-//! Calls body( type, connector ) for each connector of the group on this thread.
+//! Calls body( type, connector, synapse_id ) for each connector on this thread that one of the groups has.
 template < typename Body >
 void
-for_each_connector( Group& group, const size_t tid, Body body )
+for_each_connector( const std::vector< Group* >& groups, const size_t tid, Body body )
 {
   const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
   if ( tid >= connections.size() )
   {
     return;
   }
-  for ( const auto synapse_id : group.synapse_ids )
+  for ( size_t synapse_id = 0; synapse_id < connections[ tid ].size(); ++synapse_id )
   {
-    nest::ConnectorBase* connector = synapse_id < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
-    if ( connector )
+    nest::ConnectorBase* connector = connections[ tid ][ synapse_id ];
+    const auto has = [ synapse_id ]( const Group* group )
+    { return group->find_model( synapse_id ) < group->synapse_ids.size(); };
+    if ( not connector or std::none_of( groups.begin(), groups.end(), has ) )
     {
-      const ConnectionType* type = find_type( synapse_id );
-      if ( not type )
-      {
-        throw std::runtime_error( "a synapse model is no longer the one it was" );
-      }
-      body( *type, *connector );
+      continue;
     }
+    const ConnectionType* type = find_type( synapse_id );
+    if ( not type )
+    {
+      throw std::runtime_error( "a synapse model is no longer the one it was" );
+    }
+    body( *type, *connector, synapse_id );
+  }
+}
+
+//! All passes in one way through the connections of a thread.
+inline void
+run_on_thread( const std::vector< Group* >& groups, const Pass* passes, const size_t tid )
+{
+  for ( size_t i = 0; i < groups.size(); ++i )
+  {
+    begin( *groups[ i ], passes[ i ], tid );
+  }
+  for_each_connector( groups,
+    tid,
+    [ & ]( const ConnectionType& type, nest::ConnectorBase& connector, const size_t synapse_id )
+    {
+      std::vector< Work > works;
+      for ( size_t i = 0; i < groups.size(); ++i )
+      {
+        const size_t model = groups[ i ]->find_model( synapse_id );
+        if ( model < groups[ i ]->synapse_ids.size() )
+        {
+          works.emplace_back( *groups[ i ], passes[ i ], tid, model );
+        }
+      }
+      type.run( works, connector, tid );
+    } );
+  for ( size_t i = 0; i < groups.size(); ++i )
+  {
+    finish( *groups[ i ], passes[ i ], tid );
   }
 }
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "group.h"
+#include "pass.h"
 
 namespace distnorm
 {
@@ -36,10 +36,12 @@ class ConnectionType
 public:
   virtual ~ConnectionType() = default;
   virtual bool is_model( const nest::ConnectorModel& ) const = 0;
-  virtual void measure( Group&, nest::ConnectorBase&, size_t tid, int power ) const = 0;
-  virtual void rescale( Group&, nest::ConnectorBase&, size_t tid, const double* factors ) const = 0;
+  //! Does the passes, block by block, so that a block comes from memory once for all of them.
+  virtual void run( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
   virtual double stream( nest::ConnectorBase&, bool write ) const = 0;
   virtual double weight( nest::ConnectorBase&, size_t lcid ) const = 0;
+  virtual bool has_own_low() const = 0;
+  virtual bool has_own_high() const = 0;
 };
 
 template < typename ConnectionT, typename Synapse >
@@ -66,28 +68,95 @@ class TypedConnection : public ConnectionType
     }
   }
 
-  //! Calls body( weight, target on this thread ) for each connection of the group.
+  //! Calls body( synapse, target on this thread, place in the block ) for each connection of the block in the group.
   template < typename Body >
   static void
-  for_each( Group& group, nest::ConnectorBase& connector, const size_t tid, Body body )
+  for_each( Work& work, ConnectionT* block, const size_t size, const size_t first, const size_t tid, Body body )
   {
-    Filter filter( group, tid, connector.get_syn_id() );
-    const auto& target_of_node = group.threads[ tid ].target_of_node;
-    for_each_block( connector,
-      [ & ]( ConnectionT* block, const size_t size, const size_t first )
+    const auto& target_of_node = work.thread.target_of_node;
+    for ( size_t i = 0; i < size; ++i )
+    {
+      Synapse& synapse = block[ i ];
+      __builtin_prefetch( reinterpret_cast< const char* >( &synapse ) + prefetch_distance, 1 );
+      const int32_t target = target_of_node[ target_index( synapse, tid ) ];
+      if ( target != not_a_target and not synapse.is_disabled()
+        and work.filter.selects( block[ i ], weight_of( synapse ), target, first + i ) )
       {
-        for ( size_t i = 0; i < size; ++i )
+        body( synapse, target, i );
+      }
+    }
+  }
+
+  static double&
+  weight_of( Synapse& synapse )
+  {
+    return synapse.*reveal( WeightTag< Synapse >() );
+  }
+
+  //! The connections of the group in a block, with their own bounds where the pass asks for them.
+  static void
+  gather( Work& work, ConnectionT* block, const size_t size, const size_t first, const size_t tid, Buffer& all )
+  {
+    all.size = 0;
+    for_each( work, block, size, first, tid,
+      [ & ]( Synapse& synapse, const int32_t target, const size_t place )
+      {
+        const double weight = weight_of( synapse );
+        all.weight[ all.size ] = weight;
+        all.target[ all.size ] = target;
+        all.place[ all.size ] = place;
+        if constexpr ( has_own_wmax< Synapse > )
         {
-          Synapse& synapse = block[ i ];
-          __builtin_prefetch( reinterpret_cast< const char* >( &synapse ) + prefetch_distance, 1 );
-          const int32_t target = target_of_node[ target_index( synapse, tid ) ];
-          if ( target != not_a_target and not synapse.is_disabled()
-            and filter.selects( synapse, first + i ) )
+          if ( work.box.own_high )
           {
-            body( synapse.*reveal( WeightTag< Synapse >() ), target );
+            all.high[ all.size ] = std::abs( synapse.*reveal( WmaxTag< Synapse >() ) );
           }
         }
+        if constexpr ( has_own_wmin< Synapse > )
+        {
+          if ( work.box.own_low )
+          {
+            const double least = synapse.*reveal( WminTag< Synapse >() );
+            all.low[ all.size ] = std::signbit( least ) == std::signbit( weight ) ? std::abs( least ) : 0.0;
+          }
+        }
+        ++all.size;
       } );
+  }
+
+  //! One pass over one block; the passes that every run makes work without a buffer.
+  static void
+  run_block( Work& work, ConnectionT* block, const size_t size, const size_t first, const size_t tid, Buffer& all )
+  {
+    const Pass& pass = work.pass;
+    auto* sums = work.thread.sums.data();
+    const double* factors = work.at();
+    if ( pass.kind == MEASURE and pass.norm == L1 )
+    {
+      for_each( work, block, size, first, tid,
+        [ sums ]( Synapse& synapse, const int32_t i, size_t ) { sums[ i ].add( std::abs( weight_of( synapse ) ) ); } );
+    }
+    else if ( pass.kind == MEASURE and pass.norm == L2 )
+    {
+      for_each( work, block, size, first, tid,
+        [ sums ]( Synapse& synapse, const int32_t i, size_t )
+        { sums[ i ].add( weight_of( synapse ) * weight_of( synapse ) ); } );
+    }
+    else if ( pass.kind == SCALE )
+    {
+      for_each( work, block, size, first, tid,
+        [ factors ]( Synapse& synapse, const int32_t i, size_t ) { weight_of( synapse ) *= factors[ i ]; } );
+    }
+    else
+    {
+      gather( work, block, size, first, tid, all );
+      operate( work, all );
+      for ( size_t i = 0; i < all.size and writes( pass ); ++i )
+      {
+        Synapse& synapse = block[ all.place[ i ] ];
+        weight_of( synapse ) = all.weight[ i ];
+      }
+    }
   }
 
 public:
@@ -98,24 +167,29 @@ public:
   }
 
   void
-  measure( Group& group, nest::ConnectorBase& connector, const size_t tid, const int power ) const override
+  run( std::vector< Work >& works, nest::ConnectorBase& connector, const size_t tid ) const override
   {
-    auto& sums = group.threads[ tid ].sums;
-    if ( power == 1 )
-    {
-      for_each( group, connector, tid, [ & ]( const double w, const int32_t i ) { sums[ i ].add( std::abs( w ) ); } );
-    }
-    else
-    {
-      for_each( group, connector, tid, [ & ]( const double w, const int32_t i ) { sums[ i ].add( w * w ); } );
-    }
+    Buffer buffer;
+    for_each_block( connector,
+      [ & ]( ConnectionT* block, const size_t size, const size_t first )
+      {
+        for ( auto& work : works )
+        {
+          run_block( work, block, size, first, tid, buffer );
+        }
+      } );
   }
 
-  void
-  rescale( Group& group, nest::ConnectorBase& connector, const size_t tid, const double* factors ) const override
+  bool
+  has_own_low() const override
   {
-    const double* mine = factors + group.threads[ tid ].first;
-    for_each( group, connector, tid, [ mine ]( double& w, const int32_t i ) { w *= mine[ i ]; } );
+    return has_own_wmin< Synapse >;
+  }
+
+  bool
+  has_own_high() const override
+  {
+    return has_own_wmax< Synapse >;
   }
 
   using Word = uint64_t __attribute__( ( may_alias ) );
@@ -175,6 +249,18 @@ add_type()
 }
 
 } // namespace distnorm
+
+// Members with the bounds of a model's weights; before DN_MODEL.
+#define DN_BOUND( Bound, has_bound, member, Synapse )                                                                  \
+  template struct distnorm::Reveal< distnorm::Bound< Synapse >, &Synapse::member >;                                    \
+  template <>                                                                                                          \
+  inline constexpr bool distnorm::has_bound< Synapse > = true;
+#define DN_WMAX( model )                                                                                               \
+  DN_BOUND( WmaxTag, has_own_wmax, Wmax_, nest::model< distnorm::Pointer > )                                           \
+  DN_BOUND( WmaxTag, has_own_wmax, Wmax_, nest::model< distnorm::Index > )
+#define DN_WMIN( model )                                                                                               \
+  DN_BOUND( WminTag, has_own_wmin, Wmin_, nest::model< distnorm::Pointer > )                                           \
+  DN_BOUND( WminTag, has_own_wmin, Wmin_, nest::model< distnorm::Index > )
 
 // A model with its variants: plain, _hpc and _lbl.
 #define DN_VARIANT( ConnectionT, Synapse )                                                                             \

@@ -3,33 +3,17 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "nest_private.h"
 #include "node_ids.h"
+#include "sums.h"
 
 namespace distnorm
 {
-
-//! Sum over the incoming connections of a target, as the unevaluated sum high + low.
-struct alignas( 32 ) Sum
-{
-  double high = 0.0;
-  double low = 0.0;
-  int64_t count = 0;
-
-  //! Knuth's TwoSum: with about 106 bits the rounded total does not depend on the order of the connections.
-  void
-  add( const double value )
-  {
-    const double total = high + value;
-    const double part = total - high;
-    low += ( high - ( total - part ) ) + ( value - part );
-    high = total;
-    ++count;
-  }
-};
 
 constexpr int32_t not_a_target = -1;
 
@@ -42,7 +26,9 @@ struct ThreadTargets
   size_t num_nodes = 0;               //!< nodes on the thread when the group was opened
   std::vector< int32_t > target_of_node; //!< by thread-local node index
   std::vector< int64_t > node_ids;    //!< by target
-  std::vector< Sum > sums;            //!< by target
+  std::vector< Sum > sums;            //!< by target, of the last measurement
+  std::vector< Sum > scales;          //!< by target, where the norm is a signed sum
+  std::vector< Tally > tallies;       //!< by target, of the last tally
   size_t first = 0;                   //!< number of the thread's first target
 };
 
@@ -51,7 +37,23 @@ struct Group
   std::vector< nest::synindex > synapse_ids;
   NodeIds sources;
   std::vector< int64_t > receptors; //!< none: all
+  std::vector< int64_t > labels;    //!< none: all
+  int64_t sign = 0;                 //!< of the weights: 1, -1, or 0 for both
+  std::vector< std::pair< int64_t, int64_t > > excluded; //!< (target, source), sorted
   std::vector< ThreadTargets > threads;
+
+  size_t
+  num_targets() const
+  {
+    return threads.back().first + threads.back().node_ids.size();
+  }
+
+  //! Position of a synapse model; its number if the group has none of it.
+  size_t
+  find_model( const nest::synindex synapse_id ) const
+  {
+    return std::find( synapse_ids.begin(), synapse_ids.end(), synapse_id ) - synapse_ids.begin();
+  }
 
   bool
   is_stale() const
@@ -76,9 +78,9 @@ class Filter
 {
 public:
   Filter( const Group& group, const size_t tid, const nest::synindex synapse_id )
-    : sources_( group.sources )
-    , receptors_( group.receptors )
-    , everything_( group.sources.everything() and group.receptors.empty() )
+    : group_( group )
+    , everything_( group.sources.everything() and group.receptors.empty() and group.labels.empty() and group.sign == 0
+        and group.excluded.empty() )
     , tid_( tid )
     , synapse_id_( synapse_id )
   {
@@ -86,22 +88,24 @@ public:
 
   template < typename Synapse >
   bool
-  selects( const Synapse& synapse, const size_t lcid )
+  selects( const Synapse& synapse, const double weight, const int32_t target, const size_t lcid )
   {
-    return everything_ or ( selects_receptor( synapse.get_rport() ) and selects_source( lcid ) );
+    return everything_
+      or ( has( group_.receptors, synapse.get_rport() ) and has( group_.labels, synapse.get_label() )
+        and ( group_.sign == 0 or std::signbit( weight ) == ( group_.sign < 0 ) ) and selects_source( target, lcid ) );
   }
 
 private:
-  bool
-  selects_receptor( const int64_t receptor ) const
+  static bool
+  has( const std::vector< int64_t >& chosen, const int64_t value )
   {
-    return receptors_.empty() or std::find( receptors_.begin(), receptors_.end(), receptor ) != receptors_.end();
+    return chosen.empty() or std::find( chosen.begin(), chosen.end(), value ) != chosen.end();
   }
 
   bool
-  selects_source( const size_t lcid )
+  selects_source( const int32_t target, const size_t lcid )
   {
-    if ( sources_.everything() )
+    if ( group_.sources.everything() and group_.excluded.empty() )
     {
       return true;
     }
@@ -109,13 +113,13 @@ private:
     if ( source != last_source_ )
     {
       last_source_ = source;
-      last_answer_ = sources_.contains( source );
+      last_answer_ = group_.sources.contains( source );
     }
-    return last_answer_;
+    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], source );
+    return last_answer_ and not std::binary_search( group_.excluded.begin(), group_.excluded.end(), pair );
   }
 
-  const NodeIds& sources_;
-  const std::vector< int64_t >& receptors_;
+  const Group& group_;
   const bool everything_;
   const size_t tid_;
   const nest::synindex synapse_id_;
@@ -141,7 +145,6 @@ open_thread( Group& group, const size_t tid, const NodeIds& targets )
       thread.node_ids.push_back( id );
     }
   }
-  thread.sums.resize( thread.node_ids.size() );
 }
 
 } // namespace distnorm

@@ -1,4 +1,4 @@
-// Two loops over NEST's connectors: add up |w|^p per target (measure) and multiply w by a factor per target (rescale).
+// Passes over NEST's connectors: add up weights per target (measure, tally), and change them (scale, move); see pass.h.
 //
 // Loaded with ctypes into a process that has imported nest; every nest:: symbol resolves to that NEST. All functions
 // are extern "C", return 0 or an error code, and never let a C++ exception out; dn_error() has the text.
@@ -34,8 +34,23 @@ dn_knows( const int64_t synapse_id )
   return known;
 }
 
-//! A new group: synapse models by ID, targets and sources as runs of node IDs, receptor types (none: all). Null on
-//! failure.
+//! Bit 0: each connection of the model has a lower bound of its own; bit 1: an upper one. For models that are known.
+int
+dn_own_bounds( const int64_t synapse_id )
+{
+  int found = 0;
+  guarded(
+    [ & ]
+    {
+      const ConnectionType* type = find_type( synapse_id );
+      found = type ? type->has_own_low() + 2 * type->has_own_high() : 0;
+      return OK;
+    } );
+  return found;
+}
+
+//! A new group: synapse models by ID, targets and sources as runs of node IDs, receptor types, labels, excluded pairs
+//! (target, source), none of each: all; sign of the weights, 0: both. Null on failure.
 void*
 dn_open( const int64_t num_models,
   const int64_t* synapse_ids,
@@ -44,13 +59,26 @@ dn_open( const int64_t num_models,
   const int64_t num_source_runs,
   const int64_t* source_runs,
   const int64_t num_receptors,
-  const int64_t* receptors )
+  const int64_t* receptors,
+  const int64_t num_labels,
+  const int64_t* labels,
+  const int64_t num_excluded,
+  const int64_t* excluded,
+  const int64_t sign )
 {
   std::unique_ptr< Group > group;
   const int code = guarded(
     [ & ]
     {
-      group.reset( new Group { { synapse_ids, synapse_ids + num_models }, NodeIds( source_runs, num_source_runs ), { receptors, receptors + num_receptors }, {} } );
+      group = std::make_unique< Group >( Group { .synapse_ids = { synapse_ids, synapse_ids + num_models },
+        .sources = NodeIds( source_runs, num_source_runs ),
+        .receptors = { receptors, receptors + num_receptors },
+        .labels = { labels, labels + num_labels },
+        .sign = sign } );
+      for ( int64_t i = 0; i < num_excluded; ++i )
+      {
+        group->excluded.emplace_back( excluded[ 2 * i ], excluded[ 2 * i + 1 ] );
+      }
       group->threads.resize( nest::kernel().vp_manager.get_num_threads() );
       const NodeIds targets( target_runs, num_target_runs );
       const int opened = on_all_threads( [ & ]( const size_t tid ) { open_thread( *group, tid, targets ); } );
@@ -72,8 +100,7 @@ dn_close( void* handle )
 int64_t
 dn_num_targets( const void* handle )
 {
-  const auto& last = static_cast< const Group* >( handle )->threads.back();
-  return last.first + last.node_ids.size();
+  return static_cast< const Group* >( handle )->num_targets();
 }
 
 void
@@ -85,49 +112,17 @@ dn_targets( const void* handle, int64_t* node_ids )
   }
 }
 
-//! sums[i]: sum of |w|^power over the incoming connections of target i; counts[i]: their number.
+//! Does passes[i] on groups[i], for all i in one way through memory.
 int
-dn_measure( void* handle, const int power, double* sums, int64_t* counts )
+dn_run( const int64_t number, void* const* handles, const Pass* passes )
 {
-  auto& group = *static_cast< Group* >( handle );
-  if ( group.is_stale() )
+  const std::vector< Group* > groups(
+    reinterpret_cast< Group* const* >( handles ), reinterpret_cast< Group* const* >( handles ) + number );
+  if ( std::any_of( groups.begin(), groups.end(), []( const Group* group ) { return group->is_stale(); } ) )
   {
     return STALE;
   }
-  return on_all_threads(
-    [ & ]( const size_t tid )
-    {
-      auto& thread = group.threads[ tid ];
-      std::fill( thread.sums.begin(), thread.sums.end(), Sum() );
-      for_each_connector( group,
-        tid,
-        [ & ]( const ConnectionType& type, nest::ConnectorBase& connector )
-        { type.measure( group, connector, tid, power ); } );
-      for ( size_t i = 0; i < thread.sums.size(); ++i )
-      {
-        sums[ thread.first + i ] = thread.sums[ i ].high + thread.sums[ i ].low;
-        counts[ thread.first + i ] = thread.sums[ i ].count;
-      }
-    } );
-}
-
-//! Multiplies the weights of the incoming connections of target i by factors[i].
-int
-dn_rescale( void* handle, const double* factors )
-{
-  auto& group = *static_cast< Group* >( handle );
-  if ( group.is_stale() )
-  {
-    return STALE;
-  }
-  return on_all_threads(
-    [ & ]( const size_t tid )
-    {
-      for_each_connector( group,
-        tid,
-        [ & ]( const ConnectionType& type, nest::ConnectorBase& connector )
-        { type.rescale( group, connector, tid, factors ); } );
-    } );
+  return on_all_threads( [ & ]( const size_t tid ) { run_on_thread( groups, passes, tid ); } );
 }
 
 //! Before the first Simulate: have NEST agree anew on the smallest delay of all ranks. GetConnections clears the flag on
@@ -156,9 +151,10 @@ dn_stream( void* handle, const int write )
     {
       static volatile double sink;
       double total = 0.0;
-      for_each_connector( group,
+      for_each_connector( { &group },
         tid,
-        [ & ]( const ConnectionType& type, nest::ConnectorBase& connector ) { total += type.stream( connector, write ); } );
+        [ & ]( const ConnectionType& type, nest::ConnectorBase& connector, size_t )
+        { total += type.stream( connector, write ); } );
       sink = total;
       (void) sink;
     } );

@@ -75,4 +75,22 @@ struct WeightTag
   friend constexpr type reveal( WeightTag );
 };
 
+// Bounds of the weight that each connection has for itself.
+template < typename Synapse >
+struct WmaxTag
+{
+  using type = double Synapse::*;
+  friend constexpr type reveal( WmaxTag );
+};
+template < typename Synapse >
+struct WminTag
+{
+  using type = double Synapse::*;
+  friend constexpr type reveal( WminTag );
+};
+template < typename Synapse >
+inline constexpr bool has_own_wmax = false;
+template < typename Synapse >
+inline constexpr bool has_own_wmin = false;
+
 } // namespace distnorm

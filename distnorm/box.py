@@ -1,0 +1,134 @@
+"""Norms inside bounds: the change of a target's weights that meets a norm while each |w| stays in its box.
+
+A weight of size m goes to clip(c m, low, high), or to clip(m + s, low, high) when the mode is subtractive; a signed sum
+clips w + s between bounds of the weight's own sign. The norm of the result grows with c (or s), and as a function of
+x = c^p (or x = s) it is a chain of straight lines: its slope is the sum over the weights strictly inside the box. So a
+pass over the weights (`tally`) gives the line at the present c and how far it is valid; where the line meets the target
+norm within that range, the search is over (`Search`). Otherwise the next pass is made there. A bracket closes around
+the answer with each pass, and is halved when the lines make no headway, so the search always ends.
+
+The method is the variable fixing of separable problems: K. C. Kiwiel, "Variable fixing algorithms for the continuous
+quadratic knapsack problem", J. Optim. Theory Appl. 136 (2008) 445-458.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .node_ids import Int64Array
+from .norms import FloatArray, exact_sums, powers
+
+TINY = 2.0**-900  # sizes below are zero where all weights of a target are set equal
+
+# Rows of a tally. "low" and "high" are weights exactly at a bound after the change, "outside" those that it would bring
+# beyond one; "bound" is the sum of their bounds. Rows of a plain measurement are the first three.
+ROWS = (
+    "total",  # sum of |w|^p, or of w, before any change
+    "count",  # connections
+    "scale",  # sum of |w|, for a signed sum
+    "free",
+    "free_count",
+    "low",
+    "low_count",
+    "high",
+    "high_count",
+    "bound",
+    "outside_count",
+    "left",  # down to here the same weights are inside
+    "right",  # up to here
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Weights:
+    """Connections of a rule with the bounds of their |w|; arrays of shape (n,)."""
+
+    weights: FloatArray
+    targets: Int64Array
+    low: FloatArray
+    high: FloatArray
+
+    def ends(self, signed: bool, flat: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What is changed, and the least and largest it may become."""
+        if not signed:
+            sizes = np.abs(self.weights)
+            return np.where((sizes < TINY) & (flat[self.targets] > 0), 1.0, sizes), self.low, self.high
+        negative = np.signbit(self.weights)
+        return self.weights, np.where(negative, -self.high, self.low), np.where(negative, -self.low, self.high)
+
+
+def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: bool) -> FloatArray:
+    """The weights after a change, shape (n,).
+
+    Args:
+        of: The connections.
+        at: Factor or shift per target, shape (num_targets,); NaN leaves the weights alone.
+        flat: Above zero for targets whose weights become equal, shape (num_targets,).
+        shifts: True to add, False to multiply.
+        signed: True where the norm is a signed sum and the mode subtractive.
+    """
+    value, low, high = of.ends(signed, flat)
+    x = at[of.targets]
+    with np.errstate(invalid="ignore"):
+        moved = value + x if shifts else x * value
+        moved = np.where(moved < low, low, np.where(moved > high, high, moved))
+    return np.where(np.isnan(x), of.weights, np.copysign(moved, of.weights))
+
+
+def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: bool, power: float) -> FloatArray:
+    """What `Search` asks of the weights at a change; arguments as `changed`.
+
+    Returns:
+        Array of shape (len(ROWS), num_targets).
+    """
+    keep = ~np.isnan(at[of.targets])
+    value, low, high = (each[keep] for each in of.ends(signed, flat))
+    targets, x = of.targets[keep], at[of.targets[keep]]
+    n = len(at)
+    result = np.zeros((len(ROWS), n))
+    out = dict(zip(ROWS, result, strict=True))
+    out["right"][:], out["left"][:] = np.inf, -np.inf if shifts else 0.0
+    with np.errstate(all="ignore"):
+        y = value + x if shifts else x * value
+        edge_low, edge_high = (low - value, high - value) if shifts else (low / value, high / value)
+    term = value if shifts else powers(value, power)
+    bound_low, bound_high = (low, high) if shifts else (powers(low, power), powers(high, power))
+    under, over = y < low, y > high
+    at_low, at_high = ~under & ~over & (y == low), ~under & ~over & (y == high) & (y != low)
+    free = ~(under | over | at_low | at_high)
+    for name, where in (("free", free), ("low", at_low), ("high", at_high)):
+        out[name][:] = exact_sums(term[where], targets[where], n)
+        out[f"{name}_count"][:] = np.bincount(targets[where], minlength=n)
+    outside = under | over
+    out["total"][:] = exact_sums(term, targets, n)
+    out["count"][:] = np.bincount(targets, minlength=n)
+    out["scale"][:] = exact_sums(np.abs(value), targets, n) if signed else 0.0
+    out["bound"][:] = exact_sums(np.where(under, bound_low, bound_high)[outside], targets[outside], n)
+    out["outside_count"][:] = np.bincount(targets[outside], minlength=n)
+    for where, edge in ((over, edge_high), (free | at_high, edge_low)):
+        np.fmax.at(out["left"], targets[where], edge[where])
+    for where, edge in ((under, edge_low), (free | at_low, edge_high)):
+        np.fmin.at(out["right"], targets[where], edge[where])
+    return result
+
+
+def tally_largest(of: Weights, goal: FloatArray, flat: FloatArray) -> FloatArray:
+    """What `SearchLargest` asks: in "free" the largest |w| of those that may reach the goal; in "left" and "right" the
+    largest lower and upper bound. Shapes as `tally`.
+    """
+    keep = ~np.isnan(goal[of.targets])
+    value, low, high = (each[keep] for each in of.ends(False, flat))
+    targets = of.targets[keep]
+    result = np.zeros((len(ROWS), len(goal)))
+    out = dict(zip(ROWS, result, strict=True))
+    out["count"][:] = np.bincount(targets, minlength=len(goal))
+    np.maximum.at(out["left"], targets, low)
+    can = value > 0
+    np.maximum.at(out["right"], targets[can], high[can])
+    can &= high >= goal[targets]
+    np.maximum.at(out["free"], targets[can], value[can])
+    outside = (value < low) | (value > high)
+    out["outside_count"][:] = np.bincount(targets[outside], minlength=len(goal))
+    return result

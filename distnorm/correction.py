@@ -1,0 +1,178 @@
+"""What one normalization does to the targets of a rule on this rank.
+
+measured  sums, counts, and with bounds a tally       Correction(...)
+goal      the norm to reach now                       rate, tau_ms, only, tolerance
+search    a factor or shift inside the bounds         next_pass, learn: further passes, until each target has its own
+change    one last pass                               change
+record    drift, and targets that no change reaches   record
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from . import drift, norms
+from .box import ROWS
+from .errors import WeightError
+from .node_ids import Int64Array
+from .norms import BoolArray, FloatArray
+from .passes import Pass
+from .rule import Rule
+from .search import Search, SearchLargest
+
+_CANCELLED = 2.0**-20  # a signed sum below this fraction of the sum of |w| is zero to a factor
+
+
+class Correction:
+    """The change of a rule's weights, worked out in as many passes over memory as it needs."""
+
+    def __init__(
+        self, rule: Rule, measured: FloatArray, target_norm: FloatArray, node_ids: Int64Array, elapsed_ms: float
+    ) -> None:
+        """Work out what can be without another pass.
+
+        Args:
+            rule: The rule.
+            measured: Result of `first_pass`, shape (3 or len(ROWS), n).
+            target_norm: Of each target, shape (n,); NaN where not known.
+            node_ids: Of each target, shape (n,).
+            elapsed_ms: Time since the last normalization, in ms.
+
+        Raises:
+            WeightError: A norm is zero and the rule says to raise.
+        """
+        self.rule, self.node_ids, self._measured = rule, node_ids, measured
+        self._target = target_norm
+        total, self.counts, self._scale = measured[0], measured[1].astype(np.int64), measured[2]
+        self.norm = norms.norms(total, rule.power)
+        self._find_present()
+        self._check_zero()
+        distance = self._distance(self.norm)
+        self._due = self.present & (np.abs(distance) > rule.tolerance)
+        fraction = rule.fraction(elapsed_ms)
+        step = target_norm if fraction == 1 else self.norm + fraction * (target_norm - self.norm)
+        self._goal = np.where(self._due, step, self.norm)
+        self._flat = np.where(self.zero & (rule.zero == "equal") & ~np.isnan(target_norm), 1.0, 0.0)
+        self._search: Search | SearchLargest | None = None
+        self._at_bound = _number(measured, "low", "high", "outside") if len(measured) == len(ROWS) else 0
+        if rule.shifts or rule.bounded:
+            self._begin_search()
+        else:
+            self._at = self._factors()
+
+    def _find_present(self) -> None:
+        """Which targets can be normalized, which have norm zero, and which a factor would have to turn over."""
+        connected, known = self.counts > 0, ~np.isnan(self._target)
+        self._opposite: BoolArray = np.zeros(connected.shape, np.bool_)
+        if self.rule.shifts:
+            self.present = connected & known
+            self.zero = np.zeros(connected.shape, np.bool_)
+            return
+        self.present = connected & norms.present(self.norm, self._target)
+        if self.rule.norm == "sum":
+            cancelled = np.abs(self.norm) <= _CANCELLED * self._scale
+            self.present &= ~cancelled
+            self._opposite = connected & known & ~cancelled & ~self.present
+        self.zero = connected & ~self.present & ~self._opposite
+
+    def _check_zero(self) -> None:
+        if self.rule.zero == "raise" and self.zero.any():
+            raise WeightError(
+                f"neuron {self.node_ids[self.zero].min()}: the norm of its incoming "
+                f"{' or '.join(self.rule.synapse_models)} weights is zero ({self.zero.sum()} such neurons on this "
+                'rank); give the rule zero="skip" or "equal" if that may be'
+            )
+
+    def _distance(self, norm: FloatArray, norm_is: FloatArray | None = None) -> FloatArray:
+        """Drift from the target norm, with its sign; 0 on the side that the rule leaves alone."""
+        target = self._target if norm_is is None else norm_is
+        with np.errstate(all="ignore"):
+            relative = np.where(target == 0, norm / self._scale, norm / target - 1.0)
+            if self.rule.norm == "sum":  # above means above, also where the target is below zero
+                relative = np.where(target < 0, -relative, relative)
+        relative = np.where(np.isnan(relative), 0.0, relative)
+        if self.rule.only == "above":
+            return np.maximum(relative, 0.0)
+        return np.minimum(relative, 0.0) if self.rule.only == "below" else relative
+
+    def _factors(self) -> FloatArray:
+        result = norms.factors(self.norm, self._goal)
+        result[~self._due] = 1.0
+        return np.where(self._flat > 0, self._equal_size(), result)
+
+    def _equal_size(self) -> FloatArray:
+        """Size of each weight of a target when all are equal."""
+        number = np.maximum(self.counts, 1).astype(np.float64)
+        return self._target / (1.0 if self.rule.power == math.inf else norms.powers(number, 1 / self.rule.power))
+
+    def _begin_search(self) -> None:
+        rule, flat = self.rule, self._flat > 0
+        self._goal = np.where(flat, self._target, self._goal)
+        begin = np.where(flat, self._equal_size(), 0.0 if rule.shifts else 1.0)
+        if rule.power == math.inf:
+            self._search = SearchLargest(self._goal, np.where(self.present | flat, begin, np.nan))
+            return
+        inside = self._measured[ROWS.index("outside_count")] == 0
+        active = (self.present & (self._due | ~inside)) | flat
+        self._search = Search(self._goal, np.where(active, begin, np.nan), shifts=rule.shifts, power=rule.power)
+        if not flat.any():  # the tally was made where the search begins
+            self._search.learn(self._measured)
+
+    @property
+    def next_pass(self) -> Pass | None:
+        """A tally that is still needed; None when there is none."""
+        if self._search is None or self._search.done:
+            return None
+        return Pass(kind="tally", at=self._search.at, flat=self._flat)
+
+    def learn(self, tally: FloatArray) -> None:
+        """Take in the result of `next_pass`."""
+        assert self._search is not None
+        self._search.learn(tally)
+        if len(self._measured) < len(ROWS):  # the largest |w|: this is its first tally
+            self._measured, self._at_bound = tally, _number(tally, "outside")
+
+    @property
+    def change(self) -> Pass | None:
+        """The pass that changes the weights; None where none changes."""
+        if self._search is not None:
+            at = self._search.x
+            return None if np.isnan(at).all() else Pass(kind="move", at=at, flat=self._flat)
+        if (self._flat > 0).any():
+            return Pass(kind="move", at=self._at, flat=self._flat)
+        return None if (self._at == 1.0).all() else Pass(kind="scale", at=self._at)
+
+    def record(self) -> npt.NDArray[np.void]:
+        """Record of the local targets, for the agreement.
+
+        Raises:
+            WeightError: A norm is beyond 2^40 times its target.
+        """
+        nearest, unreachable = self._target, self._opposite
+        if self._search is not None:
+            missed = np.abs(self._distance(self._search.reached))
+            unreachable = self._search.unreachable & (missed > 0)
+            nearest = np.where(unreachable, self._search.reached, nearest)
+        else:
+            missed = np.abs(self._distance(self.norm))
+        counted = self.present & ((nearest != 0) | (self.rule.norm == "sum"))
+        drifts = np.abs(self._distance(self.norm, nearest))
+        record = drift.tabulate(drifts[counted], counted, self.counts, self.node_ids)
+        record["zero_norm"] = self.zero.sum()
+        record["unreachable"] = unreachable.sum()
+        record["unreachable_max"] = missed[unreachable].max(initial=0.0)
+        record["at_bound"] = self._at_bound
+        return record
+
+
+def _number(tally: FloatArray, *kinds: str) -> int:
+    return sum(int(tally[ROWS.index(f"{kind}_count")].sum()) for kind in kinds)
+
+
+def first_pass(rule: Rule) -> Pass:
+    """The pass that measures a rule: a tally where the weights are, if it has bounds."""
+    tallies = rule.shifts or (rule.bounded and rule.power != math.inf)
+    return Pass(kind="tally" if tallies else "measure")

@@ -1,0 +1,116 @@
+// What is summed up per target.
+
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+namespace distnorm
+{
+
+//! Sum over the incoming connections of a target, as the unevaluated sum high + low + lowest.
+struct alignas( 32 ) Sum
+{
+  double high = 0.0;
+  double low = 0.0;
+  int64_t count = 0;
+  double lowest = 0.0;
+
+  //! Knuth's TwoSum: adds to `to` and returns what the rounding lost.
+  static double
+  add_to( double& to, const double value )
+  {
+    const double total = to + value;
+    const double part = total - to;
+    const double lost = ( to - ( total - part ) ) + ( value - part );
+    to = total;
+    return lost;
+  }
+
+  //! For terms of one sign: about 106 bits, so that the rounded total does not depend on the order of the connections.
+  void
+  add( const double value )
+  {
+    low += add_to( high, value );
+    ++count;
+  }
+
+  //! For terms that may cancel: about 159 bits.
+  void
+  add_signed( const double value )
+  {
+    lowest += add_to( low, add_to( high, value ) );
+    ++count;
+  }
+
+  template < bool is_signed >
+  void
+  add_as( const double value )
+  {
+    is_signed ? add_signed( value ) : add( value );
+  }
+
+  void
+  add( const Sum& other )
+  {
+    const int64_t both = count + other.count;
+    add_signed( other.high );
+    add_signed( other.low );
+    add_signed( other.lowest );
+    count = both;
+  }
+
+  //! The largest value in place of a sum; one that is no number stays.
+  void
+  raise( const double value )
+  {
+    high = value > high or value != value ? value : high;
+    ++count;
+  }
+
+  double
+  total() const
+  {
+    double first = high;
+    const double second = add_to( first, low );
+    return lowest == 0.0 ? first : first + ( second + lowest );
+  }
+};
+
+//! The rows of box.py for one target; what most connections touch lies in one cache line.
+struct alignas( 64 ) Tally
+{
+  Sum free;
+  double left;
+  double right;
+  Sum low;
+  Sum high;
+  Sum outside; //!< before the change
+  Sum bound;   //!< after it
+  Sum scale;
+
+  void
+  raise_left( const double edge )
+  {
+    left = edge > left ? edge : left;
+  }
+
+  void
+  lower_right( const double edge )
+  {
+    right = edge < right ? edge : right;
+  }
+
+  Sum
+  every() const
+  {
+    Sum result;
+    for ( const Sum* part : { &free, &low, &high, &outside } )
+    {
+      result.add( *part );
+    }
+    return result;
+  }
+};
+
+} // namespace distnorm
