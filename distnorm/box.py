@@ -91,12 +91,12 @@ def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: b
     out = dict(zip(ROWS, result, strict=True))
     out["right"][:], out["left"][:] = np.inf, -np.inf if shifts else 0.0
     with np.errstate(all="ignore"):
-        y = value + x if shifts else x * value
         edge_low, edge_high = (low - value, high - value) if shifts else (low / value, high / value)
     term = value if shifts else powers(value, power)
     bound_low, bound_high = (low, high) if shifts else (powers(low, power), powers(high, power))
-    under, over = y < low, y > high
-    at_low, at_high = ~under & ~over & (y == low), ~under & ~over & (y == high) & (y != low)
+    # By x, not by the changed weight: rounding must not put a weight on another side of the edge that is reported.
+    under, over = x < edge_low, ~(x < edge_low) & (x > edge_high)
+    at_low, at_high = ~under & ~over & (x == edge_low), ~under & ~over & (x == edge_high) & (x != edge_low)
     free = ~(under | over | at_low | at_high)
     for name, where in (("free", free), ("low", at_low), ("high", at_high)):
         out[name][:] = exact_sums(term[where], targets[where], n)

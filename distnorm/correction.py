@@ -145,6 +145,14 @@ class Correction:
             return Pass(kind="move", at=self._at, flat=self._flat)
         return None if (self._at == 1.0).all() else Pass(kind="scale", at=self._at)
 
+    @property
+    def beyond_wmax(self) -> Pass | None:
+        """A tally of the weights that the change brings beyond their synapse's own bound; None if the rule has one."""
+        if self.rule.box[1] < math.inf or math.isnan(self.rule.box[1]):
+            return None
+        at = self._at if self._search is None else self._search.x
+        return Pass(kind="tally", at=at, flat=self._flat, own_bounds=True)
+
     def record(self) -> npt.NDArray[np.void]:
         """Record of the local targets, for the agreement.
 

@@ -42,6 +42,7 @@ RECORD = np.dtype(
         ("unreachable_max", np.float64),
         ("at_bound", np.int64),
         ("above_wmax", np.int64),
+        ("parrots", np.int64),
         ("histogram", np.int64, BINS),
     ]
 )
@@ -52,7 +53,7 @@ _COUNTS = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "w
 # Fields of a `Drift` that are counts of the whole rule, and go into logs as they are.
 COUNTS = (
     *("worst_target", "targets", "no_input", "zero_norm", "connections"),
-    *("unreachable", "at_bound", "above_wmax"),
+    *("unreachable", "at_bound", "above_wmax", "parrots"),
 )
 
 Statistic = Literal["max", "mean", "q50", "q90", "q99"]
@@ -78,6 +79,7 @@ class Drift:
             for the norm "linf".
         above_wmax: At the first look, weights beyond the `Wmax` of their synapse after normalizing, where the rule has
             no `w_max`; NEST clips them at their next spike.
+        parrots: At the first look, targets that are parrot neurons, which ignore weights.
         histogram: Number of targets per bin of drift, shape (BINS,), int64.
     """
 
@@ -92,6 +94,7 @@ class Drift:
     unreachable_max: float
     at_bound: int
     above_wmax: int
+    parrots: int
     histogram: npt.NDArray[np.int64]
 
     def statistic(self, name: Statistic) -> float:
@@ -192,5 +195,6 @@ def read(record: npt.NDArray[np.void]) -> Drift:
         unreachable_max=float(record["unreachable_max"]),
         at_bound=int(record["at_bound"]),
         above_wmax=int(record["above_wmax"]),
+        parrots=int(record["parrots"]),
         histogram=record["histogram"].copy(),
     )

@@ -27,6 +27,7 @@ from .errors import CallbackError, RuleError, WeightError
 from .initial import InitialNorms, TargetNorms
 from .interval import Clock, FixedInterval, Interval
 from .norms import FloatArray
+from .notices import Notices, look_closer
 from .rule import Rule, check_disjoint, with_drawn_norms
 from .slices import Laps, Slices
 from .synapses import Synapses, Way, check_models, check_selection, open_synapses, run_all, work_out
@@ -134,6 +135,7 @@ class Normalizer:
         self._target_norms = [TargetNorms(rule) for rule in self.rules]
         self._start_norms = [InitialNorms() for _ in self.rules] if observe else []
         self._pending: Exception | None = None
+        self._notices = Notices(self.rules)
         self._resolution_ms = float(nest.resolution)
         self._hint = False
         self._normalized_ms = 0.0
@@ -221,6 +223,8 @@ class Normalizer:
             self._rescale(corrections)
             self._normalized_ms = now
         clock.lap("rescale")
+        if self._ranks.rank == 0:
+            self._notices.tell(drifts)
         done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, clock.seconds)
         self.log.append(done)
         self._tell(done)
@@ -262,6 +266,8 @@ class Normalizer:
             work_out(corrections, self._synapses)
             for i, correction in enumerate(corrections):
                 records[i] = correction.record()
+            if not self.log:
+                look_closer(nest, corrections, self._synapses, records)
         except Exception as error:  # the other ranks must hear of it in the agreement
             return records, [], error
         return records, corrections, None

@@ -122,8 +122,8 @@ class SearchLargest:
         nearest = np.clip(goal, lowest, np.maximum(highest, lowest))
         again = highest < goal  # the weights that may reach the highest bound are not yet known
         with np.errstate(all="ignore"):
-            factor = np.where(nearest == goal, goal, nearest) / largest
+            factor = nearest / largest
         self.unreachable[i] |= nearest != goal
         self.reached[i] = nearest
         self.x[i] = np.where(again, self.x[i], factor)
-        self.at[i] = np.where(again, nearest, np.nan)
+        self.at[i] = np.where(again, highest, np.nan)

@@ -15,10 +15,10 @@ from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
 from .inplace import InPlace, load
-from .models import check_models, check_selection
+from .models import check_models, check_selection, parrots
 from .pynest import ThroughPyNEST
 
-__all__ = ["Synapses", "Way", "check_models", "check_selection", "open_synapses", "run_all", "work_out"]
+__all__ = ["Synapses", "Way", "check_models", "check_selection", "open_synapses", "parrots", "run_all", "work_out"]
 
 log = logging.getLogger(__name__)
 

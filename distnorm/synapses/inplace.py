@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -131,24 +132,24 @@ class InPlace:
     def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
-        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
+        norm = 1 if a_pass.own_bounds else {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
         rows = {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
         result = np.zeros((rows, len(self.node_ids)))
-        low, high = self._bounds()
+        low, high = self._bounds((0.0, math.nan) if a_pass.own_bounds else rule.box, a_pass.own_bounds)
         arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
         pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, result)]
         structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
         structure.arrays = (*arrays, low, high)  # kept alive
         return structure, result
 
-    def _bounds(self) -> tuple[FloatArray, FloatArray]:
+    def _bounds(self, box: tuple[float, float], where_there_are: bool) -> tuple[FloatArray, FloatArray]:
         """Bounds of |w| per synapse model, each of shape (models,); NaN for those that each connection has."""
         result = []
-        for bound, name, bit in zip(self.rule.box, ("Wmin", "Wmax"), (1, 2), strict=True):
+        for bound, name, bit in zip(box, ("Wmin", "Wmax"), (1, 2), strict=True):
             values = np.full(len(self._synapse_ids), bound)
             for i, synapse_id in enumerate(self._synapse_ids):
                 if np.isnan(bound) and not self._library.dn_own_bounds(synapse_id) & bit:
-                    values[i] = common_bound(self._nest, self.rule.synapse_models[i], name)
+                    values[i] = common_bound(self._nest, self.rule.synapse_models[i], name, where_there_are)
             result.append(values)
         return result[0], result[1]
 

@@ -123,6 +123,13 @@ def check_selection(nest: Any, rule: Rule) -> None:
                 raise RuleError(f'w_{key[1:]} is "{key}", but {name!r} has no {key}; give a number')
 
 
-def common_bound(nest: Any, synapse_model: str, name: str) -> float:
-    """Bound of |w| that all connections of a model share."""
-    return abs(float(nest.GetDefaults(synapse_model)[name]))
+def common_bound(nest: Any, synapse_model: str, name: str, if_there_is: bool = False) -> float:
+    """Bound of |w| that all connections of a model share; inf where there is none and that may be."""
+    defaults = nest.GetDefaults(synapse_model)
+    return abs(float(defaults.get(name, np.inf) if if_there_is else defaults[name]))
+
+
+def parrots(nest: Any) -> npt.NDArray[np.int64]:
+    """Node IDs of the parrot neurons on this rank, shape (n,)."""
+    found = [nest.GetNodes({"model": name}, local_only=True).tolist() for name in ("parrot_neuron", "parrot_neuron_ps")]
+    return np.array([each for ids in found for each in ids], dtype=np.int64)

@@ -23,6 +23,7 @@ from .models import common_bound, device_ids
 from .selection import keys_of, selected
 
 _CONNECTIONS_AT_ONCE = 20_000
+_BOUNDS = ("Wmin", "Wmax")
 
 
 class ThroughPyNEST:
@@ -51,19 +52,22 @@ class ThroughPyNEST:
         none = np.full(len(self.node_ids), 0.0 if self.rule.shifts else 1.0)
         at = none if a_pass.at is None else a_pass.at
         flat = np.zeros(len(self.node_ids)) if a_pass.flat is None else a_pass.flat
-        for first, last, connections, weights in self._batches():
+        box = (0.0, math.nan) if a_pass.own_bounds else self.rule.box
+        for first, last, connections, weights in self._batches(box):
             part = slice(first, last)
             if rows:
-                result[:, part] = self._sums(a_pass.kind, weights, at[part], flat[part])
+                result[:, part] = self._sums(a_pass, weights, at[part], flat[part])
             elif len(connections):
                 new = self._changed(a_pass.kind, weights, at[part], flat[part])
                 connections.set([{"weight": weight} for weight in new.tolist()])
         return result
 
-    def _sums(self, kind: str, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
+    def _sums(self, a_pass: Pass, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
         rule = self.rule
-        if kind == "measure":
+        if a_pass.kind == "measure":
             return measure(weights.weights, weights.targets, len(at), rule.norm, rule.power)
+        if a_pass.own_bounds:
+            return tally(weights, at, flat, rule.shifts, False, 1.0)
         if rule.power == math.inf:
             return tally_largest(weights, at, flat)
         return tally(weights, at, flat, rule.shifts, rule.shifts and rule.norm == "sum", rule.power)
@@ -76,7 +80,7 @@ class ThroughPyNEST:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _batches(self) -> Iterator[tuple[int, int, Any, Weights]]:
+    def _batches(self, box: tuple[float, float]) -> Iterator[tuple[int, int, Any, Weights]]:
         """First and last + 1 target, connections, and their weights with targets from 0; collective at the first."""
         # GetConnections is collective while connections are new: every rank calls it here, with or without targets.
         self._nest.GetConnections(source=self._nest.NodeCollection([1]), synapse_model=self.rule.synapse_models[0])
@@ -85,7 +89,7 @@ class ThroughPyNEST:
             indegree = max(1.0, seen / first) if first else _CONNECTIONS_AT_ONCE
             last = min(len(self.node_ids), first + max(1, int(_CONNECTIONS_AT_ONCE / indegree)))
             asked = self._nest.NodeCollection(self.node_ids[first:last].tolist())
-            for_all_models = [self._fetch(asked, name) for name in self.rule.synapse_models]
+            for_all_models = [self._fetch(asked, name, box) for name in self.rule.synapse_models]
             connections = self._nest.SynapseCollection([datum for data, _ in for_all_models for datum in data])
             ids, weights, low, high = (
                 np.concatenate(each) for each in zip(*(c for _, c in for_all_models), strict=True)
@@ -95,37 +99,37 @@ class ThroughPyNEST:
             yield first, last, connections, Weights(weights=weights, targets=targets, low=low, high=high)
             first = last
 
-    def _fetch(self, asked: Any, synapse_model: str) -> tuple[list[Any], tuple[npt.NDArray[Any], ...]]:
+    def _fetch(
+        self, asked: Any, synapse_model: str, box: tuple[float, float]
+    ) -> tuple[list[Any], tuple[npt.NDArray[Any], ...]]:
         """Data of the connections, and their targets, weights and bounds of |w|."""
         connections = self._nest.GetConnections(target=asked, synapse_model=synapse_model)
         if len(connections) == 0:
             return [], (np.zeros(0),) * 4
-        own = self._own_bounds(synapse_model, connections)
-        keys = [*keys_of(self.rule), *own]
+        keys = [*keys_of(self.rule), *self._own_bounds(synapse_model, connections, box)]
         found = connections.get(keys)
         status = {key: np.atleast_1d(np.array(found[key])) for key in keys}
         mine = ~np.isin(status["source"], self._devices) & selected(self.rule, status)
         data = [datum for datum, keep in zip(connections._datum, mine, strict=True) if keep]
         weights = status["weight"].astype(np.float64)
-        low, high = self._bounds(synapse_model, status, weights)
+        low, high = self._bounds(synapse_model, status, weights, box)
         return data, (status["target"][mine], weights[mine], low[mine], high[mine])
 
-    def _own_bounds(self, synapse_model: str, connections: Any) -> list[str]:
+    def _own_bounds(self, synapse_model: str, connections: Any, box: tuple[float, float]) -> list[str]:
         """Those of the bounds asked for that each connection has for itself."""
-        asked = [name for bound, name in zip(self.rule.box, ("Wmin", "Wmax"), strict=True) if math.isnan(bound)]
-        if not asked:
-            return []
-        if synapse_model not in self._own:
-            self._own[synapse_model] = [name for name in asked if name in connections[0].get()]
-        return self._own[synapse_model]
+        asked = [name for bound, name in zip(box, _BOUNDS, strict=True) if math.isnan(bound)]
+        if asked and synapse_model not in self._own:
+            status = connections[0].get()
+            self._own[synapse_model] = [name for name in _BOUNDS if name in status]
+        return [name for name in asked if name in self._own[synapse_model]]
 
     def _bounds(
-        self, synapse_model: str, status: dict[str, npt.NDArray[Any]], weights: FloatArray
+        self, synapse_model: str, status: dict[str, npt.NDArray[Any]], weights: FloatArray, box: tuple[float, float]
     ) -> tuple[FloatArray, FloatArray]:
-        low, high = (np.full(len(weights), bound) for bound in self.rule.box)
-        for values, name in ((low, "Wmin"), (high, "Wmax")):
-            if np.isnan(values).all() and name not in status:
-                values[:] = common_bound(self._nest, synapse_model, name)
+        low, high = (np.full(len(weights), bound) for bound in box)
+        for values, bound, name in ((low, box[0], "Wmin"), (high, box[1], "Wmax")):
+            if math.isnan(bound) and name not in status:
+                values[:] = common_bound(self._nest, synapse_model, name, box != self.rule.box)
         if "Wmin" in status:
             least = status["Wmin"].astype(np.float64)
             low = np.where(np.signbit(least) == np.signbit(weights), np.abs(least), 0.0)

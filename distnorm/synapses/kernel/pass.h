@@ -207,40 +207,42 @@ tally_elements( const Work& work, const Buffer& all )
     [ & ]( size_t, const int32_t target, const Element& e )
     {
       Tally& tally = tallies[ target ];
-      const double y = moved< shifts >( e );
+      const double edge_low = edge( e.low, e.value );
+      const double edge_high = edge( e.high, e.value );
       const double value = term( e.value );
       if ( is_signed )
       {
         tally.scale.add( std::abs( e.value ) );
       }
-      if ( y < e.low )
+      // By x, not by the changed weight: rounding must not put a weight on another side of the edge that is reported.
+      if ( e.x < edge_low )
       {
         tally.outside.template add_as< is_signed >( value );
         tally.bound.template add_as< is_signed >( term( e.low ) );
-        tally.lower_right( edge( e.low, e.value ) );
-        return;
+        tally.lower_right( edge_low );
       }
-      if ( y > e.high )
+      else if ( e.x > edge_high )
       {
         tally.outside.template add_as< is_signed >( value );
         tally.bound.template add_as< is_signed >( term( e.high ) );
-        tally.raise_left( edge( e.high, e.value ) );
-        return;
+        tally.raise_left( edge_high );
       }
-      if ( y == e.low )
+      else if ( e.x == edge_low )
       {
         tally.low.template add_as< is_signed >( value );
-        tally.lower_right( edge( e.high, e.value ) );
-        return;
+        tally.lower_right( edge_high );
       }
-      tally.raise_left( edge( e.low, e.value ) );
-      if ( y == e.high )
+      else if ( e.x == edge_high )
       {
         tally.high.template add_as< is_signed >( value );
-        return;
+        tally.raise_left( edge_low );
       }
-      tally.free.template add_as< is_signed >( value );
-      tally.lower_right( edge( e.high, e.value ) );
+      else
+      {
+        tally.free.template add_as< is_signed >( value );
+        tally.raise_left( edge_low );
+        tally.lower_right( edge_high );
+      }
     } );
 }
 
