@@ -30,7 +30,7 @@ from .norms import FloatArray
 from .notices import Notices, look_closer
 from .rule import Rule, check_disjoint, with_drawn_norms
 from .slices import Laps, Slices
-from .synapses import Synapses, Way, check_models, check_selection, open_synapses, run_all, work_out
+from .synapses import Synapses, Way, check_models, check_selection, open_synapses, run_all, verify, work_out
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +132,7 @@ class Normalizer:
         self._slices = Slices(nest, self._ranks, on_slice)
         self._way: Way = way
         self._synapses: list[Synapses] = []
+        self._unverified = list(range(len(self.rules)))
         self._target_norms = [TargetNorms(rule) for rule in self.rules]
         self._start_norms = [InitialNorms() for _ in self.rules] if observe else []
         self._pending: Exception | None = None
@@ -216,6 +217,7 @@ class Normalizer:
         clock.lap("agree")
         every = tuple(drift.read(record) for record in merged)
         drifts, since_start = every[: len(self.rules)], every[len(self.rules) :]
+        self._verify(drifts)
         ends = self._decide(elapsed, drifts, forced) and not self._observe
         if not self.log:
             self._normalized_ms = now
@@ -229,6 +231,12 @@ class Normalizer:
         self.log.append(done)
         self._tell(done)
         return done
+
+    def _verify(self, drifts: tuple[Drift, ...]) -> None:
+        """Check the way to each rule's connections as soon as it has any, on whatever rank."""
+        for i in [i for i in self._unverified if drifts[i].targets]:
+            verify(nest, self._synapses[i], self._ranks)
+            self._unverified.remove(i)
 
     def _rescale(self, corrections: list[Correction]) -> None:
         try:

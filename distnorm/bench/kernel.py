@@ -19,7 +19,7 @@ from ..norms import factors, norms
 from ..parallel import Ranks, world
 from ..passes import Pass
 from ..rule import Rule
-from ..synapses import check_models, open_synapses
+from ..synapses import check_models, open_synapses, verify
 from ..synapses.inplace import InPlace
 
 _RECIPE_NEURONS = 10
@@ -73,6 +73,7 @@ def _network(neurons: int, indegree: int, synapse_model: str, threads: int) -> R
 def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, float | None]]:
     synapses = open_synapses(nest, [rule], ranks, "inplace")[0]
     assert isinstance(synapses, InPlace)  # as asked
+    verify(nest, synapses, ranks)
 
     def normalize() -> None:
         sums = synapses.measure()[0]

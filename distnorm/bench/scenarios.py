@@ -20,7 +20,7 @@ from ..norms import factors
 from ..parallel import world
 from ..passes import Pass
 from ..rule import Rule
-from ..synapses import open_synapses
+from ..synapses import open_synapses, verify
 from .traces import Played, Trace
 
 _PLASTIC = "bench_interval_plastic"
@@ -83,7 +83,9 @@ def record(scenario: Scenario, seed: int, duration_ms: float) -> Trace:
     network = _Network(scenario, seed, duration_ms)
     steps = round(duration_ms / _STEP_MS)
     position = np.zeros((steps + 1, _EXCITATORY))
-    synapses = open_synapses(nest, [network.rule], world(nest.build_info["have_mpi"]), "inplace")[0]
+    ranks = world(nest.build_info["have_mpi"])
+    synapses = open_synapses(nest, [network.rule], ranks, "inplace")[0]
+    verify(nest, synapses, ranks)
     rows = np.searchsorted(synapses.node_ids, network.targets)
     norm = network.rule.target_norms(synapses.node_ids)
     nest.Prepare()

@@ -18,7 +18,17 @@ from .inplace import InPlace, load
 from .models import check_models, check_selection, parrots
 from .pynest import ThroughPyNEST
 
-__all__ = ["Synapses", "Way", "check_models", "check_selection", "open_synapses", "parrots", "run_all", "work_out"]
+__all__ = [
+    "Synapses",
+    "Way",
+    "check_models",
+    "check_selection",
+    "open_synapses",
+    "parrots",
+    "run_all",
+    "verify",
+    "work_out",
+]
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +98,7 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
             kernel cannot be compiled or does not know a synapse model.
 
     Raises:
-        KernelError: The kernel was insisted on and does not serve, or it disagrees with PyNEST on a sample.
+        KernelError: The kernel was insisted on and does not serve, or PyNEST cannot.
     """
     if way == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
@@ -103,11 +113,6 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
     for rule in rules:
         if InPlace.serves(nest, rule, library):
             synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
-            ranks.together(lambda synapses=synapses: synapses.verify(nest))  # type: ignore[misc]
-            # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
-            smallest = ranks.gather(float(nest.min_delay)) or []
-            if ranks.from_first(lambda smallest=smallest: len(set(smallest)) > 1):  # type: ignore[misc]
-                synapses.agree_on_delays()
             opened.append(synapses)
         elif way == "inplace":
             raise KernelError(
@@ -119,7 +124,30 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
     return opened
 
 
+def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
+    """Compare a sample of connections, as the kernel sees them, with PyNEST's; before any is written to. Collective.
+
+    Raises:
+        KernelError: They differ; the same error on every rank.
+    """
+    if not isinstance(synapses, InPlace):
+        return
+    if not synapses.sources_are_known():
+        if ranks.rank == 0:
+            log.warning(
+                "keep_source_table is off: the kernel is used without comparing a sample of weights with PyNEST"
+            )
+        return
+    ranks.together(lambda: synapses.verify(nest))
+    # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
+    smallest = ranks.gather(float(nest.min_delay)) or []
+    if ranks.from_first(lambda: len(set(smallest)) > 1):
+        synapses.agree_on_delays()
+        float(nest.min_delay)  # at this they agree, also between Prepare and Run
+
+
 def _through_pynest(nest: Any, rule: Rule, ranks: Ranks, reason: str) -> Synapses:
+    synapses = ranks.together(lambda: ThroughPyNEST(nest, rule))
     if ranks.rank == 0:
         log.warning(
             "%s: weights are normalized through PyNEST (%s); expect some 20 microseconds per connection, about a "
@@ -127,4 +155,4 @@ def _through_pynest(nest: Any, rule: Rule, ranks: Ranks, reason: str) -> Synapse
             ", ".join(rule.synapse_models),
             reason,
         )
-    return ranks.together(lambda: ThroughPyNEST(nest, rule))
+    return synapses

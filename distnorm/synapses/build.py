@@ -50,13 +50,17 @@ def cache_folder() -> Path:
     return Path(base)
 
 
-def build(nest: Any) -> Path:
+def build(nest: Any, prefix: str) -> Path:
     """Compile the kernel unless the cache has it; local to this process. A compiler is needed only if it has not.
+
+    Args:
+        nest: The imported module.
+        prefix: What `nest.build_info["prefix"]` says; all ranks must read that together.
 
     Raises:
         KernelError: No compiler, no headers, or a NEST that the kernel does not fit.
     """
-    headers = _headers(nest)
+    headers = _headers(nest, prefix)
     models = "".join(_lines(name) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
     flags = [*_FLAGS, *_abi_flags()]
     target = cache_folder() / f"kernel-{_key(flags, headers, models)}.so"
@@ -86,8 +90,9 @@ def build_on(nest: Any, ranks: Ranks) -> Path:
     Raises:
         KernelError: As `build`; the same on every rank.
     """
-    ranks.from_first(lambda: build(nest))
-    return ranks.once_per_node(lambda: build(nest))  # in the cache, unless the node has one of its own
+    prefix = nest.build_info["prefix"]
+    ranks.from_first(lambda: build(nest, prefix))
+    return ranks.once_per_node(lambda: build(nest, prefix))  # in the cache, unless the node has one of its own
 
 
 def _compile_once(command: Sequence[str], models: str, target: Path, version: str) -> None:
@@ -134,12 +139,12 @@ def _wait(compiler: subprocess.Popen[str], folder: Path) -> str:
         raise
 
 
-def _headers(nest: Any) -> Path:
+def _headers(nest: Any, prefix: str) -> Path:
     package = Path(nest.__file__).parent
     # pip puts the headers inside the package; CMake, Spack and conda into the prefix, which NEST tells, and which lies
     # above lib/python3.X/site-packages, also where the package was reached by a symbolic link.
-    prefixes = [package, Path(nest.build_info["prefix"]), *package.parents[3:4], *package.resolve().parents[3:4]]
-    folders = [prefix / "include" / "nest" for prefix in prefixes]
+    prefixes = [package, Path(prefix), *package.parents[3:4], *package.resolve().parents[3:4]]
+    folders = [each / "include" / "nest" for each in prefixes]
     for folder in folders:
         if (folder / "connector_base.h").exists():
             return folder

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import RuleError
 from ..rule import Rule
+from .selection import needs_sources
 
 # Models of NEST 3.10 whose connections have a member weight_ that a write in place changes for good.
 WEIGHT_PER_CONNECTION = (
@@ -91,6 +92,14 @@ def check_models(nest: Any, names: tuple[str, ...]) -> None:
             raise RuleError(f"synapse model {name!r} has no weight; name the model of the plastic connections")
 
 
+def forgotten_sources(names: tuple[str, ...]) -> RuleError:
+    """The error of a rule with sources where NEST has not kept them."""
+    return RuleError(
+        f"the rule for {', '.join(names)} has sources, which NEST forgets with nest.keep_source_table = False; set it "
+        "to True before the first Simulate, or leave sources out"
+    )
+
+
 def device_ids(nest: Any) -> npt.NDArray[np.int64]:
     """Node IDs of all devices, shape (n,): a multimeter is the source of its connections, as a generator is."""
     ids = [nest.GetNodes({"element_type": kind}, local_only=True).tolist() for kind in ("stimulator", "recorder")]
@@ -107,11 +116,13 @@ def _fingerprint(nest: Any, name: str) -> tuple[frozenset[tuple[str, str]], int]
 
 
 def check_selection(nest: Any, rule: Rule) -> None:
-    """Refuse labels and bounds that a rule's synapse models do not have; the same answer on every rank.
+    """Refuse labels, bounds and sources that NEST does not have for a rule's synapse models; the same on every rank.
 
     Raises:
         RuleError: With the model.
     """
+    if needs_sources(rule) and not nest.keep_source_table:
+        raise forgotten_sources(rule.synapse_models)
     for name in rule.synapse_models:
         defaults = nest.GetDefaults(name)
         if rule.labels and "synapse_label" not in defaults:

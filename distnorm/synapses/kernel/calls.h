@@ -18,7 +18,8 @@ enum Code : int
 {
   OK = 0,
   FAILED = 1, // an exception; dn_error() has the text
-  STALE = 2   // nodes or threads have changed since the group was opened
+  STALE = 2,  // nodes or threads have changed since the group was opened
+  FORGOTTEN = 3 // the group has sources, and NEST does not keep them
 };
 
 inline const ConnectionType*
@@ -33,6 +34,17 @@ find_type( const nest::synindex synapse_id )
     }
   }
   return nullptr;
+}
+
+//! Whether the group still fits the network.
+inline int
+check( const Group& group )
+{
+  if ( ( not group.sources.everything() or not group.excluded.empty() ) and not sources_are_known() )
+  {
+    return FORGOTTEN;
+  }
+  return group.is_stale() ? STALE : OK;
 }
 
 //! Runs body, turning an exception into a code.

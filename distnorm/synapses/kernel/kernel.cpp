@@ -49,6 +49,13 @@ dn_own_bounds( const int64_t synapse_id )
   return found;
 }
 
+//! 1 if NEST can tell the source of each connection, else 0; GetConnections then ends the process.
+int
+dn_sources_are_known()
+{
+  return sources_are_known();
+}
+
 //! A new group: synapse models by ID, targets and sources as runs of node IDs, receptor types, labels, excluded pairs
 //! (target, source), none of each: all; sign of the weights, 0: both. Null on failure.
 void*
@@ -118,9 +125,12 @@ dn_run( const int64_t number, void* const* handles, const Pass* passes )
 {
   const std::vector< Group* > groups(
     reinterpret_cast< Group* const* >( handles ), reinterpret_cast< Group* const* >( handles ) + number );
-  if ( std::any_of( groups.begin(), groups.end(), []( const Group* group ) { return group->is_stale(); } ) )
+  for ( const Group* group : groups )
   {
-    return STALE;
+    if ( const int code = check( *group ); code != OK )
+    {
+      return code;
+    }
   }
   return on_all_threads( [ & ]( const size_t tid ) { run_on_thread( groups, passes, tid ); } );
 }
