@@ -216,8 +216,8 @@ class InPlace:
             if count[0] != measured[1, i] or total[0] != measured[0, i]:
                 raise KernelError(
                     f"neuron {self.node_ids[i]}: the kernel finds {measured[1, i]:g} connections with sum "
-                    f"{measured[0, i]!r}, PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, use "
-                    "way='pynest'"
+                    f"{measured[0, i]!r}, PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, "
+                    "use way='pynest'"
                 )
 
     def agree_on_delays(self) -> None:
