@@ -65,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     kernel.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
     kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     kernel.set_defaults(run=_bench_kernel)
+    modes = which.add_parser("modes", help="each norm, mode, bound and selection relative to plain L1")
+    modes.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
+    modes.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
+    modes.add_argument("--threads", type=_count, default=1, help="default 1")
+    modes.set_defaults(run=_bench_modes)
     interval = which.add_parser(
         "interval", help="the adaptive interval on recorded networks, against fixed ones and an oracle"
     )
@@ -167,6 +172,12 @@ def _bench_kernel(options: argparse.Namespace) -> None:
     from .bench import kernel
 
     print(kernel.run(options.connections, options.indegree, options.synapse_model, options.threads))
+
+
+def _bench_modes(options: argparse.Namespace) -> None:
+    from .bench import modes
+
+    print(modes.run(options.connections, options.indegree, options.threads))
 
 
 def _bench_interval(options: argparse.Namespace) -> None:

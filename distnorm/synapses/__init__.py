@@ -79,12 +79,19 @@ def run_all(synapses: Sequence[Synapses], passes: Sequence[Pass | None]) -> list
     return results
 
 
-def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> None:
-    """Make the passes that corrections still need, those of all rules together, until none is needed."""
+def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> int:
+    """Make the passes that corrections still need, those of all rules together, until none is needed.
+
+    Returns:
+        Number of ways through memory.
+    """
+    number = 0
     while any(passes := [correction.next_pass for correction in corrections]):
         for correction, tally in zip(corrections, run_all(synapses, passes), strict=True):
             if tally is not None:
                 correction.learn(tally)
+        number += 1
+    return number
 
 
 def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> list[Synapses]:

@@ -65,7 +65,10 @@ class ThroughPyNEST:
                 result[:, part] = self._sums(a_pass, weights, at[part], flat[part])
             elif len(connections):
                 new = self._changed(a_pass.kind, weights, at[part], flat[part])
-                connections.set([{"weight": weight} for weight in new.tolist()])
+                which = np.flatnonzero(new != weights.weights)
+                part_of_them = self._nest.SynapseCollection([connections._datum[i] for i in which])
+                if len(which):
+                    part_of_them.set([{"weight": weight} for weight in new[which].tolist()])
         return result
 
     def _sums(self, a_pass: Pass, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "pass.h"
+#include "operations.h"
 
 namespace distnorm
 {

@@ -1,4 +1,4 @@
-// Passes over NEST's connectors: add up weights per target (measure, tally), and change them (scale, move); see operations.h.
+// Passes over the connections of NEST: add up weights per target (measure, tally), and change them (scale, move).
 //
 // Loaded with ctypes into a process that has imported nest; every nest:: symbol resolves to that NEST. All functions
 // are extern "C", return 0 or an error code, and never let a C++ exception out; dn_error() has the text.
