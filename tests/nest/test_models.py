@@ -8,7 +8,12 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset
 import distnorm
 from distnorm.synapses.models import WEIGHT_PER_CONNECTION
 
-VARIANTS = [base + variant for base in WEIGHT_PER_CONNECTION for variant in ("", "_hpc", "_lbl")]
+VARIANTS = [
+    base + variant
+    for base in WEIGHT_PER_CONNECTION
+    for variant in ("", "_hpc", "_lbl")
+    if base + variant in nest.synapse_models  # e-prop has no labels, and a reduced NEST less
+]
 
 
 def normalized(model, way, power_name="l1"):
