@@ -48,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-n", dest="ranks", type=_count, metavar="RANKS", help="start mpiexec with so many ranks")
     run.set_defaults(run=_run)
     build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
+    build.add_argument(
+        "--synapse",
+        action="append",
+        default=[],
+        metavar="HEADER.h[,CLASS[,WEIGHT]]",
+        help="also compile the connections of a NEST extension, such as NESTML's; may be given several times",
+    )
     build.set_defaults(run=_build)
     report = commands.add_parser("report", help="a figure and a summary of run logs, side by side")
     report.add_argument("logs", nargs="+", type=Path, metavar="LOG")
@@ -63,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     kernel.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
     kernel.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
     kernel.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
+    kernel.add_argument("--neuron-model", default="iaf_psc_delta", help="default iaf_psc_delta")
+    kernel.add_argument("--install", action="append", default=[], metavar="MODULE", help="NEST extension to install")
     kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     kernel.set_defaults(run=_bench_kernel)
     modes = which.add_parser("modes", help="each norm, mode, bound and selection relative to plain L1")
@@ -147,16 +156,18 @@ def _report(options: argparse.Namespace) -> None:
     print(report(options.logs, options.output))
 
 
-def _build(_: argparse.Namespace) -> None:
+def _build(options: argparse.Namespace) -> None:
     import nest
 
     from .parallel import world
     from .synapses.build import build_on
+    from .synapses.extensions import build_extension_on
 
     ranks = world(nest.build_info["have_mpi"])
     path = build_on(nest, ranks)
+    paths = [path, *(build_extension_on(nest, ranks, path, each) for each in options.synapse)]
     if ranks.rank == 0:
-        print(path)
+        print(*paths, sep="\n")
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -171,7 +182,8 @@ def _doctor(_: argparse.Namespace) -> int:
 def _bench_kernel(options: argparse.Namespace) -> None:
     from .bench import kernel
 
-    print(kernel.run(options.connections, options.indegree, options.synapse_model, options.threads))
+    arguments = (options.connections, options.indegree, options.synapse_model, options.neuron_model)
+    print(kernel.run(*arguments, options.install, options.threads))
 
 
 def _bench_modes(options: argparse.Namespace) -> None:

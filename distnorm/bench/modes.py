@@ -157,8 +157,8 @@ def _seconds(action: Callable[[], None]) -> float:
 
 def _table(rows: Sequence[tuple[str, float, float]], number: int, indegree: int, threads: int) -> str:
     lines = [
-        f"{number:,} {_MODEL} connections, in-degree {indegree:,}, {threads} thread{'s' if threads > 1 else ''}; median "
-        f"of {_REPETITIONS}",
+        f"{number:,} {_MODEL} connections, in-degree {indegree:,}, {threads} thread{'s' if threads > 1 else ''}; "
+        f"median of {_REPETITIONS}",
         "",
         "| rule | ns per connection | relative to L1 | passes over memory |",
         "|---|---:|---:|---:|",

@@ -14,8 +14,9 @@ from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
-from .inplace import InPlace, load
-from .models import check_models, check_selection, parrots
+from .extensions import add_extensions
+from .inplace import InPlace, class_of, load
+from .models import check_class, check_copies, check_models, check_selection, parrots
 from .pynest import ThroughPyNEST
 
 __all__ = [
@@ -102,10 +103,11 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
         rules: The rules.
         ranks: All ranks.
         way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where the
-            kernel cannot be compiled or does not know a synapse model.
+            kernel cannot be compiled.
 
     Raises:
         KernelError: The kernel was insisted on and does not serve, or PyNEST cannot.
+        RuleError: A copy of a synapse model that cannot be normalized.
     """
     if way == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
@@ -116,18 +118,15 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
             raise
         return [_through_pynest(nest, rule, ranks, str(error)) for rule in rules]
     library = ranks.together(lambda: load(path))
+    models = sorted({name for rule in rules for name in rule.synapse_models})
+    for name in models:
+        check_class(name, class_of(nest, library, name))
+    add_extensions(nest, ranks, library, path, models)
     opened: list[Synapses] = []
     for rule in rules:
-        if InPlace.serves(nest, rule, library):
-            synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
-            opened.append(synapses)
-        elif way == "inplace":
-            raise KernelError(
-                f"the kernel does not know all of {', '.join(rule.synapse_models)}; use way='auto' or 'pynest'"
-            )
-        else:
-            reason = f"the kernel does not know all of {', '.join(rule.synapse_models)}"
-            opened.append(_through_pynest(nest, rule, ranks, reason))
+        synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
+        _say_generic(nest, synapses, library, ranks)
+        opened.append(synapses)
     return opened
 
 
@@ -136,9 +135,11 @@ def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
 
     Raises:
         KernelError: They differ; the same error on every rank.
+        RuleError: A synapse model that does not keep a weight that is set.
     """
     if not isinstance(synapses, InPlace):
         return
+    ranks.together(lambda: synapses.check_layout(nest))
     if not synapses.sources_are_known():
         if ranks.rank == 0:
             log.warning(
@@ -153,7 +154,19 @@ def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
         float(nest.min_delay)  # at this they agree, also between Prepare and Run
 
 
+def _say_generic(nest: Any, synapses: InPlace, library: Any, ranks: Ranks) -> None:
+    if ranks.rank == 0 and synapses.generic:
+        log.warning(
+            "%s: the kernel was not compiled for %s, so weights are reached in place through NEST's status interface; "
+            "expect some microsecond per connection; distnorm build --synapse HEADER.h, with the header of that class, "
+            "makes it fifty times faster",
+            ", ".join(synapses.generic),
+            " and ".join(sorted({class_of(nest, library, name) for name in synapses.generic})),
+        )
+
+
 def _through_pynest(nest: Any, rule: Rule, ranks: Ranks, reason: str) -> Synapses:
+    check_copies(nest, rule.synapse_models)
     synapses = ranks.together(lambda: ThroughPyNEST(nest, rule))
     if ranks.rank == 0:
         log.warning(

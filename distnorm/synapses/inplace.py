@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..box import ROWS
-from ..errors import KernelError
+from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
 from ..norms import FloatArray, measure
 from ..passes import Pass
@@ -25,6 +26,7 @@ _FORGOTTEN = 3
 _CHECKED_TARGETS = 3  # and the one with fewest connections
 _CHECKED_CONNECTIONS = 1_000  # 53 microseconds and 4 kB each, through PyNEST
 
+_CLASS = re.compile(r"GenericConnectorModel<(?:nest::ConnectionLabel<)?([\w:]+)<")
 _INTS = np.ctypeslib.ndpointer(np.int64, flags="C")
 _DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
 _KINDS = {"measure": 0, "tally": 1, "scale": 2, "move": 3}
@@ -44,10 +46,13 @@ class _Pass(ctypes.Structure):
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_error": (ctypes.c_char_p, []),
-    "dn_knows": (ctypes.c_int, [ctypes.c_int64]),
     "dn_sources_are_known": (ctypes.c_int, []),
     "dn_own_bounds": (ctypes.c_int, [ctypes.c_int64]),
     "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 6 + [ctypes.c_int64]),
+    "dn_class": (ctypes.c_char_p, [ctypes.c_int64]),
+    "dn_bytes": (ctypes.c_int64, [ctypes.c_int64]),
+    "dn_add": (ctypes.c_int, [ctypes.c_void_p]),
+    "dn_try_to_set": (ctypes.c_int, [ctypes.c_int64]),
     "dn_close": (None, [ctypes.c_void_p]),
     "dn_num_targets": (ctypes.c_int64, [ctypes.c_void_p]),
     "dn_targets": (None, [ctypes.c_void_p, _INTS]),
@@ -74,24 +79,31 @@ def load(path: Path) -> ctypes.CDLL:
     return library
 
 
-class InPlace:
-    """The connections of a rule on this rank. See `Synapses` for the interface."""
+def class_of(nest: Any, library: ctypes.CDLL, name: str) -> str:
+    """Qualified name of the C++ class template of a synapse model's connections, such as nest::stdp_synapse."""
+    text: bytes = library.dn_class(nest.GetDefaults(name)["synapse_modelid"])
+    found = _CLASS.search(text.decode(errors="replace"))
+    return found[1] if found else ""
 
-    way = "in place"
+
+class InPlace:
+    """The connections of a rule on this rank. See `Synapses` for the interface.
+
+    Attributes:
+        generic: Those of the rule's synapse models whose type the kernel was not compiled for: NEST's status interface
+            serves.
+    """
 
     def __init__(self, nest: Any, rule: Rule, library: ctypes.CDLL) -> None:
         self.rule = rule
         self._nest = nest
         self._library = library
-        self._synapse_ids = np.array([nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models])
+        ids = {name: int(nest.GetDefaults(name)["synapse_modelid"]) for name in rule.synapse_models}
+        self._synapse_ids = np.array(list(ids.values()))
+        self.generic = tuple(name for name in ids if not library.dn_bytes(ids[name]))
+        self.way = "in place (generic)" if self.generic else "in place"
         self._handle: int | None = None
         self._open()
-
-    @staticmethod
-    def serves(nest: Any, rule: Rule, library: ctypes.CDLL) -> bool:
-        """Whether the kernel knows the types of all synapse models of the rule; the same on every rank."""
-        ids = (nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models)
-        return all(library.dn_knows(synapse_id) for synapse_id in ids)
 
     def _open(self) -> None:
         self.close()
@@ -219,6 +231,18 @@ class InPlace:
                     f"{measured[0, i]!r}, PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, "
                     "use way='pynest'"
                 )
+
+    def check_layout(self, nest: Any) -> None:
+        """Connections have the size that was compiled; a weight set through NEST's status interface stays."""
+        for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
+            compiled, actual = self._library.dn_bytes(synapse_id), nest.GetDefaults(name).get("sizeof", 0)
+            if compiled and actual and compiled != actual:
+                raise KernelError(
+                    f"synapse model {name!r} has {actual} bytes per connection, and had {compiled} when compiled; "
+                    "run distnorm build --synapse with its present header"
+                )
+            if not compiled and self._library.dn_try_to_set(synapse_id):
+                raise RuleError(f"synapse model {name!r} cannot be normalized: {self._error()}")
 
     def agree_on_delays(self) -> None:
         """Have NEST agree anew on the smallest delay of all ranks before it first simulates."""
