@@ -60,8 +60,8 @@ class AdaptiveInterval:
         bound: What the drift should stay below, as a fraction of the target norm.
         statistic: Which drift over the targets of all ranks: "max", "mean", or a quantile, "q50", "q90" or "q99".
         probes: Looks part-way in an interval, at which it can be cut short or prolonged; each costs about half a
-            normalization. None: as many as the scatter of the drift asks for, one or two in most networks. 1: one
-            where possible, which is cheaper and looser. A larger number k: as many as for None, and so many that a
+            normalization. None: as many as the scatter of the drift asks for, one or two in most networks. 1: one,
+            which is cheaper and looser. A larger number k: as many as for None, and so many that a
             drift that is suddenly four times as large is seen before it is above 1 + 3 / k times the bound. 0: none,
             so a rise is seen at the end of an interval.
         minimum_ms: Shortest interval; the smallest delay of the network by default.
@@ -142,8 +142,8 @@ class AdaptiveInterval:
             return True
         growth = state.growth
         worth = max(LOOK_LEAST, LOOK_AGAIN * math.sqrt(growth.within) * growth.power)
-        if self.probes == 1 and state.before is not None:
-            worth = LOOK_TWICE
+        if self.probes == 1:
+            worth = LOOK_LEAST if state.before is None else LOOK_TWICE
         return now.drift > SILENT and ahead < worth * now.grown_ms
 
     def _begin(self, state: State, growth: Growth, ended: Look) -> tuple[float, State]:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import drift, norms, parallel
+from .adaptive import AdaptiveInterval
 from .correction import Correction, first_pass
 from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
