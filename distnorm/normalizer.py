@@ -25,7 +25,7 @@ from .correction import Correction, first_pass
 from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
 from .initial import InitialNorms, TargetNorms
-from .interval import Clock, FixedInterval, Interval
+from .interval import Clock, FixedInterval, Hintable, Interval
 from .norms import FloatArray
 from .notices import Notices, look_closer
 from .rule import Rule, check_disjoint, with_drawn_norms
@@ -139,6 +139,7 @@ class Normalizer:
         self._notices = Notices(self.rules)
         self._resolution_ms = float(nest.resolution)
         self._hint = False
+        self._unheard = False
         self._normalized_ms = 0.0
         self.clock = Clock(resolution_ms=self._resolution_ms, min_delay_ms=float(nest.min_delay))
         self._state: Any
@@ -193,11 +194,17 @@ class Normalizer:
     def expect_change(self) -> None:
         """Say that the drift may change now, as when a stimulus is switched; the same call on every rank.
 
-        An adaptive interval then looks at once and again soon. A fixed one does not change.
+        An adaptive interval then normalizes and looks again soon. A fixed one does not change, nor does a controller
+        without a method `expect_change`, which is said once.
         """
-        if isinstance(self._interval, AdaptiveInterval) and self.log:
-            self._state = self._interval.expect_change(self._state)
-            self._hint = True
+        if isinstance(self._interval, Hintable):
+            if self.log:
+                self._state = self._interval.expect_change(self._state)
+                self._hint = True
+        elif not isinstance(self._interval, FixedInterval) and not self._unheard:
+            self._unheard = True
+            if self._ranks.rank == 0:
+                log.warning("%r has no method expect_change; it is not told of changes", self._interval)
 
     def _look(self, forced: bool) -> Look:
         try:

@@ -165,3 +165,43 @@ def test_normalizing_right_after_a_probe():
     while normalizer.log[-1:] == [] or normalizer.log[-1].normalized or normalizer.log[-1].drift_max == 0:
         normalizer.simulate(normalizer.next_interval)
     assert normalizer.normalize().normalized
+
+
+class Counting:
+    """Every 10 ms; counts the hints it is given."""
+
+    def first(self, clock):
+        return 10.0, 0
+
+    def look(self, hints, elapsed_ms, drifts, forced):
+        return forced or elapsed_ms >= 10.0, 10.0, hints
+
+
+class Hinted(Counting):
+    def expect_change(self, hints):
+        return hints + 1
+
+    def look(self, hints, elapsed_ms, drifts, forced):
+        return True, 10.0 if hints == 0 else 5.0, hints
+
+
+def test_a_controller_of_ones_own_is_told_of_changes():
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(RULE, interval=Hinted())
+    normalizer.simulate(15.0)
+    normalizer.expect_change()
+    normalizer.simulate(15.0)
+    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 10.0, 15.0, 20.0, 25.0, 30.0])
+
+
+def test_a_controller_that_takes_no_hints_is_named_once(caplog):
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(RULE, interval=Counting())
+    for _ in range(2):
+        normalizer.expect_change()
+        normalizer.simulate(15.0)
+    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 10.0, 20.0, 30.0])
+    said = [each.getMessage() for each in caplog.records if "expect_change" in each.getMessage()]
+    assert len(said) == (nest.Rank() == 0) and all("Counting" in each for each in said)
