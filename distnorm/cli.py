@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import attach_commands
 from .errors import DistnormError, RuleError
 from .launcher import find_mpiexec, is_first_rank, started_processes
 
@@ -21,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 for input that makes no sense; 1 for the unforeseen; or what the command says.
     """
-    logging.basicConfig(format="distnorm: %(message)s", level=logging.WARNING)
+    _say_on_stderr()
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -35,6 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "mpi4py.MPI" in sys.modules and started_processes() > 1:
             sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(1)
         return 1
+
+
+def _say_on_stderr() -> None:
+    """The package's own messages; a script that is run may set up logging as it likes."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("distnorm: %(message)s"))
+    ours = logging.getLogger("distnorm")
+    ours.handlers[:] = [handler]
+    ours.propagate = False
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("logs", nargs="+", type=Path, metavar="LOG")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
+    attach_commands.add_commands(commands)
     doctor = commands.add_parser("doctor", help="does this machine have what a run needs?")
     doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
@@ -86,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
     interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
     interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
     interval.set_defaults(run=_bench_interval)
+    examples = which.add_parser("examples", help="NEST's own example models, unmodified, with rules attached")
+    examples.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
+    examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
+    examples.add_argument("--seconds", type=_count, default=600, help="give a run up after them (default 600)")
+    examples.set_defaults(run=_bench_examples)
     overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
     overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
     overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
@@ -196,6 +212,12 @@ def _bench_interval(options: argparse.Namespace) -> None:
     from .bench import interval
 
     print(interval.run(options.seeds, options.intervals, options.output))
+
+
+def _bench_examples(options: argparse.Namespace) -> None:
+    from .bench import examples
+
+    examples.run(options.names, options.ranks, options.seconds)
 
 
 def _bench_overhead(options: argparse.Namespace) -> None:
