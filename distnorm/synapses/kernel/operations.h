@@ -113,33 +113,36 @@ tally_elements( const Work& work, const Buffer& all )
         tally.scale.add( std::abs( e.value ) );
       }
       // By x, not by the changed weight: rounding must not put a weight on another side of the edge that is reported.
+      const double slope = shifts ? 1.0 : value;
       if ( e.x < edge_low )
       {
         tally.outside.template add_as< is_signed >( value );
         tally.bound.template add_as< is_signed >( term( e.low ) );
-        tally.lower_right( edge_low );
+        tally.going_right( edge_low, slope );
+        tally.going_right( edge_high, -slope );
       }
       else if ( e.x > edge_high )
       {
         tally.outside.template add_as< is_signed >( value );
         tally.bound.template add_as< is_signed >( term( e.high ) );
-        tally.raise_left( edge_high );
+        tally.going_left( edge_high, slope );
+        tally.going_left( edge_low, -slope );
       }
       else if ( e.x == edge_low )
       {
         tally.low.template add_as< is_signed >( value );
-        tally.lower_right( edge_high );
+        tally.going_right( edge_high, -slope );
       }
       else if ( e.x == edge_high )
       {
         tally.high.template add_as< is_signed >( value );
-        tally.raise_left( edge_low );
+        tally.going_left( edge_low, -slope );
       }
       else
       {
         tally.free.template add_as< is_signed >( value );
-        tally.raise_left( edge_low );
-        tally.lower_right( edge_high );
+        tally.going_left( edge_low, -slope );
+        tally.going_right( edge_high, -slope );
       }
     } );
 }
@@ -154,10 +157,10 @@ tally_largest( const Work& work, const Buffer& all )
     [ & ]( size_t, const int32_t target, const Element& e )
     {
       Tally& tally = tallies[ target ];
-      tally.raise_left( e.low );
+      tally.low.high = e.low > tally.low.high ? e.low : tally.low.high;
       if ( e.value > 0 )
       {
-        tally.right = e.high > tally.right ? e.high : tally.right;
+        tally.high.high = e.high > tally.high.high ? e.high : tally.high.high;
         if ( e.high >= e.x )
         {
           tally.free.high = e.value > tally.free.high ? e.value : tally.free.high;
@@ -262,9 +265,7 @@ begin( Group& group, const Pass& pass, const size_t tid )
   }
   else if ( pass.kind == TALLY )
   {
-    const double least = pass.shifts ? -std::numeric_limits< double >::infinity() : 0.0;
-    const double most = pass.norm == LARGEST ? 0.0 : std::numeric_limits< double >::infinity();
-    thread.tallies.assign( n, Tally { .left = least, .right = most } );
+    thread.tallies.assign( n, Tally( pass.shifts ? std::numeric_limits< double >::infinity() : 0.0 ) );
   }
 }
 
@@ -296,7 +297,14 @@ finish( Group& group, const Pass& pass, const size_t tid )
     const Sum every = t.every();
     write( { every.total(), count( every ), t.scale.total(), t.free.total(), count( t.free ) } );
     write( { t.low.total(), count( t.low ), t.high.total(), count( t.high ) } );
-    write( { t.bound.total(), count( t.outside ), t.left, t.right } );
+    write( { t.bound.total(), count( t.outside ) } );
+    for ( const double* events : { t.left.edge, t.left.slope, t.right.edge, t.right.slope } )
+    {
+      for ( size_t k = 0; k < num_events; ++k )
+      {
+        write( { events[ k ] } );
+      }
+    }
   }
 }
 

@@ -2,8 +2,12 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <utility>
 
 namespace distnorm
 {
@@ -77,28 +81,74 @@ struct alignas( 32 ) Sum
   }
 };
 
+constexpr size_t num_events = 8; // as in box.py
+
+//! The nearest of the events on one side: edges, ascending, and changes of the slope.
+struct Events
+{
+  double edge[ num_events ];
+  double slope[ num_events ];
+
+  void
+  add( double at, double change )
+  {
+    for ( size_t i = 0; i < num_events; ++i )
+    {
+      if ( at < edge[ i ] or ( at == edge[ i ] and change < slope[ i ] ) )
+      {
+        std::swap( at, edge[ i ] );
+        std::swap( change, slope[ i ] );
+      }
+    }
+  }
+
+  //! Adds an event unless it lies too far; `farthest` is what lies too far, kept next to what is touched anyway.
+  void
+  offer( const double at, const double change, double& farthest )
+  {
+    if ( at < farthest or ( at == farthest and at == edge[ num_events - 1 ] ) )
+    {
+      add( at, change );
+      farthest = std::min( farthest, edge[ num_events - 1 ] );
+    }
+  }
+};
+
 //! The rows of box.py for one target; what most connections touch lies in one cache line.
 struct alignas( 64 ) Tally
 {
   Sum free;
-  double left;
-  double right;
+  double farthest_left;
+  double farthest_right;
   Sum low;
   Sum high;
   Sum outside; //!< before the change
   Sum bound;   //!< after it
   Sum scale;
+  Events left; //!< edges negated
+  Events right;
 
-  void
-  raise_left( const double edge )
+  //! Nothing yet; edges from the given one on, negated, are no events on the left.
+  explicit Tally( const double no_left )
+    : farthest_left( no_left )
+    , farthest_right( std::numeric_limits< double >::infinity() )
   {
-    left = edge > left ? edge : left;
+    std::fill_n( left.edge, num_events, farthest_right );
+    std::fill_n( right.edge, num_events, farthest_right );
+    std::fill_n( left.slope, num_events, 0.0 );
+    std::fill_n( right.slope, num_events, 0.0 );
   }
 
   void
-  lower_right( const double edge )
+  going_left( const double edge, const double change )
   {
-    right = edge < right ? edge : right;
+    left.offer( -edge, change, farthest_left );
+  }
+
+  void
+  going_right( const double edge, const double change )
+  {
+    right.offer( edge, change, farthest_right );
   }
 
   Sum
