@@ -21,7 +21,7 @@ import numpy as np
 from .node_ids import Int64Array
 from .norms import FloatArray, exact_sums, powers
 
-# What a negative weight becomes at zero: NEST holds that -0.0 is positive, and refuses it with a negative Wmax.
+# What a negative weight becomes when it is shifted to zero: NEST holds that -0.0 is positive, and refuses it with a negative Wmax.
 LEAST = 2.0**-1074
 
 EVENTS = 8  # with each tally, to either side
@@ -81,7 +81,8 @@ def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed:
         moved = value + x if shifts else x * value
         moved = np.where(moved < low, low, np.where(moved > high, high, moved))
     moved = np.copysign(moved, of.weights)
-    moved = np.where((moved == 0) & np.signbit(moved), -LEAST, moved)
+    if shifts:
+        moved = np.where((moved == 0) & np.signbit(moved), -LEAST, moved)
     return np.where(np.isnan(x), of.weights, moved)
 
 

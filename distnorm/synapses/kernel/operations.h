@@ -202,7 +202,7 @@ move_elements( const Work& work, Buffer& all )
       const double y = moved< shifts >( e );
       const double size = y < e.low ? e.low : y > e.high ? e.high : y;
       const double weight = std::copysign( size, all.weight[ i ] );
-      all.weight[ i ] = weight == 0.0 and std::signbit( weight ) ? -least : weight;
+      all.weight[ i ] = shifts and weight == 0.0 and std::signbit( weight ) ? -least : weight;
     } );
 }
 
