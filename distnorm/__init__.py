@@ -1,17 +1,23 @@
 """distnorm keeps the norm of each neuron's incoming weights while NEST simulates, on any number of ranks."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from .adaptive import AdaptiveInterval
 from .drift import Drift
 from .errors import CallbackError, DistnormError, KernelError, MPIError, RuleError, WeightError
 from .interval import FixedInterval, Interval
+from .look import Look
 from .rule import Rule
 
 if TYPE_CHECKING:
-    from .normalizer import Look, Normalizer
+    from .history import plot, to_pandas
+    from .normalizer import Normalizer
+    from .survey import inspect
 
 __version__ = "0.1.0"
+
+_LATER = {"Normalizer": "normalizer", "inspect": "survey", "plot": "history", "to_pandas": "history"}
 
 __all__ = [
     "AdaptiveInterval",
@@ -27,13 +33,14 @@ __all__ = [
     "Rule",
     "RuleError",
     "WeightError",
+    "inspect",
+    "plot",
+    "to_pandas",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import NEST with the names that need it, not before."""
-    if name in ("Look", "Normalizer"):
-        from . import normalizer
-
-        return getattr(normalizer, name)
+    if name in _LATER:
+        return getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,20 +5,19 @@ from __future__ import annotations
 import statistics
 import time
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import nest
 
-from . import __version__
 from .adaptive import AdaptiveInterval
 from .config import Job
-from .drift import COUNTS, STATISTICS, Drift
 from .errors import RuleError
-from .interval import FixedInterval
+from .history import header_fields, look_fields
+from .interval import FixedInterval, Interval
 from .job import check_parameters, load_build
-from .normalizer import Look, Normalizer
+from .look import Look
+from .normalizer import Normalizer
 from .parallel import Ranks, world
 from .progress import Progress
 from .runlog import RunLog
@@ -41,9 +40,7 @@ def run(job: Job, observe: bool, log: Path | None) -> None:
     start = time.perf_counter()
     network = build_network(job, ranks)
     built = time.perf_counter() - start
-    interval = job.interval
-    if observe and not isinstance(interval, FixedInterval):
-        interval = FixedInterval(_OBSERVE_MS)
+    interval = observing(job.interval) if observe else job.interval
     with ExitStack() as stack:
         teller = _Teller(job, interval, ranks, stack, log)
         normalizer = Normalizer(
@@ -54,7 +51,9 @@ def run(job: Job, observe: bool, log: Path | None) -> None:
             on_slice=teller.slice,
         )
         start = time.perf_counter()
-        ranks.together(lambda: teller.start(normalizer, observe))
+        # Asking NEST on one rank only would hang.
+        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms)
+        ranks.together(lambda: teller.start(header))
         try:
             normalizer.simulate(job.simulate_ms)
         except Exception as error:
@@ -63,7 +62,12 @@ def run(job: Job, observe: bool, log: Path | None) -> None:
         wall = time.perf_counter() - start
         teller.end("finished", wall)
     if ranks.rank == 0:
-        print(_summary(job, normalizer, ranks, interval, built, wall))
+        print(_summary(job, normalizer, ranks, built, wall))
+
+
+def observing(interval: Interval) -> Interval:
+    """The interval in which to look where nothing is normalized."""
+    return interval if isinstance(interval, FixedInterval) else FixedInterval(_OBSERVE_MS)
 
 
 def build_network(job: Job, ranks: Ranks) -> Any:
@@ -105,7 +109,7 @@ class _Teller:
         self._progress: Progress | None = None
         self._last: Look | None = None
 
-    def start(self, normalizer: Normalizer, observe: bool) -> None:
+    def start(self, header: dict[str, Any]) -> None:
         if self._ranks.rank != 0:
             return
         bound = getattr(self._interval, "bound", None)
@@ -114,39 +118,12 @@ class _Teller:
         if self._path is None:
             return
         self._log = self._stack.enter_context(RunLog(self._path))
-        self._log.header(
-            distnorm=__version__,
-            nest=nest.__version__,
-            ranks=self._ranks.size,
-            threads=self._job.num_threads(self._ranks.size),  # asking NEST on one rank only would hang
-            seed=self._job.seed,
-            resolution_ms=self._job.resolution_ms,
-            min_delay_ms=normalizer.clock.min_delay_ms,
-            simulate_ms=self._job.simulate_ms,
-            observe=observe,
-            bound=bound,
-            statistic=getattr(self._interval, "statistic", "max"),
-            rules=[
-                {"synapse_models": list(rule.synapse_models), "norm": rule.norm, "target_norm": str(rule.target_norm)}
-                for rule in normalizer.rules
-            ],
-            started=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        )
+        self._log.header(**header)
 
     def look(self, look: Look) -> None:
         self._last = look
         if self._log is not None:
-            self._log.look(
-                {
-                    "time_ms": look.time_ms,
-                    "elapsed_ms": look.elapsed_ms,
-                    "normalized": look.normalized,
-                    "next_look_ms": look.next_look_ms,
-                    "drift": [_drift_fields(each) for each in look.drifts],
-                    "since_start": [each.max for each in look.since_start],
-                    "seconds": look.seconds,
-                }
-            )
+            self._log.look(look_fields(look))
         self.slice(look.time_ms)
 
     def slice(self, time_ms: float) -> None:
@@ -158,18 +135,22 @@ class _Teller:
             self._log.end(time_ms=self._last.time_ms if self._last else 0.0, wall_s=wall_s, reason=reason)
 
 
-def _drift_fields(each: Drift) -> dict[str, Any]:
-    fields = (*COUNTS, "unreachable_max")
-    return {name: each.statistic(name) for name in STATISTICS} | {name: getattr(each, name) for name in fields}
-
-
-def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, interval: object, built: float, wall: float) -> str:
+def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall: float) -> str:
     log = normalizer.log
     threads = job.num_threads(ranks.size)
     lines = [
         f"NEST {nest.__version__}, {ranks.size} rank(s) x {threads} thread(s); network built in {built:.1f} s, "
         f"{job.simulate_ms:g} ms simulated in {wall:.1f} s",
     ]
+    lines += what_was_done(normalizer)
+    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in log)
+    lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.1%} of the wall time")
+    return "\n".join(lines)
+
+
+def what_was_done(normalizer: Normalizer) -> list[str]:
+    """Lines about the connections of each rule and their drift; after the first look."""
+    log, lines = normalizer.log, []
     for rule, first, last in zip(normalizer.rules, log[0].drifts, log[-1].drifts, strict=True):
         lines.append(
             f"  {', '.join(rule.synapse_models)}: {last.connections:,} connections onto {last.targets:,} neurons"
@@ -178,10 +159,7 @@ def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, interval: object, b
             + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")
             + f"; initially at most {first.max:.2%} from the target norm"
         )
-    lines += _drifts(log, interval)
-    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in log)
-    lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.1%} of the wall time")
-    return "\n".join(lines)
+    return lines + _drifts(log, normalizer.interval)
 
 
 def _drifts(log: list[Look], interval: object) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..box import ROWS, Weights, changed, tally, tally_largest
+from ..errors import KernelError
 from ..node_ids import Int64Array, contains
 from ..norms import FloatArray, measure
 from ..passes import Pass
@@ -38,6 +39,11 @@ class ThroughPyNEST:
         self._find_targets()
 
     def _find_targets(self) -> None:
+        if not self._nest.keep_source_table:  # GetConnections would end the process
+            raise KernelError(
+                f"{', '.join(self.rule.synapse_models)}: PyNEST cannot reach weights with nest.keep_source_table = "
+                "False; set it to True before the first Simulate, or use the compiled kernel"
+            )
         local = np.array(self._nest.GetNodes({"element_type": "neuron"}, local_only=True).tolist(), dtype=np.int64)
         runs = self.rule.target_runs
         self.node_ids: Int64Array = np.sort(local if runs is None else local[contains(runs, local)])
