@@ -93,6 +93,23 @@ moved( const Element& e )
   return shifts ? e.value + e.x : e.x * e.value;
 }
 
+//! Whether a factor leaves a weight inside its box, by more than rounding, and beyond the events that are kept.
+inline bool
+surely_free( const Tally& tally, const Element& e )
+{
+  const double up = e.x > tally.farthest_right ? e.x : tally.farthest_right;
+  const double down = e.x < -tally.farthest_left ? e.x : -tally.farthest_left;
+  return e.high > e.value * up * ( 1 + margin ) and ( e.low == 0 ? e.x > 0 : e.low < e.value * down * ( 1 - margin ) );
+}
+
+//! The same for a weight beyond its upper bound.
+inline bool
+surely_over( const Tally& tally, const Element& e )
+{
+  const double down = e.x < -tally.farthest_left ? e.x : -tally.farthest_left;
+  return e.high < e.value * down * ( 1 - margin ) and e.low == 0;
+}
+
 template < bool is_signed, bool shifts >
 void
 tally_elements( const Work& work, const Buffer& all )
@@ -105,6 +122,20 @@ tally_elements( const Work& work, const Buffer& all )
     [ & ]( size_t, const int32_t target, const Element& e )
     {
       Tally& tally = tallies[ target ];
+      if ( not shifts ) // most weights need neither a division nor an event
+      {
+        if ( surely_free( tally, e ) )
+        {
+          tally.free.add( term( e.value ) );
+          return;
+        }
+        if ( surely_over( tally, e ) )
+        {
+          tally.outside.add( term( e.value ) );
+          tally.bound.add( term( e.high ) );
+          return;
+        }
+      }
       const double edge_low = edge( e.low, e.value );
       const double edge_high = edge( e.high, e.value );
       const double value = term( e.value );

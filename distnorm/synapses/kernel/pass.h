@@ -43,6 +43,7 @@ struct Pass
 
 constexpr size_t measured_rows = 3;
 constexpr double least = 0x1p-1074; // as in box.py
+constexpr double margin = 0x1p-48; // of some roundings
 constexpr double tiny = 0x1p-900; // as in box.py
 
 //! Connections of a block that belong to a group, side by side.
