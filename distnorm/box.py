@@ -30,7 +30,7 @@ TINY = 2.0**-900  # sizes below are zero where all weights of a target are set e
 # Rows of a tally. "low" and "high" are weights exactly at a bound after the change, "outside" those that it would bring
 # beyond one; "bound" is the sum of their bounds. Rows of a plain measurement are the first three.
 ROWS = (
-    "total",  # sum of |w|^p, or of w, before any change
+    "total",  # sum of |w|^p, or of w, where no change is tallied
     "count",  # connections
     "scale",  # sum of |w|, for a signed sum
     "free",

@@ -1,6 +1,6 @@
 """Cost of each norm, mode, bound and selection relative to the plain L1 norm, on one network, in one run.
 
-Before each normalization weights drift: those from each of 20 groups of sources onto each target are multiplied by a
+Before each normalization weights drift: those from each of 60 groups of sources onto each target are multiplied by a
 factor of their own between 0.97 and 1.03. That pass is not timed.
 """
 
@@ -25,7 +25,7 @@ from ..rule import Rule
 from ..synapses import Synapses, open_synapses, run_all, work_out
 
 _REPETITIONS = 7
-_GROUPS = 20
+_GROUPS = 60
 _MODEL = "stdp_synapse"
 _TARGET_NORM = 1_000.0
 # Weights lie evenly between 0.5 and 1.5 times the mean.

@@ -39,6 +39,16 @@ struct alignas( 32 ) Sum
     ++count;
   }
 
+  //! A term several times, exactly; does not count.
+  void
+  add_times( const double value, const double times )
+  {
+    const double product = value * times;
+    add_signed( product );
+    add_signed( std::fma( value, times, -product ) );
+    count -= 2;
+  }
+
   //! For terms that may cancel: about 159 bits.
   void
   add_signed( const double value )
@@ -89,6 +99,12 @@ struct Events
   double edge[ num_events ];
   double slope[ num_events ];
 
+  Events()
+  {
+    std::fill_n( edge, num_events, std::numeric_limits< double >::infinity() );
+    std::fill_n( slope, num_events, 0.0 );
+  }
+
   void
   add( double at, double change )
   {
@@ -114,45 +130,34 @@ struct Events
   }
 };
 
-//! The rows of box.py for one target; what most connections touch lies in one cache line.
+//! What most connections touch of a target's tally, in one cache line; with `TallyRest` the rows of box.py.
 struct alignas( 64 ) Tally
 {
   Sum free;
   double farthest_left;
-  double farthest_right;
-  Sum low;
-  Sum high;
-  Sum outside; //!< before the change
-  Sum bound;   //!< after it
-  Sum scale;
-  Events left; //!< edges negated
-  Events right;
+  double farthest_right = std::numeric_limits< double >::infinity();
+  int64_t under = 0; //!< connections that the change would bring below their lower bound
+  int64_t over = 0;  //!< and above their upper one
 
   //! Nothing yet; edges from the given one on, negated, are no events on the left.
   explicit Tally( const double no_left )
     : farthest_left( no_left )
-    , farthest_right( std::numeric_limits< double >::infinity() )
   {
-    std::fill_n( left.edge, num_events, farthest_right );
-    std::fill_n( right.edge, num_events, farthest_right );
-    std::fill_n( left.slope, num_events, 0.0 );
-    std::fill_n( right.slope, num_events, 0.0 );
   }
+};
 
-  void
-  going_left( const double edge, const double change )
-  {
-    left.offer( -edge, change, farthest_left );
-  }
-
-  void
-  going_right( const double edge, const double change )
-  {
-    right.offer( edge, change, farthest_right );
-  }
+struct TallyRest
+{
+  Sum low;
+  Sum high;
+  Sum outside; //!< before the change; summed up only where there is none
+  Sum bound;   //!< after it; where the bounds are alike, `under` and `over` say as much
+  Sum scale;
+  Events left; //!< edges negated
+  Events right;
 
   Sum
-  every() const
+  with( const Sum& free ) const
   {
     Sum result;
     for ( const Sum* part : { &free, &low, &high, &outside } )
