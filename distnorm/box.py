@@ -21,7 +21,7 @@ import numpy as np
 from .node_ids import Int64Array
 from .norms import FloatArray, exact_sums, powers
 
-# What a negative weight becomes when shifted to zero: NEST takes -0.0 for positive, and refuses it with a negative Wmax.
+# What a negative weight shifted to zero becomes: NEST takes -0.0 for positive, and refuses it with a negative Wmax.
 LEAST = 2.0**-1074
 
 EVENTS = 8  # with each tally, to either side
