@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     kernel.set_defaults(run=_bench_kernel)
     modes = which.add_parser("modes", help="each norm, mode, bound and selection relative to plain L1")
-    modes.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
+    modes.add_argument("--connections", type=_count, default=1_000_000, help="plastic connections (default 1000000)")
     modes.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
     modes.add_argument("--threads", type=_count, default=1, help="default 1")
     modes.set_defaults(run=_bench_modes)
