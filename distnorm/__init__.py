@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from .adaptive import AdaptiveInterval
 from .drift import Drift
-from .errors import CallbackError, DistnormError, KernelError, MPIError, RuleError, WeightError
+from .errors import CallbackError, CheckpointError, DistnormError, KernelError, MPIError, RuleError, WeightError
 from .interval import FixedInterval, Interval
 from .rule import Rule
 
 if TYPE_CHECKING:
+    from .checkpoint.table import checkpoint_table
     from .normalizer import Look, Normalizer
 
 __version__ = "0.1.0"
@@ -16,6 +17,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AdaptiveInterval",
     "CallbackError",
+    "CheckpointError",
     "DistnormError",
     "Drift",
     "FixedInterval",
@@ -27,13 +29,18 @@ __all__ = [
     "Rule",
     "RuleError",
     "WeightError",
+    "checkpoint_table",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import NEST with the names that need it, not before."""
+    """Import NEST, and what few need, with the names that need it, not before."""
     if name in ("Look", "Normalizer"):
         from . import normalizer
 
         return getattr(normalizer, name)
+    if name == "checkpoint_table":
+        from .checkpoint import table
+
+        return table.checkpoint_table
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

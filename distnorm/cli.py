@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_set(run)
     run.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
     run.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
+    run.add_argument("--checkpoint", metavar="FOLDER", type=Path, help="write checkpoints there")
+    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint, or begin if there is none")
     run.add_argument("-n", dest="ranks", type=_count, metavar="RANKS", help="start mpiexec with so many ranks")
     run.set_defaults(run=_run)
     build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
@@ -107,11 +109,15 @@ def _count(text: str) -> int:
     return int(value)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     from .config import read_job
 
     job = read_job(Path(options.job), options.set)
-    if options.log is not None and options.log.exists():
+    if options.checkpoint is None and job.checkpoint.folder is not None:
+        options.checkpoint = Path(job.checkpoint.folder)
+    if options.resume and options.checkpoint is None:
+        raise RuleError("--resume goes on from a checkpoint; give --checkpoint FOLDER")
+    if options.log is not None and options.log.exists() and not options.resume:
         raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
     if options.log is not None and not options.log.parent.is_dir():
         raise RuleError(f"cannot write log {options.log}: there is no folder {options.log.parent}; make it")
@@ -119,7 +125,7 @@ def _run(options: argparse.Namespace) -> None:
         _start_ranks(options)
     from .run import run  # imports NEST, once the job is known to be sound
 
-    run(job, options.observe, options.log)
+    return run(job, options.observe, options.log, options.checkpoint, options.resume)
 
 
 def _start_ranks(options: argparse.Namespace) -> None:
@@ -133,6 +139,8 @@ def _start_ranks(options: argparse.Namespace) -> None:
     command += [f"--set={each}" for each in options.set]
     command += ["--observe"] if options.observe else []
     command += [f"--log={options.log}"] if options.log else []
+    command += [f"--checkpoint={options.checkpoint}"] if options.checkpoint else []
+    command += ["--resume"] if options.resume else []
     os.execv(mpiexec, [mpiexec, "-n", str(options.ranks), *command])
 
 

@@ -26,6 +26,7 @@ from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
 from .initial import InitialNorms, TargetNorms
 from .interval import Clock, FixedInterval, Interval
+from .memory import Memory
 from .norms import FloatArray
 from .notices import Notices, look_closer
 from .rule import Rule, check_disjoint, with_drawn_norms
@@ -129,7 +130,7 @@ class Normalizer:
         self._observe = observe
         self._ranks = parallel.world(nest.build_info["have_mpi"])
         self._on_look = on_look
-        self._slices = Slices(nest, self._ranks, on_slice)
+        self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self._total_ms(ms))))
         self._way: Way = way
         self._synapses: list[Synapses] = []
         self._target_norms = [TargetNorms(rule) for rule in self.rules]
@@ -138,6 +139,8 @@ class Normalizer:
         self._notices = Notices(self.rules)
         self._resolution_ms = float(nest.resolution)
         self._hint = False
+        self._begun = False
+        self._steps_before = 0  # simulated by runs that this one goes on from
         self._normalized_ms = 0.0
         self.clock = Clock(resolution_ms=self._resolution_ms, min_delay_ms=float(nest.min_delay))
         self._state: Any
@@ -150,6 +153,16 @@ class Normalizer:
         """Time in ms that `simulate` would run before the next look."""
         return self._steps_left * self._resolution_ms
 
+    @property
+    def time_ms(self) -> float:
+        """Simulated time in ms, that of runs before a checkpoint included. Collective."""
+        return self._total_ms(float(nest.biological_time))
+
+    def _total_ms(self, clock_ms: float) -> float:
+        if not self._steps_before:
+            return clock_ms
+        return (round(clock_ms / self._resolution_ms) + self._steps_before) * self._resolution_ms
+
     def simulate(self, time_ms: float) -> None:
         """Simulate in place of `nest.Simulate`, normalizing between intervals. Collective.
 
@@ -161,22 +174,53 @@ class Normalizer:
 
         Raises:
             RuleError: Not a multiple of the resolution.
+            Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
         steps = self._steps(time_ms, "time to simulate")
-        if not self.log:
+        if not self._begun:
             self.normalize()
         if self._hint:
             self._look(forced=False)
+        self._look_if_due()  # an Interruption came just before
         while steps:
             run = min(steps, self._steps_left)
-            self._slices.simulate(run, self._resolution_ms)
+            try:
+                self._slices.simulate(run, self._resolution_ms)
+            finally:
+                self._steps_left -= self._slices.take_steps()
             steps -= run
-            self._steps_left -= run
-            if self._steps_left == 0:
-                self._look(forced=False)
+            self._look_if_due()
         if self._on_look is not None:
             self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
+
+    def memory(self) -> Memory:
+        """What this Normalizer knows beside the network and `initial_norms`. Collective."""
+        return Memory(
+            time_steps=round(self.time_ms / self._resolution_ms),
+            steps_left=self._steps_left,
+            normalized_ms=self._normalized_ms,
+            hint=self._hint,
+            state=self._state,
+        )
+
+    def time_of(self, memory: Memory) -> float:
+        """Simulated time of a memory in ms."""
+        return memory.time_steps * self._resolution_ms
+
+    def recall(self, memory: Memory) -> None:
+        """Go on from where another Normalizer was, on a network whose clock is at 0."""
+        self._begun = True
+        self._steps_before = memory.time_steps
+        self._steps_left = memory.steps_left
+        self._normalized_ms = memory.normalized_ms
+        self._hint = memory.hint
+        self._state = memory.state
+
+    @property
+    def initial_norms(self) -> list[InitialNorms]:
+        """Norms once measured and kept: for the rules, then for what observing compares with."""
+        return [each.initial for each in self._target_norms] + self._start_norms
 
     def normalize(self) -> Look:
         """Measure, agree, rescale, and choose the next interval. Collective.
@@ -194,9 +238,13 @@ class Normalizer:
 
         An adaptive interval then looks at once and again soon. A fixed one does not change.
         """
-        if isinstance(self._interval, AdaptiveInterval) and self.log:
+        if isinstance(self._interval, AdaptiveInterval) and self._begun:
             self._state = self._interval.expect_change(self._state)
             self._hint = True
+
+    def _look_if_due(self) -> None:
+        if self._steps_left == 0:
+            self._look(forced=False)
 
     def _look(self, forced: bool) -> Look:
         try:
@@ -208,8 +256,8 @@ class Normalizer:
         if not self._synapses:
             self._synapses = open_synapses(nest, self.rules, self._ranks, self._way)
         clock = Laps(simulate=self._slices.take_seconds())
-        now = float(nest.biological_time)
-        elapsed = now - self._normalized_ms if self.log else 0.0
+        now = self.time_ms
+        elapsed = now - self._normalized_ms if self._begun else 0.0
         records, corrections, error = self._measure(elapsed)
         clock.lap("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
@@ -217,8 +265,9 @@ class Normalizer:
         every = tuple(drift.read(record) for record in merged)
         drifts, since_start = every[: len(self.rules)], every[len(self.rules) :]
         ends = self._decide(elapsed, drifts, forced) and not self._observe
-        if not self.log:
+        if not self._begun:
             self._normalized_ms = now
+        self._begun = True
         if ends:
             self._rescale(corrections)
             self._normalized_ms = now
@@ -241,7 +290,7 @@ class Normalizer:
 
     def _decide(self, elapsed_ms: float, drifts: tuple[Drift, ...], forced: bool) -> bool:
         """Whether to normalize now; sets the time to the next look."""
-        if not self.log or (elapsed_ms == 0 and not self._hint):
+        if not self._begun or (elapsed_ms == 0 and not self._hint):
             return True  # the first of all, or once more at the same time: the plan stands
         ends, after_ms, self._state = self._interval.look(self._state, elapsed_ms, drifts, forced)
         self._steps_left = self._steps(after_ms, "interval")

@@ -44,6 +44,12 @@ class Slices:
         self._on_slice = on_slice
         self._slice_steps = _FIRST_SLICE_STEPS
         self._seconds = 0.0
+        self._steps = 0
+
+    def take_steps(self) -> int:
+        """Steps simulated since this was last asked for; fewer than were wanted after an Interruption."""
+        steps, self._steps = self._steps, 0
+        return steps
 
     def take_seconds(self) -> float:
         """Wall time spent in Simulate since this was last asked for."""
@@ -57,10 +63,12 @@ class Slices:
         """
         if self._on_slice is None:
             self._simulate(steps * resolution_ms)
+            self._steps += steps
             return
         while steps:
             piece = min(steps, self._slice_steps)
             seconds = self._simulate(piece * resolution_ms)
+            self._steps += piece
             now, on_slice = float(self._nest.biological_time), self._on_slice
             self._ranks.together(lambda now=now, on_slice=on_slice: on_slice(now))  # type: ignore[misc]
             steps -= piece

@@ -9,6 +9,8 @@
 #include "calls.h"
 #include "distnorm_models.h" // build.py writes it: DN_MODEL( ... ) for each model whose header this NEST has
 
+#include "rows.h"
+
 using namespace distnorm;
 
 extern "C"
