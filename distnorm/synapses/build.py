@@ -9,6 +9,7 @@ its own.
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
 import logging
 import os
@@ -86,6 +87,7 @@ def build_on(nest: Any, ranks: Ranks) -> Path:
     Raises:
         KernelError: As `build`; the same on every rank.
     """
+    _prefix(nest)  # on all ranks, before one of them compiles
     ranks.from_first(lambda: build(nest))
     return ranks.once_per_node(lambda: build(nest))  # in the cache, unless the node has one of its own
 
@@ -134,11 +136,17 @@ def _wait(compiler: subprocess.Popen[str], folder: Path) -> str:
         raise
 
 
+@functools.cache
+def _prefix(nest: Any) -> Path:
+    """Where NEST was installed to. Collective at the first call, as every kernel status of NEST can be."""
+    return Path(nest.build_info["prefix"])
+
+
 def _headers(nest: Any) -> Path:
     package = Path(nest.__file__).parent
     # pip puts the headers inside the package; CMake, Spack and conda into the prefix, which NEST tells, and which lies
     # above lib/python3.X/site-packages, also where the package was reached by a symbolic link.
-    prefixes = [package, Path(nest.build_info["prefix"]), *package.parents[3:4], *package.resolve().parents[3:4]]
+    prefixes = [package, _prefix(nest), *package.parents[3:4], *package.resolve().parents[3:4]]
     folders = [prefix / "include" / "nest" for prefix in prefixes]
     for folder in folders:
         if (folder / "connector_base.h").exists():
