@@ -103,7 +103,9 @@ def _usable_nest() -> Facts:
         return {"error": f"{nest['path']} is another package named nest; remove it, or {_INSTALL_NEST}"}
     nest["number"] = int(number[1]), int(number[2])
     if nest["number"] < _NEST:
-        return {"error": f"{nest['version']} ({nest['path']}) is too old: distnorm serves NEST 3.10 only; {_INSTALL_NEST}"}
+        return {
+            "error": f"{nest['version']} ({nest['path']}) is too old: distnorm serves NEST 3.10 only; {_INSTALL_NEST}"
+        }
     return nest
 
 

@@ -47,6 +47,7 @@ class Saver:
         if found:
             self._checkpoints.resume(found)
             nest.rng_seed = seed_of(job.seed, resumes)
+        ranks.from_first(self._timer.check_time_left)
 
     def check(self, ranks: Ranks) -> None:
         """Between two slices, on any rank.

@@ -94,6 +94,18 @@ class Timer:
         if now >= self._due:
             raise CheckpointDue
 
+    def check_time_left(self) -> None:
+        """Refuse to begin where all the time there is belongs to the end: each requeue would do next to nothing.
+
+        Raises:
+            RuleError: With what is left.
+        """
+        if self.end is not None and (left := self.end - time.time()) < self._grace_s:
+            raise RuleError(
+                f"{left:.0f} s are left of the allocation, less than checkpoint.grace_s of {self._grace_s:g}; ask for "
+                "more time, or give a shorter grace_s"
+            )
+
     def restart(self) -> None:
         """A checkpoint was just written."""
         self._due, self._checked = time.monotonic() + self._every_s, None
