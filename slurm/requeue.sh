@@ -20,6 +20,9 @@ shift
 [ -n "${SLURM_JOB_END_TIME:-}" ] || refuse "this job has no time limit that SLURM tells, so it cannot stop in time; ask for --time"
 results=${DISTNORM_RESUME:-$results}
 
+# MPICH names its shared memory after job and step, and a part that was killed may have left some: use another step.
+for ((part = 0; part < ${SLURM_RESTART_COUNT:-0}; part++)); do srun --ntasks=1 --nodes=1 true; done
+
 code=0
 launch run "$job" --set "threads=$threads" --log "$results/run.jsonl" --checkpoint "$results/checkpoints" --resume "$@" || code=$?
 case $code in

@@ -23,6 +23,7 @@ CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={ports[0]}
+FirstJobId={first}
 AuthType=auth/munge
 AuthInfo=socket={base}/munge/socket,cred_expire=5
 CredType=cred/munge
@@ -89,7 +90,9 @@ class Cluster:
             f"NodeName=n{i + 1} NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[i + 1]} CPUs=8 State=UNKNOWN"
             for i in range(NODES)
         )
-        text = CONFIGURATION.format(host=host, ports=ports, base=self.base, nodes=nodes, number=NODES)
+        text = CONFIGURATION.format(
+            host=host, ports=ports, base=self.base, nodes=nodes, number=NODES, first=secrets.randbelow(10**7) + 1000
+        )  # not a number used before: MPICH names shared memory after it, and a job that was killed leaves it behind
         (self.base / "slurm.conf").write_text(text)
         key = self.base / "munge" / "key"
         key.write_bytes(secrets.token_bytes(128))

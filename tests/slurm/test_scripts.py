@@ -96,7 +96,13 @@ def test_scancel_stops_with_a_checkpoint_and_does_not_requeue(cluster, tmp_path)
     [
         ("run.sh", [], [], {}, "run.sh: which job?"),
         ("run.sh", ["none.toml"], [], {}, "run.sh: job file none.toml cannot be read from"),
-        ("run.sh", ["JOB"], ["--nodes=2", "--ntasks=3"], {}, "3 tasks are not the same number on each of 2 nodes"),
+        (
+            "run.sh",
+            ["JOB"],
+            ["--nodes=2", "--ntasks=3", "--ntasks-per-node=2"],
+            {},
+            "3 tasks are not the same number on each of 2 nodes",
+        ),
         ("run.sh", ["JOB"], [], {"DISTNORM_LAUNCHER": "aprun -n"}, "DISTNORM_LAUNCHER is 'aprun -n', which is not"),
         ("run.sh", ["JOB"], [], {"DISTNORM_CACHE": "/tmp/none"}, "no kernel in /tmp/none; run 'distnorm build'"),
         ("array.sh", ["JOB"], ["--array=0"], {}, "seed 0; the numbers of the array are seeds"),
