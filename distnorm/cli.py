@@ -74,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
     interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
     interval.set_defaults(run=_bench_interval)
+    checkpoint = which.add_parser("checkpoint", help="time and memory of checkpoints, against the same bytes plainly")
+    checkpoint.add_argument("--connections", type=_count, default=5_000_000, help="in all (default 5000000)")
+    checkpoint.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
+    checkpoint.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
+    checkpoint.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
+    checkpoint.add_argument("--folder", type=Path, default=Path("."), help="on the disk to be measured (default .)")
+    checkpoint.set_defaults(run=_bench_checkpoint)
     overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
     overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
     overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
@@ -175,6 +182,12 @@ def _bench_kernel(options: argparse.Namespace) -> None:
     from .bench import kernel
 
     print(kernel.run(options.connections, options.indegree, options.synapse_model, options.threads))
+
+
+def _bench_checkpoint(options: argparse.Namespace) -> None:
+    from .bench import checkpoint
+
+    print(checkpoint.run(options.connections, options.indegree, options.synapse_model, options.threads, options.folder))
 
 
 def _bench_interval(options: argparse.Namespace) -> None:

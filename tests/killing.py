@@ -132,8 +132,13 @@ def kill_and_resume(folder, kills, seed=1):
     seen, resumed, cut_off = set(), 0, set()
     splits = [(1, 2), (2, 1)]
     for i in range(kills):
+        start = time.monotonic()
         running = Running(command(job, *splits[i % 2], "--resume"))
-        time.sleep(chance.uniform(0.5, 3.5))
+        if i == 0:  # how long a start takes here
+            wait_for(lambda: checkpoints.exists() and folders.numbers(checkpoints), 60)
+            longest = 1.0 + 1.5 * (time.monotonic() - start)
+        else:
+            time.sleep(chance.uniform(0.1, longest))
         running.signal(signal.SIGKILL)
         _, _, err = running.wait()
         assert "is not used" not in err and "Traceback" not in err, err

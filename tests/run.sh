@@ -21,6 +21,9 @@ mypy
 echo "== unit, one process, and runs started by the tests"
 timeout --kill-after=10 900 python -m pytest -q tests/unit tests/nest tests/launch
 
+echo "== batch scripts on a SLURM started by the tests"
+timeout --kill-after=60 900 python -m pytest -q tests/slurm
+
 for ranks in 1 2 3 4; do
     echo "== $ranks rank(s)"
     timeout --kill-after=10 300 mpiexec -n "$ranks" python -m pytest -q --with-mpi tests/mpi

@@ -16,7 +16,7 @@ from ..rule import Rule
 
 FORMAT = 1
 # As given to Rule; what it makes of them counts.
-_INPUTS = ("synapse_model", "targets", "sources", "target_norm")
+_INPUTS = ("synapse_model", "targets", "sources", "target_norm", "receptor_type", "label", "exclude")
 
 
 def of_job(job: Job, num_virtual: int, observe: bool) -> dict[str, Any]:

@@ -37,12 +37,14 @@ struct StateOf< Model< Identifier > > : State< Model >
 
 } // namespace distnorm
 
+#define DN_STATE_MEMBER_OF( Synapse, position, member )                                                                \
+  template struct distnorm::Reveal< distnorm::StateTag< Synapse, position >, &Synapse::member >;
 #define DN_STATE_MEMBER( model, position, member )                                                                     \
-  template struct distnorm::Reveal< distnorm::StateTag< nest::model< distnorm::Pointer >, position >, &nest::model< distnorm::Pointer >::member >;             \
-  template struct distnorm::Reveal< distnorm::StateTag< nest::model< distnorm::Index >, position >, &nest::model< distnorm::Index >::member >;
+  DN_STATE_MEMBER_OF( nest::model< distnorm::Pointer >, position, member )                                             \
+  DN_STATE_MEMBER_OF( nest::model< distnorm::Index >, position, member )
 #define DN_STATE_OF( model, number, text )                                                                             \
   template <>                                                                                                          \
-  struct distnorm::State< nest::model >                                                                                          \
+  struct distnorm::State< nest::model >                                                                                \
   {                                                                                                                    \
     static constexpr size_t size = number;                                                                             \
     static constexpr const char* names = text;                                                                         \

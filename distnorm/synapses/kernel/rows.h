@@ -164,11 +164,15 @@ add_row_type()
 
 // Once more through the list of models, with another meaning of each entry.
 #undef DN_MODEL
+#undef DN_WMAX
+#undef DN_WMIN
+#define DN_WMAX( model )
+#define DN_WMIN( model )
 #define DN_ROWS( ConnectionT, Synapse )                                                                                \
   static const bool DN_NAME( added_rows_, __COUNTER__ ) = distnorm::add_row_type< ConnectionT, Synapse >();
 #define DN_MODEL( model )                                                                                              \
-  DN_ROWS( nest::model< distnorm::Pointer >, nest::model< distnorm::Pointer > )                                                            \
-  DN_ROWS( nest::model< distnorm::Index >, nest::model< distnorm::Index > )                                                                \
+  DN_ROWS( nest::model< distnorm::Pointer >, nest::model< distnorm::Pointer > )                                        \
+  DN_ROWS( nest::model< distnorm::Index >, nest::model< distnorm::Index > )                                            \
   DN_ROWS( nest::ConnectionLabel< nest::model< distnorm::Pointer > >, nest::model< distnorm::Pointer > )
 #include "distnorm_models.h"
 
@@ -274,7 +278,10 @@ dn_get_rows( const int64_t tid,
 {
   return row_guarded(
     [ & ]
-    { find_row_type( synapse_id )->get( *find_connector( tid, synapse_id ), tid, first, n, static_cast< Row* >( rows ), state ); } );
+    {
+      auto& connector = *find_connector( tid, synapse_id );
+      find_row_type( synapse_id )->get( connector, tid, first, n, static_cast< Row* >( rows ), state );
+    } );
 }
 
 //! Writes weights and state of rows first ... first + n - 1; that they belong there is for the caller to know.
@@ -288,7 +295,10 @@ dn_set_rows( const int64_t tid,
 {
   return row_guarded(
     [ & ]
-    { find_row_type( synapse_id )->set( *find_connector( tid, synapse_id ), first, n, static_cast< const Row* >( rows ), state ); } );
+    {
+      auto& connector = *find_connector( tid, synapse_id );
+      find_row_type( synapse_id )->set( connector, first, n, static_cast< const Row* >( rows ), state );
+    } );
 }
 
 //! Sum over rows of a hash of what tells connections apart: the same whatever their order.
