@@ -1,18 +1,30 @@
 """distnorm keeps the norm of each neuron's incoming weights while NEST simulates, on any number of ranks."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from .adaptive import AdaptiveInterval
 from .drift import Drift
 from .errors import CallbackError, CheckpointError, DistnormError, KernelError, MPIError, RuleError, WeightError
 from .interval import FixedInterval, Interval
+from .look import Look
 from .rule import Rule
 
 if TYPE_CHECKING:
     from .checkpoint.table import checkpoint_table
-    from .normalizer import Look, Normalizer
+    from .history import plot, to_pandas
+    from .normalizer import Normalizer
+    from .survey import inspect
 
 __version__ = "0.1.0"
+
+_LATER = {
+    "Normalizer": "normalizer",
+    "checkpoint_table": "checkpoint.table",
+    "inspect": "survey",
+    "plot": "history",
+    "to_pandas": "history",
+}
 
 __all__ = [
     "AdaptiveInterval",
@@ -30,17 +42,14 @@ __all__ = [
     "RuleError",
     "WeightError",
     "checkpoint_table",
+    "inspect",
+    "plot",
+    "to_pandas",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import NEST, and what few need, with the names that need it, not before."""
-    if name in ("Look", "Normalizer"):
-        from . import normalizer
-
-        return getattr(normalizer, name)
-    if name == "checkpoint_table":
-        from .checkpoint import table
-
-        return table.checkpoint_table
+    """Import NEST with the names that need it, not before."""
+    if name in _LATER:
+        return getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

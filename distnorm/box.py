@@ -20,6 +20,9 @@ import numpy as np
 from .node_ids import Int64Array
 from .norms import FloatArray, exact_sums, powers
 
+# What a negative weight becomes at zero: NEST holds that -0.0 is positive, and refuses it with a negative Wmax.
+LEAST = 2.0**-1074
+
 TINY = 2.0**-900  # sizes below are zero where all weights of a target are set equal
 
 # Rows of a tally. "low" and "high" are weights exactly at a bound after the change, "outside" those that it would bring
@@ -74,7 +77,9 @@ def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed:
     with np.errstate(invalid="ignore"):
         moved = value + x if shifts else x * value
         moved = np.where(moved < low, low, np.where(moved > high, high, moved))
-    return np.where(np.isnan(x), of.weights, np.copysign(moved, of.weights))
+    moved = np.copysign(moved, of.weights)
+    moved = np.where((moved == 0) & np.signbit(moved), -LEAST, moved)
+    return np.where(np.isnan(x), of.weights, moved)
 
 
 def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: bool, power: float) -> FloatArray:

@@ -10,7 +10,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from . import attach_commands
 from .errors import DistnormError, RuleError
 from .launcher import find_mpiexec, is_first_rank, started_processes
 
@@ -21,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 for input that makes no sense; 1 for the unforeseen; or what the command says.
     """
-    logging.basicConfig(format="distnorm: %(message)s", level=logging.WARNING)
+    _say_on_stderr()
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0
@@ -37,6 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _say_on_stderr() -> None:
+    """The package's own messages; a script that is run may set up logging as it likes."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("distnorm: %(message)s"))
+    ours = logging.getLogger("distnorm")
+    ours.handlers[:] = [handler]
+    ours.propagate = False
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="distnorm", description="Keep the norms of incoming weights while NEST simulates.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -50,27 +61,48 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-n", dest="ranks", type=_count, metavar="RANKS", help="start mpiexec with so many ranks")
     run.set_defaults(run=_run)
     build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
+    build.add_argument(
+        "--synapse",
+        action="append",
+        default=[],
+        metavar="HEADER.h[,CLASS[,WEIGHT]]",
+        help="also compile the connections of a NEST extension, such as NESTML's; may be given several times",
+    )
     build.set_defaults(run=_build)
     report = commands.add_parser("report", help="a figure and a summary of run logs, side by side")
     report.add_argument("logs", nargs="+", type=Path, metavar="LOG")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
+    attach_commands.add_commands(commands)
     doctor = commands.add_parser("doctor", help="does this machine have what a run needs?")
     doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
     which = bench.add_subparsers(required=True, metavar="BENCHMARK")
+    _add_benchmarks(which)
+    return parser
+
+
+def _add_benchmarks(which: Any) -> None:
     kernel = which.add_parser(
         "kernel", help="nanoseconds per connection: documented recipe, PyNEST, in place, streaming"
     )
     kernel.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
     kernel.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
     kernel.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
+    kernel.add_argument("--neuron-model", default="iaf_psc_delta", help="default iaf_psc_delta")
+    kernel.add_argument("--install", action="append", default=[], metavar="MODULE", help="NEST extension to install")
     kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     kernel.set_defaults(run=_bench_kernel)
+    modes = which.add_parser("modes", help="each norm, mode, bound and selection relative to plain L1")
+    modes.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
+    modes.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
+    modes.add_argument("--threads", type=_count, default=1, help="default 1")
+    modes.set_defaults(run=_bench_modes)
     interval = which.add_parser(
         "interval", help="the adaptive interval on recorded networks, against fixed ones and an oracle"
     )
     interval.add_argument("--seeds", type=_count, default=10, help="runs of each network (default 10)")
+    interval.add_argument("--first-seed", type=_count, default=1, help="the others follow (default 1)")
     interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
     interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
     interval.set_defaults(run=_bench_interval)
@@ -81,12 +113,16 @@ def _parser() -> argparse.ArgumentParser:
     checkpoint.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     checkpoint.add_argument("--folder", type=Path, default=Path("."), help="on the disk to be measured (default .)")
     checkpoint.set_defaults(run=_bench_checkpoint)
+    examples = which.add_parser("examples", help="NEST's own example models, unmodified, with rules attached")
+    examples.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
+    examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
+    examples.add_argument("--seconds", type=_count, default=600, help="give a run up after them (default 600)")
+    examples.set_defaults(run=_bench_examples)
     overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
     overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
     overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
     _add_set(overhead)
     overhead.set_defaults(run=_bench_overhead)
-    return parser
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
@@ -157,16 +193,18 @@ def _report(options: argparse.Namespace) -> None:
     print(report(options.logs, options.output))
 
 
-def _build(_: argparse.Namespace) -> None:
+def _build(options: argparse.Namespace) -> None:
     import nest
 
     from .parallel import world
     from .synapses.build import build_on
+    from .synapses.extensions import build_extension_on
 
     ranks = world(nest.build_info["have_mpi"])
     path = build_on(nest, ranks)
+    paths = [path, *(build_extension_on(nest, ranks, path, each) for each in options.synapse)]
     if ranks.rank == 0:
-        print(path)
+        print(*paths, sep="\n")
 
 
 def _doctor(_: argparse.Namespace) -> int:
@@ -181,7 +219,14 @@ def _doctor(_: argparse.Namespace) -> int:
 def _bench_kernel(options: argparse.Namespace) -> None:
     from .bench import kernel
 
-    print(kernel.run(options.connections, options.indegree, options.synapse_model, options.threads))
+    arguments = (options.connections, options.indegree, options.synapse_model, options.neuron_model)
+    print(kernel.run(*arguments, options.install, options.threads))
+
+
+def _bench_modes(options: argparse.Namespace) -> None:
+    from .bench import modes
+
+    print(modes.run(options.connections, options.indegree, options.threads))
 
 
 def _bench_checkpoint(options: argparse.Namespace) -> None:
@@ -193,7 +238,13 @@ def _bench_checkpoint(options: argparse.Namespace) -> None:
 def _bench_interval(options: argparse.Namespace) -> None:
     from .bench import interval
 
-    print(interval.run(options.seeds, options.intervals, options.output))
+    print(interval.run(options.seeds, options.intervals, options.output, first_seed=options.first_seed))
+
+
+def _bench_examples(options: argparse.Namespace) -> None:
+    from .bench import examples
+
+    examples.run(options.names, options.ranks, options.seconds)
 
 
 def _bench_overhead(options: argparse.Namespace) -> None:

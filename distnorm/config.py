@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from .adaptive import AdaptiveInterval
 from .errors import RuleError
 from .interval import FixedInterval, Interval
+from .node_ids import union
 from .rule import Rule
 
 if sys.version_info >= (3, 11):
@@ -23,19 +24,22 @@ else:
     import tomli as tomllib
 
 T = TypeVar("T")
+Find = Callable[[str, str], Any]
 
 _INTERVALS: dict[str, Callable[..., Interval]] = {"adaptive": AdaptiveInterval, "fixed": FixedInterval}
 
 
-_NAMED = ("targets", "sources", "exclude", "target_norm")  # may be the name of something that build(...) returned
+_NODES = ("targets", "sources")  # may be given by several names, too
+_NAMED = (*_NODES, "exclude", "target_norm")
 
 
 @dataclass(frozen=True)
 class RuleTable:
-    """One [[rules]] table: arguments of `Rule`, where a name may stand for what `build(...)` returned.
+    """One [[rules]] table: arguments of `Rule`, where names stand for something in the network: what `build(...)` of a
+    job returned, or for an attached script its node models and ranges of node IDs.
 
     Attributes:
-        table: Arguments by name.
+        table: Arguments by name. Where several names are targets, one norm per target is by ascending node ID.
     """
 
     table: Mapping[str, Any]
@@ -46,20 +50,26 @@ class RuleTable:
         norms = self.table.get("target_norm")
         if isinstance(norms, list) and norms:
             stand_ins["targets"] = range(1, len(norms) + 1)
-        Rule(**{key: stand_ins[key] if self._is_name(key) else value for key, value in self.table.items()})
+        Rule(**{key: stand_ins[key] if self.is_name(key) else value for key, value in self.table.items()})
 
-    def rule(self, network: Any) -> Rule:
-        """The rule for a network that was built.
+    def rule(self, find: Find) -> Rule:
+        """The rule for a network that stands.
+
+        Args:
+            find: What a name stands for in it, and says what it knows where it does not know a name.
 
         Raises:
             RuleError: A name that the network does not have, or a rule that makes no sense.
         """
         return Rule(
-            **{key: _named(network, value, key) if self._is_name(key) else value for key, value in self.table.items()}
+            **{key: _found(value, find, key) if self.is_name(key) else value for key, value in self.table.items()}
         )
 
-    def _is_name(self, key: str) -> bool:
-        value = self.table[key]
+    def is_name(self, key: str) -> bool:
+        """Whether an argument is the name of something in the network, or several names."""
+        value = self.table.get(key)
+        if key in _NODES and isinstance(value, list):
+            return any(isinstance(each, str) for each in value)
         return key in _NAMED and isinstance(value, str) and (key, value) != ("target_norm", "initial")
 
 
@@ -116,7 +126,7 @@ class Job:
         Raises:
             RuleError: A rule does not fit it.
         """
-        return [_prefixed(f"rules[{i}].", each.rule, network) for i, each in enumerate(self.rules)]
+        return rules_of(self.rules, lambda name, what: _named(network, name, what))
 
     def num_threads(self, num_ranks: int) -> int:
         """Threads per rank."""
@@ -125,18 +135,22 @@ class Job:
         return len(os.sched_getaffinity(0)) if num_ranks == 1 else 1
 
 
+def rules_of(settings: Sequence[RuleTable], find: Find) -> list[Rule]:
+    """The rules for a network that stands.
+
+    Raises:
+        RuleError: A rule does not fit it; the message says which.
+    """
+    return [_prefixed(f"rules[{i}].", each.rule, find) for i, each in enumerate(settings)]
+
+
 def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
     """Read a job file, with "key=value" settings on top ("table.key=value" inside a table).
 
     Raises:
         RuleError: The file cannot be read, or something in it makes no sense; the message names file and key.
     """
-    try:
-        content = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise RuleError(f"cannot read job file {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path} is not TOML: {error}") from None
+    content = read_toml(path, "job file")
     for setting in settings:
         _override(content, setting)
     try:
@@ -145,14 +159,29 @@ def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
         raise RuleError(f"{path}: {error}") from None
 
 
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """The content of a file; `what` it is, for the message."""
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise RuleError(f"cannot read {what} {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RuleError(f"{path} is not TOML: {error}") from None
+    return content
+
+
+def rule_tables(given: Any) -> list[RuleTable]:
+    """The [[rules]] tables, checked."""
+    if not isinstance(given, list) or not given:
+        raise RuleError("rules is not a list of tables; write [[rules]] above each rule")
+    return [_rule(rule, f"rules[{i}].") for i, rule in enumerate(given)]
+
+
 def _job(content: dict[str, Any], folder: Path) -> Job:
     given = dict(content)
-    _check_keys(Job, given, "")
-    rules = given["rules"]
-    if not isinstance(rules, list) or not rules:
-        raise RuleError("rules is not a list of tables; write [[rules]] above each rule")
-    given["rules"] = [_rule(rule, f"rules[{i}].") for i, rule in enumerate(rules)]
-    given["interval"] = _interval(given["interval"])
+    check_keys(Job, given, "")
+    given["rules"] = rule_tables(given["rules"])
+    given["interval"] = interval_table(given["interval"])
     given["model"] = folder / _typed(given["model"], str, "model")
     if not given["model"].is_file():
         raise RuleError(f"model is {given['model']}, which is not a file; give a Python file with build(...)")
@@ -168,11 +197,12 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
 
 def _rule(given: Any, prefix: str) -> RuleTable:
     table = _typed(given, dict, prefix.rstrip("."))
-    _check_keys(Rule, table, prefix)
+    check_keys(Rule, table, prefix)
     return _prefixed(prefix, RuleTable, table)
 
 
-def _interval(given: Any) -> Interval:
+def interval_table(given: Any) -> Interval:
+    """The controller that the [interval] table describes."""
     table = dict(_typed(given, dict, "interval"))
     kind = table.pop("kind", None)
     if not isinstance(kind, str) or kind not in _INTERVALS:
@@ -183,7 +213,7 @@ def _interval(given: Any) -> Interval:
 
 def _made(make: Callable[..., T], given: Any, prefix: str) -> T:
     table = _typed(given, dict, prefix.rstrip("."))
-    _check_keys(make, table, prefix)
+    check_keys(make, table, prefix)
     return _prefixed(prefix, make, **table)
 
 
@@ -195,11 +225,15 @@ def _prefixed(prefix: str, make: Callable[..., T], *arguments: Any, **table: Any
         raise RuleError(f"{prefix}{error}") from None
 
 
-def _unnamed(given: Any) -> Any:
-    return None if isinstance(given, str) else given
+def _found(given: Any, find: Find, what: str) -> Any:
+    """What a name stands for, or several together."""
+    if isinstance(given, str):
+        return find(given, what)
+    return union([find(each, what) if isinstance(each, str) else [each] for each in given], what)
 
 
-def _check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
+def check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
+    """Refuse keys that are no fields of the schema, and miss those without a default."""
     known = [each for each in fields(schema) if each.init]
     for key in given:
         if key not in [each.name for each in known]:

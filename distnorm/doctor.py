@@ -103,9 +103,8 @@ def _usable_nest() -> Facts:
         return {"error": f"{nest['path']} is another package named nest; remove it, or {_INSTALL_NEST}"}
     nest["number"] = int(number[1]), int(number[2])
     if nest["number"] < _NEST:
-        return {
-            "error": f"{nest['version']} ({nest['path']}) is too old: distnorm serves NEST 3.10 only; {_INSTALL_NEST}"
-        }
+        says = "is too old: distnorm serves NEST 3.10 only"
+        return {"error": f"{nest['version']} ({nest['path']}) {says}; {_INSTALL_NEST}"}
     return nest
 
 

@@ -7,14 +7,14 @@ is split into ranks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from . import norms
-from .errors import WeightError
+from .errors import RuleError, WeightError
 from .node_ids import Int64Array
 from .norms import FloatArray
 
@@ -60,7 +60,7 @@ Statistic = Literal["max", "mean", "q50", "q90", "q99"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Drift:
     """Drift of the targets of a rule over all ranks.
 
@@ -80,7 +80,8 @@ class Drift:
         above_wmax: At the first look, weights beyond the `Wmax` of their synapse after normalizing, where the rule has
             no `w_max`; NEST clips them at their next spike.
         parrots: At the first look, targets that are parrot neurons, which ignore weights.
-        histogram: Number of targets per bin of drift, shape (BINS,), int64.
+        q50: Drift that half of the targets do not exceed; q90 and q99 alike. Rounded up by at most 1/16.
+        histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
     """
 
     max: float
@@ -95,26 +96,43 @@ class Drift:
     at_bound: int
     above_wmax: int
     parrots: int
-    histogram: npt.NDArray[np.int64]
+    q50: float
+    q90: float
+    q99: float
+    histogram: npt.NDArray[np.int64] | None
+
+    def small(self) -> Drift:
+        """The same without the histogram."""
+        return replace(self, histogram=None)
 
     def statistic(self, name: Statistic) -> float:
         """One number for the drift of all targets; "q90" is the quantile 0.9."""
-        if name == "max":
-            return self.max
-        return self.mean if name == "mean" else self.quantile(int(name[1:]) / 100)
+        return float(getattr(self, name))
 
     def quantile(self, q: float) -> float:
         """Drift that at least the fraction `q` of the targets does not exceed, rounded up by at most 1/16.
 
         Beyond a drift of 1,000 all that is known is the maximum.
+
+        Raises:
+            RuleError: The histogram was not kept.
         """
-        if self.targets == 0:
-            return 0.0
-        enough = int(np.searchsorted(np.cumsum(self.histogram), q * self.targets))
-        if enough + 1 >= BINS:
-            return self.max
-        upper_edge = np.uint64((enough + _LOWEST) << int(_SHIFT)).view(np.float64)
-        return min(float(upper_edge), self.max)
+        if self.histogram is None:
+            raise RuleError(
+                f"quantile {q} is not in the log, which keeps q50, q90 and q99; take it from the Look that a "
+                "normalization returns and on_look gets"
+            )
+        return _quantile(self.histogram, self.targets, self.max, q)
+
+
+def _quantile(histogram: npt.NDArray[np.int64], targets: int, largest: float, q: float) -> float:
+    if targets == 0:
+        return 0.0
+    enough = int(np.searchsorted(np.cumsum(histogram), q * targets))
+    if enough + 1 >= BINS:
+        return largest
+    upper_edge = np.uint64((enough + _LOWEST) << int(_SHIFT)).view(np.float64)
+    return min(float(upper_edge), largest)
 
 
 def summarize(
@@ -181,10 +199,12 @@ def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
 
 def read(record: npt.NDArray[np.void]) -> Drift:
     """Readable form of one merged record."""
-    targets = int(record["targets"])
+    targets, largest = int(record["targets"]), float(record["max"])
     total = float(record["sum_whole"]) + float(record["sum_fraction"]) / _FRACTION
+    histogram = record["histogram"].copy()
+    q50, q90, q99 = (_quantile(histogram, targets, largest, q) for q in (0.5, 0.9, 0.99))
     return Drift(
-        max=float(record["max"]),
+        max=largest,
         mean=total / targets if targets else 0.0,
         worst_target=int(record["worst_target"]),
         targets=targets,
@@ -196,5 +216,8 @@ def read(record: npt.NDArray[np.void]) -> Drift:
         at_bound=int(record["at_bound"]),
         above_wmax=int(record["above_wmax"]),
         parrots=int(record["parrots"]),
-        histogram=record["histogram"].copy(),
+        q50=q50,
+        q90=q90,
+        q99=q99,
+        histogram=histogram,
     )

@@ -50,7 +50,16 @@ def draw(runs: Mapping[str, Run], output: Path) -> None:
     Raises:
         RuleError: It cannot be written.
     """
-    longest_ms = max(max([run.header["simulate_ms"], *_times(run.looks)]) for run in runs.values())
+    with matplotlib.rc_context(_STYLE):
+        try:
+            figure_of(runs).savefig(output, dpi=160)
+        except (OSError, ValueError) as error:  # ValueError: a suffix that matplotlib does not know
+            raise RuleError(f"cannot write figure {output}: {error}") from None
+
+
+def figure_of(runs: Mapping[str, Run]) -> Figure:
+    """A figure of runs by title."""
+    longest_ms = max(max([run.header["simulate_ms"] or 0.0, *_times(run.looks)]) for run in runs.values())
     unit, unit_ms = ("s", 1_000.0) if longest_ms >= 2_000 else ("ms", 1.0)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(3.2 + 4.6 * len(runs), 6.4), layout="constrained")
@@ -63,7 +72,7 @@ def draw(runs: Mapping[str, Run], output: Path) -> None:
             _intervals(column[1], run, unit_ms)
             shares.append(_shares(column[2], run, unit_ms))
             column[2].set_xlabel(f"biological time ({unit})")
-        axes[0, 0].set_xlim(0, longest_ms / unit_ms)
+        axes[0, 0].set_xlim(0, longest_ms / unit_ms or 1)
         _scale(axes[0], "drift (% of the target norm)")
         _scale(axes[1], "interval (ms)")
         axes[2, 0].set_ylabel("share of wall time (%)")
@@ -71,10 +80,7 @@ def draw(runs: Mapping[str, Run], output: Path) -> None:
         for row in axes:
             _legend(row)
         figure.align_ylabels(axes[:, 0])
-        try:
-            figure.savefig(output, dpi=160)
-        except (OSError, ValueError) as error:  # ValueError: a suffix that matplotlib does not know
-            raise RuleError(f"cannot write figure {output}: {error}") from None
+    return figure
 
 
 def _setting(run: Run) -> str:

@@ -10,7 +10,7 @@ import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from .drift import Drift
 from .errors import RuleError
@@ -30,7 +30,7 @@ class Clock:
 
 
 class Interval(Protocol):
-    """What a Normalizer asks of a controller; write your own with these two methods."""
+    """What a Normalizer asks of a controller; write your own with these two methods (and that of Hintable)."""
 
     def first(self, clock: Clock) -> tuple[float, Any]:
         """Time in ms to the first look, and a state to be handed on; norms are at their targets then."""
@@ -45,6 +45,15 @@ class Interval(Protocol):
             drifts: Drift of each rule's targets over all ranks.
             forced: The caller normalizes now in any case; the answer must be True.
         """
+        ...
+
+
+@runtime_checkable
+class Hintable(Interval, Protocol):
+    """A controller that wants to know when a change is expected; one without this method is not told."""
+
+    def expect_change(self, state: Any) -> Any:
+        """The new state, when the user says that the drift may change now; a look at the same time follows."""
         ...
 
 

@@ -5,7 +5,8 @@ A population is a handful of runs however large it is, so a rank needs no memory
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,35 @@ import numpy.typing as npt
 from .errors import RuleError
 
 Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """Nodes by their runs, which may stand for a NodeCollection.
+
+    Attributes:
+        runs: Shape (n, 2), sorted and disjoint.
+    """
+
+    runs: Int64Array
+
+    def tolist(self) -> list[int]:
+        """All node IDs, ascending."""
+        return [each for first, last in self.runs.tolist() for each in range(first, last + 1)]
+
+
+def union(parts: Sequence[Any], what: str) -> Nodes:
+    """Nodes of several sets together.
+
+    Raises:
+        RuleError: As `as_id_array`, or a node is in two of them.
+    """
+    runs = np.concatenate([runs_of(each, what) for each in parts])
+    runs = runs[np.argsort(runs[:, 0])]
+    shared = np.flatnonzero(runs[1:, 0] <= runs[:-1, 1])
+    if shared.size:
+        raise RuleError(f"{what} holds node ID {runs[shared[0] + 1, 0]} twice; name each node once")
+    return Nodes(runs)
 
 
 def as_id_array(nodes: Any, what: str) -> Int64Array:
@@ -47,6 +77,8 @@ def runs_of(nodes: Any, what: str) -> Int64Array:
     Raises:
         RuleError: As `as_id_array`.
     """
+    if isinstance(nodes, Nodes):
+        return nodes.runs
     if type(nodes).__name__ == "NodeCollection" and len(nodes) > 0:
         first, last = nodes[0].global_id, nodes[-1].global_id
         if last - first + 1 == len(nodes):

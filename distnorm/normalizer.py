@@ -11,58 +11,36 @@ next      interval from the agreed drift, the same on every rank        interval
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import nest
 import numpy as np
 import numpy.typing as npt
+from nest import nestkernel_api
 
 from . import drift, norms, parallel
-from .adaptive import AdaptiveInterval
+from .calls import Calls, Run, replaced
+from .checks import check_network, checked_interval, checked_rules, whole_interval, whole_steps
 from .correction import Correction, first_pass
 from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
 from .initial import InitialNorms, TargetNorms
-from .interval import Clock, FixedInterval, Interval
+from .interval import Clock, FixedInterval, Hintable, Interval
+from .look import Look
 from .memory import Memory
 from .norms import FloatArray
 from .notices import Notices, look_closer
-from .rule import Rule, check_disjoint, with_drawn_norms
-from .slices import Laps, Slices
-from .synapses import Synapses, Way, check_models, check_selection, open_synapses, run_all, work_out
+from .progress import shown
+from .rule import Rule
+from .slices import Grid, Laps, Slices
+from .synapses import Synapses, Way, open_synapses, run_all, verify, work_out
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Look:
-    """What one look at the drift found and did; the same on every rank but for the seconds.
-
-    Attributes:
-        time_ms: Biological time of NEST in ms.
-        elapsed_ms: Time since the last normalization, in ms.
-        drifts: Drift of each rule's targets over all ranks, before any rescaling.
-        normalized: True if an interval ended and the weights were rescaled; False for a probe part-way in an interval,
-            and when only observing.
-        next_look_ms: Time to the next look, in ms.
-        since_start: When only observing, the drift from each target's own norm at the first look; else empty.
-        seconds: Wall time of "simulate" (since the last look), "measure", "agree" and "rescale" on this rank.
-    """
-
-    time_ms: float
-    elapsed_ms: float
-    drifts: tuple[Drift, ...]
-    normalized: bool
-    next_look_ms: float
-    since_start: tuple[Drift, ...]
-    seconds: dict[str, float]
-
-    @property
-    def drift_max(self) -> float:
-        """Largest drift of all rules and ranks."""
-        return max(d.max for d in self.drifts)
+_GONE = "the network of this Normalizer is gone (nest.ResetKernel); make a new Normalizer"
 
 
 class Normalizer:
@@ -71,8 +49,10 @@ class Normalizer:
     Attributes:
         rules: The rules, in order; one with `jointly=False` as one per synapse model.
         clock: Resolution and smallest delay of the network.
+        interval: Controller of the interval.
+        observes: Whether it only measures.
         next_interval: Time in ms from now to the next look at the drift.
-        log: One `Look` for each made so far.
+        log: One `Look` for each made so far, with the statistics of its drifts but not their histograms: 1 kB each.
     """
 
     def __init__(
@@ -102,56 +82,52 @@ class Normalizer:
             RuleError: Rules, interval or way make no sense for this NEST.
             MPIError: NEST, mpi4py and the way the processes were started do not fit together.
         """
-        given: tuple[Rule, ...] = (rules,) if isinstance(rules, Rule) else tuple(rules)
-        if not given or not all(isinstance(rule, Rule) for rule in given):
-            raise RuleError(f"rules is {rules!r}; give a distnorm.Rule or several")
-        self.rules = tuple(with_drawn_norms(part) for rule in given for part in rule.parts())
+        self.rules = checked_rules(rules)
         if way not in ("auto", "inplace", "pynest"):
             raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
-        check_disjoint(self.rules)
-        nodes = int(nest.network_size)
-        if nodes == 0:
-            raise RuleError("the network has no nodes yet; make the Normalizer when it stands")
+        check_network(nest, self.rules)
         self._alive = nest.NodeCollection([1])  # not valid any more after nest.ResetKernel
-        for i, rule in enumerate(self.rules):
-            check_models(nest, rule.synapse_models)
-            check_selection(nest, rule)
-            for name, runs in (("targets", rule.target_runs), ("sources", rule.source_runs)):
-                if runs is not None and runs[-1, 1] > nodes:
-                    raise RuleError(f"rules[{i}].{name} holds node ID {runs[-1, 1]}; the network has {nodes} nodes")
-        self._interval = FixedInterval(interval) if isinstance(interval, int | float) else interval
-        if observe and not isinstance(self._interval, FixedInterval):
-            raise RuleError(f"observe goes with a fixed interval, not {self._interval!r}: nothing is normalized")
-        if isinstance(self._interval, AdaptiveInterval) and any(rule.soft for rule in self.rules):
-            raise RuleError(
-                "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate or "
-                "tau_ms; give a fixed interval"
-            )
-        self._observe = observe
+        self.interval = checked_interval(interval, observe, self.rules)
+        self.observes = observe
         self._ranks = parallel.world(nest.build_info["have_mpi"])
         self._on_look = on_look
         self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self._total_ms(ms))))
+        self._attached = False
         self._way: Way = way
         self._synapses: list[Synapses] = []
+        self._unverified = list(range(len(self.rules)))
         self._target_norms = [TargetNorms(rule) for rule in self.rules]
         self._start_norms = [InitialNorms() for _ in self.rules] if observe else []
         self._pending: Exception | None = None
         self._notices = Notices(self.rules)
         self._resolution_ms = float(nest.resolution)
         self._hint = False
+        self._unheard = False
         self._begun = False
         self._steps_before = 0  # simulated by runs that this one goes on from
         self._normalized_ms = 0.0
-        self.clock = Clock(resolution_ms=self._resolution_ms, min_delay_ms=float(nest.min_delay))
+        smallest = self._ranks.gather(float(nest.min_delay)) or []  # not agreed upon before NEST first prepares
+        self.clock = Clock(
+            resolution_ms=self._resolution_ms, min_delay_ms=self._ranks.from_first(lambda: min(smallest))
+        )
         self._state: Any
-        first_ms, self._state = self._interval.first(self.clock)
-        self._steps_left = self._steps(first_ms, "interval")
+        first_ms, self._state = self.interval.first(self.clock)
+        self._steps_left = whole_interval(first_ms, nest)
         self.log: list[Look] = []
 
     @property
     def next_interval(self) -> float:
         """Time in ms that `simulate` would run before the next look."""
         return self._steps_left * self._resolution_ms
+
+    @property
+    def stands(self) -> bool:
+        """Whether the network is the one this was made for: nest.ResetKernel ends that."""
+        try:
+            self._alive[0]
+        except Exception:
+            return False
+        return True
 
     @property
     def time_ms(self) -> float:
@@ -163,36 +139,91 @@ class Normalizer:
             return clock_ms
         return (round(clock_ms / self._resolution_ms) + self._steps_before) * self._resolution_ms
 
-    def simulate(self, time_ms: float) -> None:
+    def simulate(self, time_ms: float, *, progress: bool = False) -> None:
         """Simulate in place of `nest.Simulate`, normalizing between intervals. Collective.
 
         The first call normalizes before it simulates, so norms are at their target from the start. Several calls
         behave as one long call: an interval that does not end within one goes on in the next.
 
+        NEST prepares the network once per call, as `nest.Simulate` does. An interval ends where NEST can be stopped
+        without changing a random number: at the end of a call, or after whole spans of min_delay. One that would end
+        in between ends at the next such time, and the following one is shorter.
+
         Args:
             time_ms: Time to simulate in ms, a multiple of the resolution.
+            progress: Show how far it is: a bar on a terminal and in a notebook, else lines. This changes no result.
 
         Raises:
             RuleError: Not a multiple of the resolution.
             Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
-        steps = self._steps(time_ms, "time to simulate")
+        whole_steps(time_ms, "time to simulate", nest)
+        end_ms = float(nest.biological_time) + float(time_ms)
+        with shown(self, self._slices, end_ms) if progress else nullcontext():
+            if self._attached:
+                nestkernel_api.llapi_simulate(time_ms)
+            else:
+                Calls.now(nestkernel_api).simulate(self, time_ms)
+
+    @contextmanager
+    def attached(self) -> Iterator[None]:
+        """While this lasts, the model's own `nest.Simulate` and `nest.Run` normalize as `simulate` does.
+
+        It may be entered again later, and inside that of another Normalizer; inside its own it does nothing. A Prepare
+        made before it is not seen, so the first look is then made within Run. After `nest.ResetKernel` inside, the next
+        Simulate raises a RuleError.
+        """
+        if self._attached:
+            yield
+            return
+        self._attached = True
+        try:
+            with replaced(nestkernel_api, self):
+                yield
+        finally:
+            self._attached = False
+
+    def begin(self) -> None:
+        """What `simulate` does before NEST prepares the network. Collective."""
+        if not self.stands:
+            raise RuleError(_GONE)
         if not self._begun:
             self.normalize()
         if self._hint:
             self._look(forced=False)
         self._look_if_due()  # an Interruption came just before
+
+    def advance(self, time_ms: float, run: Run) -> None:
+        """What `simulate` does once NEST has prepared the network. Collective.
+
+        Args:
+            time_ms: Time to simulate in ms; what NEST would refuse is handed to it.
+            run: NEST's Run.
+        """
+        try:
+            steps = whole_steps(math.ldexp(time_ms, 0), "time to simulate", nest)  # text raises here, as in NEST
+        except (RuleError, TypeError):
+            run(time_ms)
+            raise
+        self.begin()
         while steps:
-            run = min(steps, self._steps_left)
+            grid = self._grid()
+            piece = min(steps, max(grid.up(self._steps_left), 1))
             try:
-                self._slices.simulate(run, self._resolution_ms)
+                self._slices.run(piece, grid, run)
             finally:
                 self._steps_left -= self._slices.take_steps()
-            steps -= run
+            steps -= piece
             self._look_if_due()
         if self._on_look is not None:
             self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
+
+    def _grid(self) -> Grid:
+        status = nest.kernel_status
+        span = max(round(status["min_delay"] / self._resolution_ms), 1)
+        phase = round(status["biological_time"] / self._resolution_ms) % span
+        return Grid(resolution_ms=self._resolution_ms, span=span, phase=phase)
 
     def memory(self) -> Memory:
         """What this Normalizer knows beside the network and `initial_norms`. Collective."""
@@ -236,23 +267,25 @@ class Normalizer:
     def expect_change(self) -> None:
         """Say that the drift may change now, as when a stimulus is switched; the same call on every rank.
 
-        An adaptive interval then looks at once and again soon. A fixed one does not change.
+        An adaptive interval then normalizes and looks again soon. A fixed one does not change, nor does a controller
+        without a method `expect_change`, which is said once.
         """
-        if isinstance(self._interval, AdaptiveInterval) and self._begun:
-            self._state = self._interval.expect_change(self._state)
-            self._hint = True
+        if isinstance(self.interval, Hintable):
+            if self._begun:
+                self._state = self.interval.expect_change(self._state)
+                self._hint = True
+        elif not isinstance(self.interval, FixedInterval) and not self._unheard:
+            self._unheard = True
+            if self._ranks.rank == 0:
+                log.warning("%r has no method expect_change; it is not told of changes", self.interval)
 
     def _look_if_due(self) -> None:
-        if self._steps_left == 0:
+        if self._steps_left <= 0:
             self._look(forced=False)
 
     def _look(self, forced: bool) -> Look:
-        try:
-            self._alive[0]
-        except Exception:
-            raise RuleError(
-                "the network of this Normalizer is gone (nest.ResetKernel); make a new Normalizer"
-            ) from None
+        if not self.stands:
+            raise RuleError(_GONE)
         if not self._synapses:
             self._synapses = open_synapses(nest, self.rules, self._ranks, self._way)
         clock = Laps(simulate=self._slices.take_seconds())
@@ -264,7 +297,8 @@ class Normalizer:
         clock.lap("agree")
         every = tuple(drift.read(record) for record in merged)
         drifts, since_start = every[: len(self.rules)], every[len(self.rules) :]
-        ends = self._decide(elapsed, drifts, forced) and not self._observe
+        self._verify(drifts)
+        ends = self._decide(elapsed, drifts, forced) and not self.observes
         if not self._begun:
             self._normalized_ms = now
         self._begun = True
@@ -275,9 +309,15 @@ class Normalizer:
         if self._ranks.rank == 0:
             self._notices.tell(drifts)
         done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, clock.seconds)
-        self.log.append(done)
+        self.log.append(done.small())
         self._tell(done)
         return done
+
+    def _verify(self, drifts: tuple[Drift, ...]) -> None:
+        """Check the way to each rule's connections as soon as it has any, on whatever rank."""
+        for i in [i for i in self._unverified if drifts[i].targets]:
+            verify(nest, self._synapses[i], self._ranks)
+            self._unverified.remove(i)
 
     def _rescale(self, corrections: list[Correction]) -> None:
         try:
@@ -292,8 +332,9 @@ class Normalizer:
         """Whether to normalize now; sets the time to the next look."""
         if not self._begun or (elapsed_ms == 0 and not self._hint):
             return True  # the first of all, or once more at the same time: the plan stands
-        ends, after_ms, self._state = self._interval.look(self._state, elapsed_ms, drifts, forced)
-        self._steps_left = self._steps(after_ms, "interval")
+        ends, after_ms, self._state = self.interval.look(self._state, elapsed_ms, drifts, forced)
+        late = min(self._steps_left, 0)  # where NEST cannot be stopped at any time step
+        self._steps_left = max(whole_interval(after_ms, nest) + late, 1)
         self._hint = False
         return ends or forced
 
@@ -333,18 +374,6 @@ class Normalizer:
     def _take_pending(self) -> Exception | None:
         error, self._pending = self._pending, None
         return error
-
-    def _steps(self, time_ms: float, what: str) -> int:
-        steps = round(time_ms / self._resolution_ms)
-        if time_ms < 0 or abs(steps * self._resolution_ms - time_ms) > 1e-6 * self._resolution_ms * max(steps, 1):
-            near = max(steps, 1) * self._resolution_ms
-            raise RuleError(
-                f"{what} is {time_ms} ms, not a multiple of the resolution of {self._resolution_ms} ms; "
-                f"{near:g} ms would be"
-            )
-        if steps == 0 and what == "interval":
-            raise RuleError(f"{what} is {time_ms} ms, less than the resolution of {self._resolution_ms} ms")
-        return steps
 
 
 def _check_finite(synapses: Synapses, sums: FloatArray) -> None:

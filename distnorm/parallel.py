@@ -8,8 +8,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
+import math
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _TEXT_BYTES = 600
 _MPI_LIBRARY = re.compile(rb"libmpi[a-z_]*\.so[.0-9]*")
+_PATIENCE_SECONDS = 5.0
+_POLL_SECONDS = 0.01
 
 
 def _message_type(num_rules: int) -> np.dtype[np.void]:
@@ -166,12 +170,29 @@ class Ranks:
         if self._comm is not None:
             self._comm.Barrier()
 
-    def abort(self) -> None:
-        """End all ranks at once, from any of them, with exit code 1; does nothing on a single rank."""
+    def abort(self, code: int = 1) -> None:
+        """End all ranks at once, from any of them, with an exit code; does nothing on a single rank."""
         if self._comm is not None and self.size > 1:
             sys.stdout.flush()
             sys.stderr.flush()
-            self._comm.Abort(1)
+            self._comm.Abort(code)
+
+    def leave(self, code: int) -> None:
+        """Wait until all ranks are about to end. A rank that failed ends all if they do not come soon.
+
+        NEST's exit hook waits in MPI_Finalize for ranks that may wait for this one in a simulation.
+
+        Args:
+            code: Exit code of this rank; not 0 if it failed.
+        """
+        if self._comm is None or self.size == 1:
+            return
+        request = self._comm.Ibarrier()
+        deadline = time.monotonic() + _PATIENCE_SECONDS if code else math.inf
+        while not request.Test():
+            if time.monotonic() > deadline:
+                self.abort(code)
+            time.sleep(_POLL_SECONDS)
 
 
 @functools.cache  # MPI has room for few communicators and operations, and a session may make many Normalizers

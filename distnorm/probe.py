@@ -25,8 +25,8 @@ from .launcher import under_launcher
 from .parallel import Ranks, check_same_library
 from .passes import Pass
 from .rule import Rule
-from .synapses import open_synapses
-from .synapses.build import build
+from .synapses import open_synapses, verify
+from .synapses.build import build_on
 from .synapses.pynest import ThroughPyNEST
 
 _SECONDS = 120  # compiling the kernel takes some ten
@@ -118,8 +118,9 @@ def try_kernel() -> Facts:
     neurons = nest.Create("iaf_psc_delta", 10)
     nest.Connect(neurons, neurons, syn_spec={"weight": nest.random.uniform(0.2, 0.8)})
     rule = Rule("static_synapse", target_norm=1.0)
-    path = build(nest)
+    path = build_on(nest, Ranks())
     (synapses,) = open_synapses(nest, [rule], Ranks(), "inplace")
+    verify(nest, synapses, Ranks())
     sums = synapses.run(Pass(kind="measure"))[0]
     synapses.run(Pass(kind="scale", at=norms.factors(sums, np.ones(len(sums)))))
     after = ThroughPyNEST(nest, rule).run(Pass(kind="measure"))[0]

@@ -1,12 +1,18 @@
-"""How far a run is, on rank 0: a bar on a terminal, a line now and then anywhere else."""
+"""How far a run is, on rank 0: a bar on a terminal or in a notebook, a line now and then anywhere else."""
 
 from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from time import monotonic
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from .normalizer import Normalizer
+    from .slices import Slices
 
 _SECONDS_PER_LINE = 10.0
 
@@ -43,6 +49,31 @@ class Progress:
         self._view.close()
 
 
+@contextmanager
+def shown(normalizer: Normalizer, slices: Slices, end_ms: float) -> Iterator[None]:
+    """Show progress while a Normalizer simulates, on rank 0.
+
+    Args:
+        normalizer: What simulates.
+        slices: Its slices, after which progress is shown.
+        end_ms: Biological time at the end in ms.
+    """
+    theirs = slices.on_slice
+    with closing(Progress(end_ms, getattr(normalizer.interval, "bound", None))) as progress:
+
+        def tell(time_ms: float) -> None:
+            if slices.is_first_rank:
+                progress.update(time_ms, normalizer.log[-1].drift_max, normalizer.log[-1].next_look_ms)
+            if theirs is not None:
+                theirs(time_ms)
+
+        slices.on_slice = tell
+        try:
+            yield
+        finally:
+            slices.on_slice = theirs
+
+
 class _View(Protocol):
     def update(self, time_ms: float, state: str) -> None: ...
 
@@ -50,7 +81,7 @@ class _View(Protocol):
 
 
 def _view(total_ms: float, stream: TextIO) -> _View:
-    if stream.isatty():
+    if stream.isatty() or "ipykernel" in sys.modules:
         try:
             return _Bar(total_ms, stream)
         except ImportError:  # tqdm is in the extra "run"; lines say the same
@@ -60,7 +91,7 @@ def _view(total_ms: float, stream: TextIO) -> _View:
 
 class _Bar:
     def __init__(self, total_ms: float, stream: TextIO) -> None:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
         self._bar = tqdm(
             total=total_ms,

@@ -85,7 +85,8 @@ def _summary(path: Path, run: Run) -> str:
 
 def _ending(path: Path, run: Run) -> str:
     last = run.end or (run.looks[-1] if run.looks else None)
-    simulated = f"{path}: {last['time_ms'] if last else 0:,.10g} of {run.header['simulate_ms']:,.10g} ms simulated"
+    planned = "" if run.header["simulate_ms"] is None else f" of {run.header['simulate_ms']:,.10g}"
+    simulated = f"{path}: {last['time_ms'] if last else 0:,.10g}{planned} ms simulated"
     if run.end:
         return f"{simulated} in {run.end['wall_s']:,.1f} s, {run.end['reason']}"
     return f"{simulated} at the last look; " + ("cut off, the last line is torn" if run.torn else "running or cut off")

@@ -17,9 +17,11 @@ from .adaptive import AdaptiveInterval
 from .checkpoint.find import Found, find
 from .config import Job
 from .errors import AllocationEnds, Interruption, RuleError
-from .interval import FixedInterval
+from .history import header_fields
+from .interval import FixedInterval, Interval
 from .job import check_parameters, load_build
-from .normalizer import Look, Normalizer
+from .look import Look
+from .normalizer import Normalizer
 from .parallel import Ranks, world
 from .saver import Saver
 from .stop import REQUEUE, STOPPED
@@ -53,9 +55,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         start = time.perf_counter()
         network = build_network(job, ranks, found.time_ms if found else 0.0)
         built = time.perf_counter() - start
-        interval = job.interval
-        if observe and not isinstance(interval, FixedInterval):
-            interval = FixedInterval(_OBSERVE_MS)
+        interval = observing(job.interval) if observe else job.interval
         teller = Teller(job, interval, ranks, stack, log_path)
 
         def on_slice(time_ms: float) -> None:
@@ -67,7 +67,9 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         )
         saver.open(job, observe, normalizer, found, ranks, teller)
         start = time.perf_counter()
-        ranks.together(lambda: teller.start(normalizer, observe, found, resume))
+        # Asking NEST on one rank only would hang.
+        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms)
+        ranks.together(lambda: teller.start(header, found, resume))
         try:
             saver.simulate(normalizer, job.simulate_ms)
         except Interruption as reason:
@@ -79,8 +81,13 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         wall = time.perf_counter() - start
         teller.end("finished", wall)
     if ranks.rank == 0:
-        print(_summary(job, normalizer, ranks, interval, built, wall, found))
+        print(_summary(job, normalizer, ranks, built, wall, found))
     return 0
+
+
+def observing(interval: Interval) -> Interval:
+    """The interval in which to look where nothing is normalized."""
+    return interval if isinstance(interval, FixedInterval) else FixedInterval(_OBSERVE_MS)
 
 
 def _find(job: Job, checkpoint: Path, observe: bool, ranks: Ranks) -> Found | None:
@@ -142,9 +149,7 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
     return ranks.together(built)
 
 
-def _summary(
-    job: Job, normalizer: Normalizer, ranks: Ranks, interval: object, built: float, wall: float, found: Found | None
-) -> str:
+def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall: float, found: Found | None) -> str:
     looks = normalizer.log
     begun_ms = found.time_ms if found else 0.0
     threads = job.num_threads(ranks.size)
@@ -155,7 +160,18 @@ def _summary(
     ]
     if not looks:
         return "\n".join([*lines, "  no interval ended within the simulated time"])
-    for rule, first, last in zip(normalizer.rules, looks[0].drifts, looks[-1].drifts, strict=True):
+    lines += what_was_done(normalizer, resumed=found is not None)
+    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in looks)
+    lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.1%} of the wall time")
+    return "\n".join(lines)
+
+
+def what_was_done(normalizer: Normalizer, resumed: bool = False) -> list[str]:
+    """Lines about the connections of each rule and their drift; after the first look, which is not that of the
+    beginning where the run was resumed.
+    """
+    log, lines = normalizer.log, []
+    for rule, first, last in zip(normalizer.rules, log[0].drifts, log[-1].drifts, strict=True):
         lines.append(
             f"  {', '.join(rule.synapse_models)}: {last.connections:,} connections onto {last.targets:,} neurons"
             + (f", {last.no_input:,} without input" if last.no_input else "")
@@ -163,11 +179,8 @@ def _summary(
             + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")
             + f"; at first at most {first.max:.2%} from the target norm"
         )
-    observed = not any(each.normalized for each in looks) and isinstance(interval, FixedInterval)
-    lines += _drifts(looks if found else looks[1:], interval, observed)
-    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in looks)
-    lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.1%} of the wall time")
-    return "\n".join(lines)
+    observed = not any(each.normalized for each in log) and isinstance(normalizer.interval, FixedInterval)
+    return lines + _drifts(log if resumed else log[1:], normalizer.interval, observed)
 
 
 def _drifts(looks: list[Look], interval: object, observed: bool) -> list[str]:

@@ -27,7 +27,8 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "header": {
         **dict.fromkeys(("distnorm", "nest", "statistic", "started"), (str,)),
         **dict.fromkeys(("ranks", "threads", "seed"), (int,)),
-        **dict.fromkeys(("resolution_ms", "min_delay_ms", "simulate_ms"), _NUMBER),
+        **dict.fromkeys(("resolution_ms", "min_delay_ms"), _NUMBER),
+        "simulate_ms": (*_NUMBER, type(None)),  # not known where a script simulates
         "observe": (bool,),
         "bound": (*_NUMBER, type(None)),
         "rules": (list,),

@@ -1,7 +1,7 @@
 """Simulating: in one piece, or in slices short enough in wall time for somebody to be told how far it is.
 
-PyNEST keeps the interpreter to itself through a whole Simulate, so nothing else happens until it returns. Slicing
-changes no result, and slices have nothing to do with when normalization happens.
+PyNEST keeps the interpreter to itself through a whole Run, so nothing else happens until it returns. Slicing changes no
+result, and slices have nothing to do with when normalization happens.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
+from .calls import Run
 from .parallel import Ranks
 
 log = logging.getLogger(__name__)
@@ -35,13 +37,40 @@ class Laps:
         self._last = now
 
 
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Where NEST may be stopped: after whole spans of min_delay since time 0.
+
+    A stop elsewhere changes the order in which sources of randomness draw their numbers, and so the spikes, wherever a
+    thread has two such sources.
+
+    Attributes:
+        resolution_ms: Time step of NEST.
+        span: min_delay in time steps.
+        phase: Time steps since the last such stop.
+    """
+
+    resolution_ms: float
+    span: int
+    phase: int
+
+    def up(self, steps: int) -> int:
+        """The same number of time steps, or the next larger, that ends at a stop."""
+        return -(-(self.phase + steps) // self.span) * self.span - self.phase
+
+    def after(self, steps: int) -> Grid:
+        """The grid as seen from some time steps later."""
+        return replace(self, phase=(self.phase + steps) % self.span)
+
+
 class Slices:
-    """Calls nest.Simulate and counts the seconds."""
+    """Calls NEST's Run and counts the seconds."""
 
     def __init__(self, nest: Any, ranks: Ranks, on_slice: Callable[[float], None] | None) -> None:
         self._nest = nest
         self._ranks = ranks
-        self._on_slice = on_slice
+        self.on_slice = on_slice
+        self.is_first_rank = ranks.rank == 0
         self._slice_steps = _FIRST_SLICE_STEPS
         self._seconds = 0.0
         self._steps = 0
@@ -52,25 +81,32 @@ class Slices:
         return steps
 
     def take_seconds(self) -> float:
-        """Wall time spent in Simulate since this was last asked for."""
+        """Wall time spent in Run since this was last asked for."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 
-    def simulate(self, steps: int, resolution_ms: float) -> None:
+    def run(self, steps: int, grid: Grid, run: Run) -> None:
         """Simulate a number of time steps. Collective.
 
-        An exception inside nest.Simulate ends all ranks: the others sit in NEST's own communication and cannot be told.
+        An exception inside NEST's Run ends all ranks: the others sit in NEST's own communication and cannot be told.
+
+        Args:
+            steps: How many.
+            grid: Where between them NEST may be stopped.
+            run: NEST's Run.
         """
-        if self._on_slice is None:
-            self._simulate(steps * resolution_ms)
+        on_slice = self.on_slice
+        if on_slice is None:
+            self._run(steps * grid.resolution_ms, run)
             self._steps += steps
             return
         while steps:
-            piece = min(steps, self._slice_steps)
-            seconds = self._simulate(piece * resolution_ms)
+            piece = min(steps, grid.up(self._slice_steps))
+            seconds = self._run(piece * grid.resolution_ms, run)
             self._steps += piece
-            now, on_slice = float(self._nest.biological_time), self._on_slice
-            self._ranks.together(lambda now=now, on_slice=on_slice: on_slice(now))  # type: ignore[misc]
+            grid = grid.after(piece)
+            now = float(self._nest.biological_time)
+            self._ranks.together(lambda now=now: on_slice(now))  # type: ignore[misc]
             steps -= piece
             if steps:
                 # All ranks must simulate the same slices, and their clocks differ.
@@ -78,15 +114,16 @@ class Slices:
                 wanted = piece * min(_SLICE_SECONDS / max(seconds, 1e-9), _GROWTH)
                 self._slice_steps = max(int(wanted), 1)
 
-    def _simulate(self, time_ms: float) -> float:
+    def _run(self, time_ms: float, run: Run) -> float:
         start = time.perf_counter()
         try:
-            self._nest.Simulate(time_ms)
+            run(time_ms)
         except Exception as error:
-            now = self._nest.biological_time
-            log.error("rank %d: nest.Simulate failed at %s ms: %s", self._ranks.rank, now, error)
-            traceback.print_exc()
-            self._ranks.abort()
+            if self._ranks.size > 1:
+                now = self._nest.biological_time
+                log.error("rank %d: nest.Simulate failed at %s ms: %s", self._ranks.rank, now, error)
+                traceback.print_exc()
+                self._ranks.abort()
             raise
         seconds = time.perf_counter() - start
         self._seconds += seconds

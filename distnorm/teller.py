@@ -8,14 +8,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import nest
-
-from . import __version__
 from .checkpoint.find import Found
 from .config import Job
-from .drift import COUNTS, STATISTICS, Drift
 from .errors import RuleError
-from .normalizer import Look, Normalizer
+from .history import look_fields
+from .look import Look
 from .parallel import Ranks
 from .progress import Progress
 from .runlog import RunLog, ends_finished
@@ -35,7 +32,7 @@ class Teller:
         self._progress: Progress | None = None
         self._last: Look | None = None
 
-    def start(self, normalizer: Normalizer, observe: bool, found: Found | None, resume: bool) -> None:
+    def start(self, header: dict[str, Any], found: Found | None, resume: bool) -> None:
         """The run begins, or goes on from the checkpoint that was found.
 
         Raises:
@@ -54,7 +51,7 @@ class Teller:
         if found:
             self._resumed(self._log, found)
         else:
-            self._header(self._log, normalizer, observe)
+            self._log.header(**header)
 
     def _bytes_to_keep(self, path: Path, found: Found | None) -> int:
         if found is None:
@@ -74,40 +71,10 @@ class Teller:
             started=_now(),
         )
 
-    def _header(self, log: RunLog, normalizer: Normalizer, observe: bool) -> None:
-        log.header(
-            distnorm=__version__,
-            nest=nest.__version__,
-            ranks=self._ranks.size,
-            threads=self._job.num_threads(self._ranks.size),  # asking NEST on one rank only would hang
-            seed=self._job.seed,
-            resolution_ms=self._job.resolution_ms,
-            min_delay_ms=normalizer.clock.min_delay_ms,
-            simulate_ms=self._job.simulate_ms,
-            observe=observe,
-            bound=getattr(self._interval, "bound", None),
-            statistic=getattr(self._interval, "statistic", "max"),
-            rules=[
-                {"synapse_models": list(rule.synapse_models), "norm": rule.norm, "target_norm": str(rule.target_norm)}
-                for rule in normalizer.rules
-            ],
-            started=_now(),
-        )
-
     def look(self, look: Look) -> None:
         self._last = look
         if self._log is not None:
-            self._log.look(
-                {
-                    "time_ms": look.time_ms,
-                    "elapsed_ms": look.elapsed_ms,
-                    "normalized": look.normalized,
-                    "next_look_ms": look.next_look_ms,
-                    "drift": [_drift_fields(each) for each in look.drifts],
-                    "since_start": [each.max for each in look.since_start],
-                    "seconds": look.seconds,
-                }
-            )
+            self._log.look(look_fields(look))
         self.slice(look.time_ms)
 
     def slice(self, time_ms: float) -> None:
@@ -131,8 +98,3 @@ class Teller:
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def _drift_fields(each: Drift) -> dict[str, Any]:
-    fields = (*COUNTS, "unreachable_max")
-    return {name: each.statistic(name) for name in STATISTICS} | {name: getattr(each, name) for name in fields}

@@ -23,11 +23,12 @@ def mpiexec():
 
 def launch(ranks, program, *arguments, timeout=60, **environment):
     """Finished process; the test fails if it takes longer than `timeout` seconds."""
+    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
     return subprocess.run(
         [mpiexec(), "-n", str(ranks), sys.executable, str(PROGRAMS / program), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(TESTS), "OMP_WAIT_POLICY": "passive"} | environment,
+        env=os.environ | {"PYTHONPATH": path, "OMP_WAIT_POLICY": "passive"} | environment,
     )

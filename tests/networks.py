@@ -26,12 +26,25 @@ def slow_plasticity():
     nest.SetDefaults("stdp_synapse", {"lambda": 1e-5})
 
 
+def neuron_model(models):
+    """A neuron model that the plasticity of the synapse models knows."""
+    if any(model.startswith("clopath_synapse") for model in models):
+        return "hh_psc_alpha_clopath"
+    if any(model.startswith("eprop_synapse") for model in models):
+        return "eprop_iaf_bsshslm_2020" if "bsshslm_2020" in models[0] else "eprop_iaf"
+    return "iaf_psc_delta"
+
+
 def network(models=("stdp_synapse",), neurons=NEURONS, indegree=INDEGREE, weight=None, drive=18_000.0):
     """A population that spikes, connections of each model within it, and, if allowed, a device that uses it."""
-    clopath = any(model.startswith("clopath_synapse") for model in models)
-    population = nest.Create("hh_psc_alpha_clopath" if clopath else "iaf_psc_delta", neurons)
+    population = nest.Create(neuron_model(models), neurons)
+    eprop = any(model.startswith("eprop_synapse") for model in models)
+    delay = nest.resolution if eprop else 1.5  # as these models demand
+    if eprop:
+        nest.eprop_update_interval = 10.0
+        population.c_reg = 300.0  # firing-rate regularization alone already changes weights
     noise = nest.Create("poisson_generator", params={"rate": drive})
-    nest.Connect(noise, population, syn_spec={"weight": 1.0, "delay": 1.5})
+    nest.Connect(noise, population, syn_spec={"weight": 0.15 if eprop else 1.0, "delay": delay})
     for model in models:
         if model.startswith("stdp_dopamine_synapse"):
             transmitter = nest.Create("volume_transmitter")
@@ -41,7 +54,7 @@ def network(models=("stdp_synapse",), neurons=NEURONS, indegree=INDEGREE, weight
             population,
             population,
             {"rule": "fixed_indegree", "indegree": indegree, "allow_multapses": True},
-            {"synapse_model": model, "weight": weight or nest.random.uniform(0.2, 0.8), "delay": 1.5},
+            {"synapse_model": model, "weight": weight or nest.random.uniform(0.2, 0.8), "delay": delay},
         )
         if model.startswith("static_synapse"):  # plastic models refuse devices as sources
             spikes_in = nest.Create("spike_generator", params={"spike_times": [5.0, 25.0]})

@@ -24,6 +24,15 @@ timeout --kill-after=10 900 python -m pytest -q tests/unit tests/nest tests/laun
 echo "== batch scripts on a SLURM started by the tests"
 timeout --kill-after=60 900 python -m pytest -q tests/slurm
 
+echo "== the kernel on the NEST wheel from PyPI"
+[ -x .venv-pypi/bin/python ] || "$python" -m venv .venv-pypi
+.venv-pypi/bin/python -m pip install --quiet --disable-pip-version-check -e '.[nest,test]'
+PATH="$PWD/.venv-pypi/bin:$PATH" timeout --kill-after=10 600 python -m pytest -q \
+    tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py tests/nest/test_changing.py
+
+echo "== the kernel under sanitizers (a part; tests/sanitize.sh alone runs all)"
+tests/sanitize.sh tests/nest/test_selection.py tests/nest/test_changing.py
+
 for ranks in 1 2 3 4; do
     echo "== $ranks rank(s)"
     timeout --kill-after=10 300 mpiexec -n "$ranks" python -m pytest -q --with-mpi tests/mpi

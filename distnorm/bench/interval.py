@@ -9,7 +9,11 @@ report    tables; rows and a figure as files                                    
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import nest
@@ -17,29 +21,31 @@ import numpy as np
 
 from ..adaptive import AdaptiveInterval
 from ..errors import RuleError
-from ..interval import Interval
 from ..parallel import world
 from . import interval_tables
 from .interval_rows import Results
 from .scenarios import SCENARIOS, Scenario, record, simulate
 from .traces import Played, Trace, grid, play, play_fixed, play_oracle
 
-PROBES = (0, 1, 2, 4)
+PROBES = (0, 2, 4, 8)
 SIMULATED = ("stationary", "step up")
 SIMULATED_SEEDS = 3
-STEP_STARTS = 8  # starts of play per trace with a change, so that it falls on different parts of an interval
+STEP_STARTS = 8  # starts of play per trace with one change, so that it falls on different parts of an interval
 _INTERVALS_PER_SEED = 50  # that a scenario's duration is made for
 _LONGEST_FIXED_MS = 6_000.0
 
 
-def run(seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Scenario] = SCENARIOS) -> str:
-    """Record, play, simulate, and return the report.
+def run(
+    seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Scenario] = SCENARIOS, first_seed: int = 1
+) -> str:
+    """Record, play, simulate, and return the report; seeds are shared out to as many processes as there are cores.
 
     Args:
         seeds: Networks per scenario.
-        intervals: To play per scenario and bound, over all seeds, where the bound is not too high for it.
+        intervals: To play per scenario and bound, over all seeds.
         output: Folder for the report, its rows as CSV and a figure; None for none.
         scenarios: Networks to record.
+        first_seed: Of the networks; the others follow.
 
     Raises:
         RuleError: More than one rank, or numbers that make no sense.
@@ -49,66 +55,63 @@ def run(seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Sce
     if seeds < 1 or intervals < 1:
         raise RuleError(f"{seeds} seeds and {intervals} intervals; give at least 1 of each")
     longer = intervals / seeds / _INTERVALS_PER_SEED
+    work = partial(_run_seed, scenarios, longer, first_seed + SIMULATED_SEEDS)
     results = Results()
-    for seed in range(1, seeds + 1):
-        for scenario in scenarios:
-            _record_and_play(scenario, seed, _duration_ms(scenario, longer), results)
-            if scenario.name in SIMULATED and seed <= SIMULATED_SEEDS:
-                _simulate(scenario, seed, _duration_ms(scenario, longer), results)
+    if seeds == 1:
+        results.add(work(first_seed))
+    else:
+        # NEST cannot be forked: each process starts anew. Seeds are added in their order, whichever is ready first.
+        start = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(seeds, os.cpu_count() or 1), mp_context=start) as pool:
+            for each in pool.map(work, range(first_seed, first_seed + seeds)):
+                results.add(each)
     text = interval_tables.report(results, intervals, STEP_STARTS)
     if output is not None:
         interval_tables.write(results, text, output)
     return text
 
 
-def _duration_ms(scenario: Scenario, longer: float) -> float:
-    return 3.0 * math.ceil(scenario.duration_ms * longer / 3.0)
+def _run_seed(scenarios: Sequence[Scenario], longer: float, simulated_until: int, seed: int) -> Results:
+    results = Results()
+    for scenario in scenarios:
+        duration_ms = 3.0 * math.ceil(scenario.duration_ms * longer / 3.0)
+        _record_and_play(scenario, seed, duration_ms, results)
+        if scenario.name in SIMULATED and seed < simulated_until:
+            _simulate(scenario, seed, duration_ms, results)
+    return results
 
 
 def _record_and_play(scenario: Scenario, seed: int, duration_ms: float, results: Results) -> None:
     trace = record(scenario, seed, duration_ms)
-    results.regimes[scenario.name].append(_regime(trace))
+    hundred_ms = round(100.0 / trace.step_ms)
+    results.regimes[scenario.name].append((trace.floor(), *trace.drift_over(hundred_ms), *trace.spikes_per_s))
     for bound in scenario.bounds:
-        for name, player in _players(bound).items():
-            results.played[scenario.name, bound, name].append(player(trace))
-        if trace.change is not None:
-            _play_steps(scenario.name, trace, trace.change, bound, results)
+        for name, player in _players(trace, bound).items():
+            results.played[scenario.name, bound, name].append(player(0))
+            if trace.changes and scenario.switching_ms is None and name != "oracle":
+                starts = np.linspace(0, trace.changes[0] / 3, STEP_STARTS).astype(int).tolist()
+                results.steps[scenario.name, bound, name] += [(player(start), trace.changes[0]) for start in starts]
     fixed = results.fixed[scenario.name]
     for length in grid(round(_LONGEST_FIXED_MS / trace.step_ms)).tolist():
-        played = play_fixed(trace, length)
-        drift, number = fixed.get(length, (0.0, 0))
-        fixed[length] = max(drift, float(played.drifts.max(initial=0))), number + len(played.drifts)
+        drifts = play_fixed(trace, length).drifts
+        fixed[length] = float(drifts.max(initial=0)), len(drifts)
 
 
-def _players(bound: float) -> dict[str, Callable[[Trace], Played]]:
-    def adaptive(probes: int) -> Callable[[Trace], Played]:
-        return lambda trace: play(trace, AdaptiveInterval(bound, probes=probes))
-
-    players = {f"{probes} probes": adaptive(probes) for probes in PROBES}
-    return {**players, "oracle": lambda trace: play_oracle(trace, bound)}
-
-
-def _play_steps(name: str, trace: Trace, change: int, bound: float, results: Results) -> None:
-    for begin in np.linspace(0, change / 3, STEP_STARTS).astype(int).tolist():
-        for probes in PROBES:
-            controller: Interval = AdaptiveInterval(bound, probes=probes)
-            results.steps[name, bound, f"{probes} probes"].append((play(trace, controller, begin), change))
-        hinted = play(trace, AdaptiveInterval(bound), begin, hint=True)
-        results.steps[name, bound, "1 probes, hint"].append((hinted, change))
+def _players(trace: Trace, bound: float) -> dict[str, Callable[[int], Played]]:
+    """What plays a trace from a given step on, by name."""
+    default = AdaptiveInterval(bound)
+    players: dict[str, Callable[[int], Played]] = {"default": partial(play, trace, default)}
+    if trace.changes:
+        players["default, hints"] = partial(play, trace, default, hint=True)
+    for probes in PROBES:
+        players[f"{probes} probes"] = partial(play, trace, AdaptiveInterval(bound, probes=probes))
+    return {**players, "oracle": partial(play_oracle, trace, bound)}
 
 
 def _simulate(scenario: Scenario, seed: int, duration_ms: float, results: Results) -> None:
     """One bound with the default controller."""
-    bound = scenario.bounds[len(scenario.bounds) // 2]
-    played, change = simulate(scenario, seed, duration_ms, AdaptiveInterval(bound))
-    results.simulated[scenario.name, bound, "1 probes, simulated"].append(played)
-    if change is not None:
-        results.steps[scenario.name, bound, "1 probes, simulated"].append((played, change))
-
-
-def _regime(trace: Trace) -> tuple[float, ...]:
-    marks = round(100.0 / trace.step_ms)
-    change = trace.change or 0
-    parts = (trace.position[: change or None : marks], trace.position[change::marks])
-    drifts = [float(np.abs(np.diff(part, axis=0)).max(axis=1).mean()) if len(part) > 1 else 0.0 for part in parts]
-    return (trace.floor(), *drifts, *trace.spikes_per_s)
+    bound = scenario.bounds[-1]
+    played, changes = simulate(scenario, seed, duration_ms, AdaptiveInterval(bound))
+    results.simulated[scenario.name, bound, "default, simulated"].append(played)
+    if changes:
+        results.steps[scenario.name, bound, "default, simulated"].append((played, changes[0]))

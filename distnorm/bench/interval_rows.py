@@ -10,7 +10,8 @@ import numpy as np
 
 from .traces import Played, wilson
 
-STEP_WINDOW = 5  # intervals that end after a change and are examined for its consequences
+STEP_WINDOW = 3  # intervals that end after a change and are examined for its consequences
+STEP_LATER = 10  # intervals after a change until which the drift should have settled
 _SETTLED = 5  # intervals before means are taken
 
 
@@ -58,10 +59,11 @@ class StepRow:
         bound: As a fraction.
         controller: Its name.
         steps: Changes played.
-        several: Of these with more than one interval above the bound afterwards.
-        worst: Largest drift / bound afterwards.
-        high: Quantile 0.9 over the changes of the largest drift / bound afterwards.
-        back: Intervals until the drift stays below the bound, at most.
+        several: Of these with more than one of the next STEP_WINDOW intervals above the bound.
+        worst: Largest drift / bound in these.
+        high: Quantile 0.9 over the changes of the largest drift / bound.
+        back: The last of these intervals with a drift above the bound, at most; the first is that with the change.
+        later: Share of the next intervals, up to STEP_LATER after the change, above the bound.
     """
 
     scenario: str
@@ -72,6 +74,7 @@ class StepRow:
     worst: float
     high: float
     back: int
+    later: float
 
 
 @dataclass
@@ -83,8 +86,22 @@ class Results:
     steps: dict[tuple[str, float, str], list[tuple[Played, int]]] = field(default_factory=lambda: defaultdict(list))
     # Of each scenario and fixed interval in steps: worst drift and number of intervals over all seeds.
     fixed: dict[str, dict[int, tuple[float, int]]] = field(default_factory=lambda: defaultdict(dict))
-    # Of each scenario and seed: largest drift in one step, drift per 100 ms and spikes/s before and after a change.
+    # Of each scenario and seed: largest drift in one step, drift per 100 ms and spikes/s in the first and second state.
     regimes: dict[str, list[tuple[float, ...]]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, other: Results) -> None:
+        """The same of another seed."""
+        for mine, theirs in ((self.played, other.played), (self.simulated, other.simulated)):
+            for key, played in theirs.items():
+                mine[key] += played
+        for key, steps in other.steps.items():
+            self.steps[key] += steps
+        for name, regimes in other.regimes.items():
+            self.regimes[name] += regimes
+        for name, fixed in other.fixed.items():
+            for length, (drift, number) in fixed.items():
+                before, count = self.fixed[name].get(length, (0.0, 0))
+                self.fixed[name][length] = max(before, drift), count + number
 
     def rows(self) -> list[Row]:
         return [self._row(key, played) for key, played in self.played.items()]
@@ -135,16 +152,18 @@ def _mean_length(played: list[Played]) -> float:
 
 
 def _step_row(key: tuple[str, float, str], played: list[tuple[Played, int]]) -> StepRow:
-    after = [each.drifts[each.ends > change][:STEP_WINDOW] / key[1] for each, change in played]
-    after = [each for each in after if len(each)]
-    largest = [float(each.max()) for each in after]
+    after = [each.drifts[each.ends > change][:STEP_LATER] / key[1] for each, change in played]
+    soon = [each[:STEP_WINDOW] for each in after if len(each)]
+    later = np.concatenate([each[STEP_WINDOW:] for each in after])
+    largest = [float(each.max()) for each in soon]
     return StepRow(
         scenario=key[0],
         bound=key[1],
         controller=key[2],
-        steps=len(after),
-        several=sum(int((each > 1).sum() > 1) for each in after),
+        steps=len(soon),
+        several=sum(int((each > 1).sum() > 1) for each in soon),
         worst=max(largest, default=0.0),
         high=float(np.quantile(largest, 0.9)) if largest else 0.0,
-        back=max((int(np.flatnonzero(each > 1)[-1]) + 1 for each in after if (each > 1).any()), default=0),
+        back=max((int(np.flatnonzero(each > 1)[-1]) + 1 for each in soon if (each > 1).any()), default=0),
+        later=float((later > 1).mean()) if len(later) else 0.0,
     )

@@ -7,7 +7,7 @@ and PyNEST in bulk are timed on a sample of its neurons and connections, in plac
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..norms import factors, norms
 from ..parallel import Ranks, world
 from ..passes import Pass
 from ..rule import Rule
-from ..synapses import check_models, open_synapses
+from ..synapses import check_models, open_synapses, verify
 from ..synapses.inplace import InPlace
 
 _RECIPE_NEURONS = 10
@@ -28,13 +28,17 @@ _REPETITIONS = 7
 _TARGET_NORM = 1_000.0
 
 
-def run(connections: int, indegree: int, synapse_model: str, threads: int) -> str:
+def run(
+    connections: int, indegree: int, synapse_model: str, neuron_model: str, modules: Sequence[str], threads: int
+) -> str:
     """Measure on one process and return a table.
 
     Args:
         connections: Plastic connections in all; rounded down to whole neurons.
         indegree: Connections per neuron.
         synapse_model: Their synapse model.
+        neuron_model: Model of the neurons; some synapse models go with some neuron models only.
+        modules: Extension modules to install, after each reset.
         threads: Threads of NEST for "all threads".
 
     Raises:
@@ -45,20 +49,26 @@ def run(connections: int, indegree: int, synapse_model: str, threads: int) -> st
         raise RuleError(f"bench kernel was started on {ranks.size} ranks; it measures one process")
     if connections < 20 * indegree:
         raise RuleError(f"{connections} connections with in-degree {indegree}; use at least 20 neurons' worth")
-    check_models(nest, (synapse_model,))
     rows: list[tuple[str, float, float | None]] = []
     for number in sorted({1, threads}):
-        rule = _network(connections // indegree, indegree, synapse_model, number)
+        rule = _network(connections // indegree, indegree, synapse_model, neuron_model, modules, number)
         rows += _in_place(rule, ranks, number)
     rows = [_recipe(synapse_model, threads), _bulk(synapse_model), *rows]
     return _table(rows, connections // indegree * indegree, synapse_model, indegree)
 
 
-def _network(neurons: int, indegree: int, synapse_model: str, threads: int) -> Rule:
+def _network(
+    neurons: int, indegree: int, synapse_model: str, neuron_model: str, modules: Sequence[str], threads: int
+) -> Rule:
     nest.ResetKernel()
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.local_num_threads = threads
-    population = nest.Create("iaf_psc_delta", neurons)
+    for module in modules:
+        _install(module)
+    check_models(nest, (synapse_model,))
+    if neuron_model not in nest.node_models:
+        raise RuleError(f"NEST has no neuron model {neuron_model!r}; nest.node_models lists them")
+    population = nest.Create(neuron_model, neurons)
     weight = _TARGET_NORM / indegree
     nest.Connect(
         population,
@@ -70,9 +80,17 @@ def _network(neurons: int, indegree: int, synapse_model: str, threads: int) -> R
     return Rule(synapse_model, target_norm=_TARGET_NORM)
 
 
+def _install(module: str) -> None:
+    try:
+        nest.Install(module)
+    except nest.NESTError as error:
+        raise RuleError(f"NEST cannot install module {module}: {error}") from None
+
+
 def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, float | None]]:
     synapses = open_synapses(nest, [rule], ranks, "inplace")[0]
     assert isinstance(synapses, InPlace)  # as asked
+    verify(nest, synapses, ranks)
 
     def normalize() -> None:
         sums = synapses.measure()[0]
@@ -87,11 +105,14 @@ def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, 
         synapses.stream(True)
 
     result = [
-        (f"in place, {label}", *_best(normalize, number)),
+        (f"{synapses.way}, {label}", *_best(normalize, number)),
         (f"  measure, {label}", *_best(synapses.measure, number)),
-        (f"  streaming read, {label}", *_best(lambda: synapses.stream(False), number)),
-        (f"  streaming read + read and write, {label}", *_best(stream_twice, number)),
     ]
+    if not synapses.generic:
+        result += [
+            (f"  streaming read, {label}", *_best(lambda: synapses.stream(False), number)),
+            (f"  streaming read + read and write, {label}", *_best(stream_twice, number)),
+        ]
     synapses.close()
     return result
 

@@ -15,7 +15,8 @@ import nest
 import numpy as np
 
 from ..config import read_job
-from ..normalizer import Look, Normalizer
+from ..look import Look
+from ..normalizer import Normalizer
 from ..parallel import world
 from ..run import build_network
 
@@ -38,7 +39,7 @@ def run(job_file: str, settings: list[str], pairs: int) -> str:
     job = read_job(Path(job_file), settings)
     ranks = world(nest.build_info["have_mpi"])
     network = build_network(job, ranks)
-    rules = [each.rule(network) for each in job.rules]
+    rules = job.rules_of(network)
     keep = Normalizer(rules, interval=job.interval)
     watch = Normalizer(rules, interval=job.interval, observe=True)
     interval_ms = keep.next_interval

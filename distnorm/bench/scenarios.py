@@ -7,6 +7,7 @@ in-degrees, Poisson input, additive plasticity from excitatory to excitatory neu
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from ..norms import factors
 from ..parallel import world
 from ..passes import Pass
 from ..rule import Rule
-from ..synapses import open_synapses
+from ..synapses import open_synapses, verify
 from .traces import Played, Trace
 
 _PLASTIC = "bench_interval_plastic"
@@ -41,11 +42,13 @@ class Scenario:
 
     Attributes:
         name: Of the rows in the report.
-        bounds: Of the drift, to play with.
-        duration_ms: Time to record for 50 intervals at most bounds.
-        eta: Input before and after the change.
+        bounds: Of the drift, to play with: from 10 times the drift of one step of recording to 20 %.
+        duration_ms: Time to record for 50 intervals at the highest bound.
+        eta: Input before and after a change.
         learning_rate: `lambda` of the STDP synapses before and after the change.
-        burst_ms: Time with input and without, in turn; None for input all the time.
+        switching_ms: Time with the first input and with the second, in turn; None for one change at most.
+        alpha: Depression relative to potentiation.
+        driven: Additional input of a tenth of the excitatory neurons, as eta.
         triplet: Triplet rule (Pfister & Gerstner 2006, J Neurosci 26:9673) in place of pairs.
         inhibitory: Inhibitory-to-excitatory synapses are plastic too (Vogels et al. 2011, Science 334:1569), and not
             normalized.
@@ -53,28 +56,42 @@ class Scenario:
 
     name: str
     bounds: tuple[float, ...]
-    duration_ms: float = 12_000.0
+    duration_ms: float
     eta: tuple[float, float] = (1.2, 1.2)
     learning_rate: tuple[float, float] = (0.005, 0.005)
-    burst_ms: tuple[float, float] | None = None
+    switching_ms: tuple[float, float] | None = None
+    alpha: float = 0.9
+    driven: float = 0.0
     triplet: bool = False
     inhibitory: bool = False
 
-    @property
-    def changes(self) -> bool:
-        """Whether there is a change, at a random moment of the middle third."""
-        return self.eta[0] != self.eta[1] or self.learning_rate[0] != self.learning_rate[1]
-
 
 SCENARIOS = (
-    Scenario(name="stationary", bounds=(0.02, 0.05), duration_ms=24_000.0),
-    Scenario(name="stationary, fast", bounds=(0.05, 0.1, 0.2), duration_ms=24_000.0, learning_rate=(0.01, 0.01)),
-    Scenario(name="step up", bounds=(0.05,), eta=(1.2, 2.6)),
-    Scenario(name="step down", bounds=(0.05,), eta=(2.6, 1.2)),
-    Scenario(name="learning on", bounds=(0.02,), learning_rate=(0.0, 0.005)),
-    Scenario(name="bursts", bounds=(0.02,), burst_ms=(1_000.0, 1_500.0)),
-    Scenario(name="triplets", bounds=(0.02,), triplet=True),
-    Scenario(name="inhibitory", bounds=(0.02,), inhibitory=True),
+    Scenario(name="stationary", bounds=(0.02, 0.05), duration_ms=26_000.0),
+    Scenario(name="stationary, fast", bounds=(0.1, 0.2), duration_ms=20_000.0, learning_rate=(0.02, 0.02)),
+    Scenario(
+        name="stationary, driven",
+        bounds=(0.05, 0.2),
+        duration_ms=11_000.0,
+        learning_rate=(0.001, 0.001),
+        alpha=0.5,
+        driven=2.0,
+    ),
+    Scenario(
+        name="stationary, potentiation",
+        bounds=(0.02, 0.05),
+        duration_ms=16_000.0,
+        eta=(2.0, 2.0),
+        learning_rate=(0.0005, 0.0005),
+        alpha=0.0,
+    ),
+    Scenario(name="step up", bounds=(0.09,), duration_ms=15_000.0, eta=(1.2, 2.8)),
+    Scenario(name="step down", bounds=(0.09,), duration_ms=12_000.0, eta=(2.8, 1.2)),
+    Scenario(name="learning on", bounds=(0.02,), duration_ms=13_000.0, learning_rate=(0.0, 0.005)),
+    Scenario(name="bursts", bounds=(0.02,), duration_ms=13_000.0, eta=(1.2, 0.0), switching_ms=(1_000.0, 1_500.0)),
+    Scenario(name="stimuli", bounds=(0.09,), duration_ms=18_000.0, eta=(1.2, 2.8), switching_ms=(2_400.0, 600.0)),
+    Scenario(name="triplets", bounds=(0.03,), duration_ms=5_000.0, triplet=True),
+    Scenario(name="inhibitory", bounds=(0.02,), duration_ms=8_000.0, inhibitory=True),
 )
 
 
@@ -83,12 +100,14 @@ def record(scenario: Scenario, seed: int, duration_ms: float) -> Trace:
     network = _Network(scenario, seed, duration_ms)
     steps = round(duration_ms / _STEP_MS)
     position = np.zeros((steps + 1, _EXCITATORY))
-    synapses = open_synapses(nest, [network.rule], world(nest.build_info["have_mpi"]), "inplace")[0]
+    ranks = world(nest.build_info["have_mpi"])
+    synapses = open_synapses(nest, [network.rule], ranks, "inplace")[0]
+    verify(nest, synapses, ranks)
     rows = np.searchsorted(synapses.node_ids, network.targets)
     norm = network.rule.target_norms(synapses.node_ids)
     nest.Prepare()
     for step in range(-round(_WARM_UP_MS / _STEP_MS), steps):
-        if step == network.change:
+        if step in network.changes:
             network.set_learning_rate()
         nest.Run(_STEP_MS)
         sums = synapses.run(Pass(kind="measure"))[0]
@@ -97,19 +116,19 @@ def record(scenario: Scenario, seed: int, duration_ms: float) -> Trace:
             position[step + 1] = position[step] + (sums / norm - 1.0)[rows]
     nest.Cleanup()
     synapses.close()
-    return Trace(step_ms=_STEP_MS, position=position, change=network.change, spikes_per_s=network.rates())
+    return Trace(step_ms=_STEP_MS, position=position, changes=network.changes, spikes_per_s=network.rates())
 
 
-def simulate(scenario: Scenario, seed: int, duration_ms: float, controller: Interval) -> tuple[Played, int | None]:
-    """Simulate one network under a controller; its intervals, and the step of the change."""
+def simulate(scenario: Scenario, seed: int, duration_ms: float, controller: Interval) -> tuple[Played, tuple[int, ...]]:
+    """Simulate one network under a controller; its intervals, and the steps of the changes."""
     network = _Network(scenario, seed, duration_ms)
     Normalizer(network.rule, interval=_STEP_MS).simulate(_WARM_UP_MS)
     normalizer = Normalizer(network.rule, interval=controller)
-    first_ms = duration_ms if network.change is None else network.change * _STEP_MS
-    normalizer.simulate(first_ms)
-    network.set_learning_rate()
-    if first_ms < duration_ms:
-        normalizer.simulate(duration_ms - first_ms)
+    stops = [step * _STEP_MS for step in (0, *network.changes)] + [duration_ms]
+    for i, (begin_ms, end_ms) in enumerate(itertools.pairwise(stops)):
+        if i == 1:
+            network.set_learning_rate()
+        normalizer.simulate(end_ms - begin_ms)
     looks = normalizer.log[1:]
     ends = [i for i, look in enumerate(looks) if look.normalized]
     played = Played(
@@ -118,18 +137,28 @@ def simulate(scenario: Scenario, seed: int, duration_ms: float, controller: Inte
         drifts=np.array([looks[i].drift_max for i in ends]),
         looks=ends[-1] + 1 if ends else 0,
     )
-    return played, network.change
+    return played, network.changes
+
+
+def _changes(scenario: Scenario, steps: float, rng: np.random.Generator) -> tuple[int, ...]:
+    """Steps at whose beginning the network changes."""
+    if scenario.switching_ms is not None:
+        first, second = (time_ms / _STEP_MS for time_ms in scenario.switching_ms)
+        ups = np.arange(rng.uniform(0.2, 1.0) * first, steps, first + second)
+        every = np.sort(np.concatenate([ups, ups + second]))
+        return tuple(np.round(every[every < steps - 1]).astype(int).tolist())
+    if len(set(scenario.eta)) == 2 or len(set(scenario.learning_rate)) == 2:
+        return (round(rng.uniform(1 / 3, 2 / 3) * steps),)
+    return ()
 
 
 class _Network:
     """The network in NEST's kernel; there can be one at a time."""
 
     def __init__(self, scenario: Scenario, seed: int, duration_ms: float) -> None:
-        rng = np.random.default_rng(seed)
-        steps = duration_ms / _STEP_MS
         self._scenario = scenario
         self._duration_ms = duration_ms
-        self.change = round(rng.uniform(1 / 3, 2 / 3) * steps) if scenario.changes else None
+        self.changes = _changes(scenario, duration_ms / _STEP_MS, np.random.default_rng(seed))
         nest.ResetKernel()
         nest.verbosity = nest.VerbosityLevel.ERROR
         nest.set(resolution=_RESOLUTION_MS, local_num_threads=1, rng_seed=seed)
@@ -138,7 +167,7 @@ class _Network:
             each.V_m = nest.random.uniform(0.0, _THRESHOLD_MV)
         self.targets = np.array(excitatory.tolist())
         self._connect(excitatory, inhibitors)
-        self._drive(excitatory + inhibitors, rng)
+        self._drive(excitatory + inhibitors)
         self._spikes = nest.Create("spike_recorder")
         nest.Connect(excitatory, self._spikes, "all_to_all", {"delay": _DELAY_MS})
         self.rule = Rule(_PLASTIC, targets=excitatory, target_norm=_IN_DEGREE * _WEIGHT_MV)
@@ -155,21 +184,19 @@ class _Network:
         nest.Connect(inhibitors, inhibitors, few, inhibiting)
         nest.Connect(inhibitors, excitatory, few, {"synapse_model": _INHIBITORY, **inhibiting})
 
-    def _drive(self, neurons: Any, rng: np.random.Generator) -> None:
+    def _drive(self, neurons: Any) -> None:
         s = self._scenario
         per_eta = 1_000.0 * _THRESHOLD_MV / (_WEIGHT_MV * _TAU_MEMBRANE_MS)
         schedule = {_RESOLUTION_MS: s.eta[0]}
-        if self.change is not None:
-            schedule[_WARM_UP_MS + self.change * _STEP_MS] = s.eta[1]
-        if s.burst_ms is not None:
-            on_ms, off_ms = s.burst_ms
-            stop = _WARM_UP_MS + _DELAY_MS * round(rng.uniform(0.2, 1.0) * on_ms / _DELAY_MS)
-            while stop < self._duration_ms:
-                schedule |= {stop: 0.0, stop + off_ms: s.eta[0]}
-                stop += on_ms + off_ms
+        for i, change in enumerate(self.changes):
+            schedule[_WARM_UP_MS + change * _STEP_MS] = s.eta[(i + 1) % 2]
         source = nest.Create("inhomogeneous_poisson_generator")
         source.set(rate_times=list(schedule), rate_values=[eta * per_eta for eta in schedule.values()])
-        nest.Connect(source, neurons, "all_to_all", {"weight": _WEIGHT_MV, "delay": _DELAY_MS})
+        synapse = {"weight": _WEIGHT_MV, "delay": _DELAY_MS}
+        nest.Connect(source, neurons, "all_to_all", synapse)
+        if s.driven:
+            more = nest.Create("poisson_generator", params={"rate": s.driven * per_eta})
+            nest.Connect(more, neurons[: _EXCITATORY // 10], "all_to_all", synapse)
 
     def set_learning_rate(self) -> None:
         """Change to the second learning rate, if it is another."""
@@ -178,16 +205,13 @@ class _Network:
             nest.GetConnections(synapse_model=_PLASTIC).set({"lambda": after})
 
     def rates(self) -> tuple[float, float]:
-        """Spikes/s of an excitatory neuron before and after the change, after warming up."""
+        """Spikes/s of an excitatory neuron in the first state and in the second, after warming up."""
         times = self._spikes.events["times"]
         end = _WARM_UP_MS + self._duration_ms
-        change = end if self.change is None else _WARM_UP_MS + self.change * _STEP_MS
-
-        def rate(begin: float, end: float) -> float:
-            return float(((times > begin) & (times <= end)).sum() / _EXCITATORY / (end - begin) * 1e3)
-
-        before = rate(_WARM_UP_MS, change)
-        return before, before if self.change is None else rate(change, end)
+        marks = [_WARM_UP_MS, *(_WARM_UP_MS + step * _STEP_MS for step in self.changes), end]
+        spikes, lengths = np.histogram(times, marks)[0] / _EXCITATORY, np.diff(marks) / 1e3
+        rates = [float(spikes[i::2].sum() / lengths[i::2].sum()) for i in range(min(len(spikes), 2))]
+        return rates[0], rates[-1]
 
 
 _NEURON = {
@@ -208,7 +232,7 @@ def _copy_models(scenario: Scenario) -> None:
         times = {"tau_plus": 16.8, "tau_plus_triplet": 101.0}
         nest.CopyModel("stdp_triplet_synapse", _PLASTIC, {"Wmax": 4 * j, **amplitudes, **times})
     else:
-        pairs = {"alpha": 0.9, "mu_plus": 0.0, "mu_minus": 0.0, "tau_plus": 20.0, "Wmax": 4 * j}
+        pairs = {"alpha": scenario.alpha, "mu_plus": 0.0, "mu_minus": 0.0, "tau_plus": 20.0, "Wmax": 4 * j}
         nest.CopyModel("stdp_synapse", _PLASTIC, {"lambda": scenario.learning_rate[0], **pairs})
     if scenario.inhibitory:  # alpha = 2 * rate * tau for 12 spikes/s
         w = -_G * j

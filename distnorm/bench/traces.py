@@ -10,6 +10,7 @@ raise the rates; compare the played with the simulated rows of the report.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from ..adaptive import AdaptiveInterval
 from ..drift import Drift, read, summarize
-from ..interval import Clock, Interval
+from ..interval import Clock, Hintable, Interval
 from ..node_ids import Int64Array
 from ..norms import FloatArray
 
@@ -34,13 +35,13 @@ class Trace:
         step_ms: Time of a step; what a controller is told to be the smallest delay.
         position: Sum of each target's changes until the end of each step, as a fraction of its target norm, shape
             (steps + 1, targets); zero at first.
-        change: Step at whose beginning the network was changed; None if it was not.
-        spikes_per_s: Mean rate of the targets before and after the change; the same without a change.
+        changes: Steps at whose beginning the network changed, to and fro between two states.
+        spikes_per_s: Mean rate of the targets in the first state and in the second; the same without a change.
     """
 
     step_ms: float
     position: FloatArray
-    change: int | None
+    changes: tuple[int, ...]
     spikes_per_s: tuple[float, float]
 
     @property
@@ -53,11 +54,23 @@ class Trace:
         one = np.ones(len(norm))
         return read(summarize(norm, one, one.astype(np.int64), np.arange(1, len(norm) + 1)))
 
+    def parts(self) -> list[list[tuple[int, int]]]:
+        """Runs of steps, begin and end, in the first state and in the second; the first twice without a change."""
+        runs = list(itertools.pairwise([0, *self.changes, self.steps]))
+        return [runs[::2], runs[1::2]] if self.changes else [runs, runs]
+
+    def drift_over(self, length: int) -> list[float]:
+        """Mean over time of the largest drift in `length` steps in either state, 0 where there is never any."""
+        found = []
+        for runs in self.parts():
+            marks = [self.position[begin : end + 1 : length] for begin, end in runs]
+            largest = np.concatenate([np.abs(np.diff(each, axis=0)).max(axis=1) for each in marks])
+            found.append(float(largest[largest > 0].mean()) if (largest > 0).any() else 0.0)
+        return found
+
     def floor(self) -> float:
-        """Largest drift over the targets in one step: mean over the steps with any, before or after the change."""
-        largest = np.abs(np.diff(self.position, axis=0)).max(axis=1)
-        parts = [each[each > 0] for each in np.split(largest, [self.change or 0])]
-        return max(float(each.mean()) for each in parts if len(each))
+        """Largest drift over the targets in one step, mean over time, in the state where that is larger."""
+        return max(self.drift_over(1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,18 +120,18 @@ def play(trace: Trace, controller: Interval, begin: int = 0, hint: bool = False)
         trace: The trace.
         controller: Bounding its own statistic, or the largest drift if it bounds none.
         begin: First step.
-        hint: At the change of the trace call `expect_change` of the controller and look at once.
+        hint: At each change of the trace call `expect_change` of the controller and look at once.
     """
     clock = Clock(resolution_ms=trace.step_ms, min_delay_ms=trace.step_ms)
     state: Any
     after_ms, state = controller.first(clock)
     started = now = begin
-    hint_at = trace.change if hint and isinstance(controller, AdaptiveInterval) else None
+    hints = [change for change in trace.changes if change > begin] if hint else []
     done, looks = _Ended(), 0
     while True:
         then = now + max(round(after_ms / trace.step_ms), 1)
-        if hint_at is not None and now <= hint_at <= then and isinstance(controller, AdaptiveInterval):
-            then, hint_at = hint_at, None
+        if hints and hints[0] <= then and isinstance(controller, Hintable):
+            then = hints.pop(0)
             state = controller.expect_change(state)
         if then > trace.steps:
             return done.played(begin, getattr(state, "exponent", math.nan))

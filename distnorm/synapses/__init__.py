@@ -14,11 +14,22 @@ from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
-from .inplace import InPlace, load
-from .models import check_models, check_selection, parrots
+from .extensions import add_extensions
+from .inplace import InPlace, class_of, load
+from .models import check_class, check_copies, check_models, check_selection, parrots
 from .pynest import ThroughPyNEST
 
-__all__ = ["Synapses", "Way", "check_models", "check_selection", "open_synapses", "parrots", "run_all", "work_out"]
+__all__ = [
+    "Synapses",
+    "Way",
+    "check_models",
+    "check_selection",
+    "open_synapses",
+    "parrots",
+    "run_all",
+    "verify",
+    "work_out",
+]
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +80,19 @@ def run_all(synapses: Sequence[Synapses], passes: Sequence[Pass | None]) -> list
     return results
 
 
-def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> None:
-    """Make the passes that corrections still need, those of all rules together, until none is needed."""
+def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> int:
+    """Make the passes that corrections still need, those of all rules together, until none is needed.
+
+    Returns:
+        Number of ways through memory.
+    """
+    number = 0
     while any(passes := [correction.next_pass for correction in corrections]):
         for correction, tally in zip(corrections, run_all(synapses, passes), strict=True):
             if tally is not None:
                 correction.learn(tally)
+        number += 1
+    return number
 
 
 def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> list[Synapses]:
@@ -85,10 +103,11 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
         rules: The rules.
         ranks: All ranks.
         way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where the
-            kernel cannot be compiled or does not know a synapse model.
+            kernel cannot be compiled.
 
     Raises:
-        KernelError: The kernel was insisted on and does not serve, or it disagrees with PyNEST on a sample.
+        KernelError: The kernel was insisted on and does not serve, or PyNEST cannot.
+        RuleError: A copy of a synapse model that cannot be normalized.
     """
     if way == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
@@ -99,27 +118,56 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
             raise
         return [_through_pynest(nest, rule, ranks, str(error)) for rule in rules]
     library = ranks.together(lambda: load(path))
+    models = sorted({name for rule in rules for name in rule.synapse_models})
+    for name in models:
+        check_class(name, class_of(nest, library, name))
+    add_extensions(nest, ranks, library, path, models)
     opened: list[Synapses] = []
     for rule in rules:
-        if InPlace.serves(nest, rule, library):
-            synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
-            ranks.together(lambda synapses=synapses: synapses.verify(nest))  # type: ignore[misc]
-            # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
-            smallest = ranks.gather(float(nest.min_delay)) or []
-            if ranks.from_first(lambda smallest=smallest: len(set(smallest)) > 1):  # type: ignore[misc]
-                synapses.agree_on_delays()
-            opened.append(synapses)
-        elif way == "inplace":
-            raise KernelError(
-                f"the kernel does not know all of {', '.join(rule.synapse_models)}; use way='auto' or 'pynest'"
-            )
-        else:
-            reason = f"the kernel does not know all of {', '.join(rule.synapse_models)}"
-            opened.append(_through_pynest(nest, rule, ranks, reason))
+        synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
+        _say_generic(nest, synapses, library, ranks)
+        opened.append(synapses)
     return opened
 
 
+def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
+    """Compare a sample of connections, as the kernel sees them, with PyNEST's; before any is written to. Collective.
+
+    Raises:
+        KernelError: They differ; the same error on every rank.
+        RuleError: A synapse model that does not keep a weight that is set.
+    """
+    if not isinstance(synapses, InPlace):
+        return
+    ranks.together(lambda: synapses.check_layout(nest))
+    if not synapses.sources_are_known():
+        if ranks.rank == 0:
+            log.warning(
+                "keep_source_table is off: the kernel is used without comparing a sample of weights with PyNEST"
+            )
+        return
+    ranks.together(lambda: synapses.verify(nest))
+    # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
+    smallest = ranks.gather(float(nest.min_delay)) or []
+    if ranks.from_first(lambda: len(set(smallest)) > 1):
+        synapses.agree_on_delays()
+        float(nest.min_delay)  # at this they agree, also between Prepare and Run
+
+
+def _say_generic(nest: Any, synapses: InPlace, library: Any, ranks: Ranks) -> None:
+    if ranks.rank == 0 and synapses.generic:
+        log.warning(
+            "%s: the kernel was not compiled for %s, so weights are reached in place through NEST's status interface; "
+            "expect some microsecond per connection; distnorm build --synapse HEADER.h, with the header of that class, "
+            "makes it fifty times faster",
+            ", ".join(synapses.generic),
+            " and ".join(sorted({class_of(nest, library, name) for name in synapses.generic})),
+        )
+
+
 def _through_pynest(nest: Any, rule: Rule, ranks: Ranks, reason: str) -> Synapses:
+    check_copies(nest, rule.synapse_models)
+    synapses = ranks.together(lambda: ThroughPyNEST(nest, rule))
     if ranks.rank == 0:
         log.warning(
             "%s: weights are normalized through PyNEST (%s); expect some 20 microseconds per connection, about a "
@@ -127,4 +175,4 @@ def _through_pynest(nest: Any, rule: Rule, ranks: Ranks, reason: str) -> Synapse
             ", ".join(rule.synapse_models),
             reason,
         )
-    return ranks.together(lambda: ThroughPyNEST(nest, rule))
+    return synapses

@@ -8,8 +8,8 @@ its own.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import functools
 import hashlib
 import logging
 import os
@@ -17,7 +17,8 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _SOURCES = Path(__file__).with_name("kernel")
 # Boost, ltdl and GSL headers need not be installed: the kernel does without Boost, and an lt_dlhandle is a pointer.
-_LTDL_STAND_IN = "typedef struct lt__handle* lt_dlhandle;\n"
+LTDL_STAND_IN = "typedef struct lt__handle* lt_dlhandle;\n"
 _FLAGS = (
     "-std=c++20",
     "-O3",
@@ -51,21 +52,54 @@ def cache_folder() -> Path:
     return Path(base)
 
 
-def build(nest: Any) -> Path:
+def build(nest: Any, prefix: str) -> Path:
     """Compile the kernel unless the cache has it; local to this process. A compiler is needed only if it has not.
+
+    Args:
+        nest: The imported module.
+        prefix: What `nest.build_info["prefix"]` says; all ranks must read that together.
 
     Raises:
         KernelError: No compiler, no headers, or a NEST that the kernel does not fit.
     """
-    headers = _headers(nest)
+    headers = _headers(nest, prefix)
     models = "".join(_lines(name) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
     flags = [*_FLAGS, *_abi_flags()]
     target = cache_folder() / f"kernel-{_key(flags, headers, models)}.so"
     if not target.exists():
-        _compile_once(
-            [*find_compiler(), *flags, f"-I{headers}", *_mpi_flags(headers)], models, target, nest.__version__
-        )
+        command = _command(nest, prefix, "kernel.cpp")
+        with _writing(target):
+            obtain(target, lambda folder: _compile(command, models, folder, "the kernel", nest.__version__))
     return target
+
+
+def compile_for(nest: Any, prefix: str, source: str, models: str, target: Path, flags: Sequence[str] = ()) -> None:
+    """Compile a source of the kernel against NEST's headers, anew; local to this process.
+
+    Args:
+        nest: The imported module.
+        prefix: As for `build`.
+        source: File in kernel/.
+        models: Text of its distnorm_models.h.
+        target: The library; an older one is replaced.
+        flags: More options for the compiler.
+
+    Raises:
+        KernelError: No compiler, no headers, or it does not compile.
+    """
+    command = [*_command(nest, prefix, source), *flags]
+    with _writing(target), tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.making-") as folder:
+        _compile(command, models, Path(folder), target.stem, nest.__version__).replace(target)
+
+
+def nest_flags(nest: Any, prefix: str) -> list[str]:
+    """Compiler options for NEST's headers; `prefix` as for `build`.
+
+    Raises:
+        KernelError: Headers of NEST, or of its MPI, are not found.
+    """
+    headers = _headers(nest, prefix)
+    return [*_abi_flags(), f"-I{headers}", *_mpi_flags(headers)]
 
 
 def find_compiler() -> list[str]:
@@ -87,31 +121,36 @@ def build_on(nest: Any, ranks: Ranks) -> Path:
     Raises:
         KernelError: As `build`; the same on every rank.
     """
-    _prefix(nest)  # on all ranks, before one of them compiles
-    ranks.from_first(lambda: build(nest))
-    return ranks.once_per_node(lambda: build(nest))  # in the cache, unless the node has one of its own
+    prefix = nest.build_info["prefix"]  # on all ranks: a kernel status is collective while connections are new
+    ranks.from_first(lambda: build(nest, prefix))
+    return ranks.once_per_node(lambda: build(nest, prefix))  # in the cache, unless the node has one of its own
 
 
-def _compile_once(command: Sequence[str], models: str, target: Path, version: str) -> None:
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        obtain(target, lambda folder: _compile(command, models, folder, version))
+        yield
     except OSError as error:
         raise KernelError(
             f"cannot compile into {target.parent}: {error}; set DISTNORM_CACHE to a writable folder"
         ) from None
 
 
-def _compile(command: Sequence[str], models: str, folder: Path, version: str) -> Path:
-    """Path of the kernel, compiled in a folder."""
-    log.info("compiling the kernel for NEST %s in %s", version, folder)
+def _command(nest: Any, prefix: str, source: str) -> list[str]:
+    return [*find_compiler(), *_FLAGS, *nest_flags(nest, prefix), str(_SOURCES / source)]
+
+
+def _compile(command: Sequence[str], models: str, folder: Path, name: str, version: str) -> Path:
+    """Path of a library, compiled in a folder."""
+    log.info("compiling %s for NEST %s in %s", name, version, folder)
     (folder / "distnorm_models.h").write_text(models)
     (folder / "fallback").mkdir()
-    (folder / "fallback" / "ltdl.h").write_text(_LTDL_STAND_IN)
+    (folder / "fallback" / "ltdl.h").write_text(LTDL_STAND_IN)
     output = folder / "kernel.so"
     search = [f"-I{folder}", "-idirafter", str(folder / "fallback")]
     with subprocess.Popen(
-        [*command, *search, str(_SOURCES / "kernel.cpp"), "-o", str(output)],
+        [*command, *search, "-o", str(output)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -119,7 +158,7 @@ def _compile(command: Sequence[str], models: str, folder: Path, version: str) ->
         said = _wait(compiler, folder)
     if compiler.returncode:
         errors = [line for line in said.splitlines() if "error" in line][:3] or [said[-300:]]
-        raise KernelError(f"the kernel does not compile for NEST {version} with {command[0]}: {'; '.join(errors)}")
+        raise KernelError(f"{name} does not compile for NEST {version} with {command[0]}: {'; '.join(errors)}")
     return output
 
 
@@ -136,18 +175,12 @@ def _wait(compiler: subprocess.Popen[str], folder: Path) -> str:
         raise
 
 
-@functools.cache
-def _prefix(nest: Any) -> Path:
-    """Where NEST was installed to. Collective at the first call, as every kernel status of NEST can be."""
-    return Path(nest.build_info["prefix"])
-
-
-def _headers(nest: Any) -> Path:
+def _headers(nest: Any, prefix: str) -> Path:
     package = Path(nest.__file__).parent
     # pip puts the headers inside the package; CMake, Spack and conda into the prefix, which NEST tells, and which lies
     # above lib/python3.X/site-packages, also where the package was reached by a symbolic link.
-    prefixes = [package, _prefix(nest), *package.parents[3:4], *package.resolve().parents[3:4]]
-    folders = [prefix / "include" / "nest" for prefix in prefixes]
+    prefixes = [package, Path(prefix), *package.parents[3:4], *package.resolve().parents[3:4]]
+    folders = [each / "include" / "nest" for each in prefixes]
     for folder in folders:
         if (folder / "connector_base.h").exists():
             return folder
@@ -157,8 +190,8 @@ def _headers(nest: Any) -> Path:
 
 
 def _lines(model: str) -> str:
-    macros = [f"DN_{bound.upper()}" for bound in BOUNDS_PER_CONNECTION.get(model, ())]
-    return f'#include "{model}.h"\n' + "".join(f"{macro}( {model} )\n" for macro in (*macros, "DN_MODEL"))
+    macros = [f"DN_{bound.upper()}( {model} )\n" for bound in BOUNDS_PER_CONNECTION.get(model, ())]
+    return f'#include "{model}.h"\n' + "".join(macros) + f"DN_MODEL( nest::{model}, weight_, )\n"
 
 
 def _abi_flags() -> list[str]:
@@ -197,6 +230,6 @@ def _key(flags: Sequence[str], headers: Path, models: str) -> str:
     for source in (_SOURCES, headers):
         for path in sorted(each for each in source.rglob("*.h*") if each.is_file()):
             hashed.update(f"\0{path.relative_to(source)}\0".encode() + path.read_bytes())
-    rest = ((_SOURCES / "kernel.cpp").read_text(), models, _LTDL_STAND_IN, " ".join(flags), platform.machine())
+    rest = ((_SOURCES / "kernel.cpp").read_text(), models, LTDL_STAND_IN, " ".join(flags), platform.machine())
     hashed.update("\0".join(rest).encode())
     return hashed.hexdigest()[:20]

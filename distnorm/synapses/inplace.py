@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import logging
+import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,20 @@ from typing import Any
 import numpy as np
 
 from ..box import ROWS
-from ..errors import KernelError
+from ..errors import KernelError, RuleError
+from ..node_ids import Int64Array
 from ..norms import FloatArray, measure
 from ..passes import Pass
 from ..rule import Rule
-from .models import common_bound, device_ids
-from .selection import keys_of, selected
-
-log = logging.getLogger(__name__)
+from .models import common_bound, device_ids, forgotten_sources
+from .selection import keys_of, needs_sources, selected
 
 _STALE = 2
-_CHECKED_TARGETS = 3
+_FORGOTTEN = 3
+_CHECKED_TARGETS = 3  # and the one with fewest connections
+_CHECKED_CONNECTIONS = 1_000  # 53 microseconds and 4 kB each, through PyNEST
 
+_CLASS = re.compile(r"GenericConnectorModel<(?:nest::ConnectionLabel<)?([\w:]+)<")
 _INTS = np.ctypeslib.ndpointer(np.int64, flags="C")
 _DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
 _KINDS = {"measure": 0, "tally": 1, "scale": 2, "move": 3}
@@ -43,9 +46,13 @@ class _Pass(ctypes.Structure):
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_error": (ctypes.c_char_p, []),
-    "dn_knows": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_sources_are_known": (ctypes.c_int, []),
     "dn_own_bounds": (ctypes.c_int, [ctypes.c_int64]),
     "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 6 + [ctypes.c_int64]),
+    "dn_class": (ctypes.c_char_p, [ctypes.c_int64]),
+    "dn_bytes": (ctypes.c_int64, [ctypes.c_int64]),
+    "dn_add": (ctypes.c_int, [ctypes.c_void_p]),
+    "dn_try_to_set": (ctypes.c_int, [ctypes.c_int64]),
     "dn_close": (None, [ctypes.c_void_p]),
     "dn_num_targets": (ctypes.c_int64, [ctypes.c_void_p]),
     "dn_targets": (None, [ctypes.c_void_p, _INTS]),
@@ -72,24 +79,31 @@ def load(path: Path) -> ctypes.CDLL:
     return library
 
 
-class InPlace:
-    """The connections of a rule on this rank. See `Synapses` for the interface."""
+def class_of(nest: Any, library: ctypes.CDLL, name: str) -> str:
+    """Qualified name of the C++ class template of a synapse model's connections, such as nest::stdp_synapse."""
+    text: bytes = library.dn_class(nest.GetDefaults(name)["synapse_modelid"])
+    found = _CLASS.search(text.decode(errors="replace"))
+    return found[1] if found else ""
 
-    way = "in place"
+
+class InPlace:
+    """The connections of a rule on this rank. See `Synapses` for the interface.
+
+    Attributes:
+        generic: Those of the rule's synapse models whose type the kernel was not compiled for: NEST's status interface
+            serves.
+    """
 
     def __init__(self, nest: Any, rule: Rule, library: ctypes.CDLL) -> None:
         self.rule = rule
         self._nest = nest
         self._library = library
-        self._synapse_ids = np.array([nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models])
+        ids = {name: int(nest.GetDefaults(name)["synapse_modelid"]) for name in rule.synapse_models}
+        self._synapse_ids = np.array(list(ids.values()))
+        self.generic = tuple(name for name in ids if not library.dn_bytes(ids[name]))
+        self.way = "in place (generic)" if self.generic else "in place"
         self._handle: int | None = None
         self._open()
-
-    @staticmethod
-    def serves(nest: Any, rule: Rule, library: ctypes.CDLL) -> bool:
-        """Whether the kernel knows the types of all synapse models of the rule; the same on every rank."""
-        ids = (nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models)
-        return all(library.dn_knows(synapse_id) for synapse_id in ids)
 
     def _open(self) -> None:
         self.close()
@@ -122,6 +136,8 @@ class InPlace:
             for each in several:
                 each._open()
             return cls.run_together(several, passes)
+        if code == _FORGOTTEN:
+            raise forgotten_sources(next(each.rule for each in several if needs_sources(each.rule)).synapse_models)
         first._check(code)
         return [result for _, result in made]
 
@@ -169,38 +185,69 @@ class InPlace:
     def __del__(self) -> None:
         self.close()
 
+    def sources_are_known(self) -> bool:
+        """Whether NEST can tell the sources of connections, without which GetConnections ends the process."""
+        return bool(self._library.dn_sources_are_known())
+
     def verify(self, nest: Any) -> None:
-        """Compare weights, targets and counts of a sample with what PyNEST says. Collective.
+        """Compare weights, targets, counts and sums of a sample of each model with what PyNEST says. Collective.
 
         Raises:
             KernelError: They differ; nothing has been written.
         """
-        if not nest.keep_source_table:
-            log.warning(
-                "keep_source_table is off: the kernel is used without comparing a sample of weights with PyNEST"
-            )
-            return
-        devices = device_ids(nest)
-        sums, counts, _ = self.measure()
-        connected = np.flatnonzero(counts)
-        # GetConnections is collective while connections are new: a rank without any asks too.
-        sample = connected[np.linspace(0, len(connected) - 1, _CHECKED_TARGETS).astype(int)] if len(connected) else []
-        asked = nest.NodeCollection(sorted(set(self.node_ids[sample]))) if len(sample) else nest.NodeCollection([1])
-        found: dict[int, list[float]] = {}
         for name in self.rule.synapse_models:
-            for status in _statuses(nest.GetConnections(target=asked, synapse_model=name), keys_of(self.rule)):
-                if status["source"] in devices or not self._is_mine(status):
-                    continue
+            only = InPlace(nest, dataclasses.replace(self.rule, synapse_model=name), self._library)
+            try:
+                only._verify(nest, name)
+            finally:
+                only.close()
+
+    def _verify(self, nest: Any, synapse_model: str) -> None:
+        measured = self.measure()
+        counts = measured[1]
+        sample = _sample(counts)
+        # GetConnections is collective while connections are new: a rank without any asks too.
+        asked = nest.NodeCollection(sorted(self.node_ids[sample])) if len(sample) else nest.NodeCollection([1])
+        found = nest.GetConnections(target=asked, synapse_model=synapse_model)
+        if len(found) == counts[sample].sum() > _CHECKED_CONNECTIONS:
+            for status in _statuses(found[:: len(found) // _CHECKED_CONNECTIONS], keys_of(self.rule)):
                 self._compare(status)
-                found.setdefault(status["target"], []).append(status["weight"])
+        elif len(sample):  # few connections, or some that are not this rule's
+            self._compare_all(found, sample, measured, device_ids(nest))
+
+    def _compare_all(self, found: Any, sample: Int64Array, measured: FloatArray, devices: Int64Array) -> None:
+        weights_of: dict[int, list[float]] = {}
+        for first in range(0, len(found), _CHECKED_CONNECTIONS):
+            for status in _statuses(found[first : first + _CHECKED_CONNECTIONS], keys_of(self.rule)):
+                if status["source"] not in devices and self._is_mine(status):
+                    self._compare(status)
+                    weights_of.setdefault(status["target"], []).append(status["weight"])
         for i in sample:
-            weights = np.array(found.get(int(self.node_ids[i]), []))
+            weights = np.array(weights_of.get(int(self.node_ids[i]), []))
             total, count, _ = measure(weights, np.zeros(len(weights), np.int64), 1, self.rule.norm, self.rule.power)
-            if count[0] != counts[i] or total[0] != sums[i]:
+            if count[0] != measured[1, i] or total[0] != measured[0, i]:
                 raise KernelError(
-                    f"neuron {self.node_ids[i]}: the kernel finds {counts[i]:g} connections with sum {sums[i]!r}, "
-                    f"PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, use way='pynest'"
+                    f"neuron {self.node_ids[i]}: the kernel finds {measured[1, i]:g} connections with sum "
+                    f"{measured[0, i]!r}, PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, "
+                    "use way='pynest'"
                 )
+
+    def check_layout(self, nest: Any) -> None:
+        """Connections have the size that was compiled; a weight set through NEST's status interface stays.
+
+        Raises:
+            KernelError: An extension's header has changed since it was compiled.
+            RuleError: A synapse model does not keep a weight that is set.
+        """
+        for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
+            compiled, actual = self._library.dn_bytes(synapse_id), nest.GetDefaults(name).get("sizeof", 0)
+            if compiled and actual and compiled != actual:
+                raise KernelError(
+                    f"synapse model {name!r} has {actual} bytes per connection, and had {compiled} when compiled; "
+                    "run distnorm build --synapse with its present header"
+                )
+            if not compiled and self._library.dn_try_to_set(synapse_id):
+                raise RuleError(f"synapse model {name!r} cannot be normalized: {self._error()}")
 
     def agree_on_delays(self) -> None:
         """Have NEST agree anew on the smallest delay of all ranks before it first simulates."""
@@ -229,6 +276,17 @@ class InPlace:
     def _error(self) -> str:
         text: bytes = self._library.dn_error()
         return text.decode(errors="replace")
+
+
+def _sample(counts: FloatArray) -> Int64Array:
+    """The connected target with fewest connections, and others as long as all together have few; shape (n,)."""
+    connected = np.flatnonzero(counts)
+    if not len(connected):
+        return connected
+    spread = connected[np.linspace(0, len(connected) - 1, _CHECKED_TARGETS).astype(int)]
+    chosen = np.unique([connected[np.argmin(counts[connected])], *spread])
+    chosen = chosen[np.argsort(counts[chosen], kind="stable")]
+    return chosen[: max(1, int((np.cumsum(counts[chosen]) <= _CHECKED_CONNECTIONS).sum()))]
 
 
 def _statuses(connections: Any, more: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """What NEST's synapse models allow: which have a weight per connection, and which cannot be normalized.
 
-A model made with `nest.CopyModel` has a name of its own but the parameters and the size of the model it came from; by
-these it is recognized. Where a doubt remains, a model that could have one weight for all its connections is refused.
+A model made with `nest.CopyModel` has a name of its own but the C++ class of the model it came from, which the kernel
+tells. Without the kernel it is recognized by its parameters and size; where these leave a doubt, a model that could
+have one weight for all its connections is refused.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from ..errors import RuleError
 from ..rule import Rule
+from .selection import needs_sources
 
 # Models of NEST 3.10 whose connections have a member weight_ that a write in place changes for good.
 WEIGHT_PER_CONNECTION = (
@@ -34,6 +36,8 @@ WEIGHT_PER_CONNECTION = (
     "vogels_sprekeler_synapse",
     "clopath_synapse",
     "jonke_synapse",
+    "eprop_synapse",  # its optimizer starts from the weight that it finds
+    "eprop_synapse_bsshslm_2020",
 )
 # Those of them whose connections have bounds of their own; others have them in common, if at all.
 BOUNDS_PER_CONNECTION = {
@@ -62,10 +66,12 @@ _REFUSED = {
     "eprop_learning_signal_connection": _NO_SPIKES,
     "eprop_learning_signal_connection_bsshslm_2020": _NO_SPIKES,
 }
+# Model names of NEST, by the name of their class.
+_NAMED = {base + variant: base for base in (*_REFUSED, *WEIGHT_PER_CONNECTION) for variant in _VARIANTS}
 
 
 def check_models(nest: Any, names: tuple[str, ...]) -> None:
-    """Refuse synapse models that do not exist or cannot be normalized; the same answer on every rank.
+    """Refuse synapse models that do not exist or, by name, cannot be normalized; the same answer on every rank.
 
     Raises:
         RuleError: With the reason and what to use instead.
@@ -76,19 +82,47 @@ def check_models(nest: Any, names: tuple[str, ...]) -> None:
             near = sorted(model for model in known if model.split("_")[0] == name.split("_")[0])[:6]
             hint = f"; similar: {', '.join(near)}" if near else "; nest.synapse_models lists them"
             raise RuleError(f"NEST has no synapse model {name!r}{hint}")
-    named = {base + variant: base for base in (*_REFUSED, *WEIGHT_PER_CONNECTION) for variant in _VARIANTS}
-    fingerprints = {model: _fingerprint(nest, model) for model in known.intersection(named)}
-    for name in names:
-        fingerprint = _fingerprint(nest, name)
-        like = [name] if name in named else [model for model in fingerprints if fingerprints[model] == fingerprint]
-        refused = [named[model] for model in like if named[model] in _REFUSED]
-        certain = len(refused) == len(like)
-        if refused and (certain or any(_REFUSED[base] != _NO_SPIKES for base in refused)):
-            base = refused[0]
-            label = repr(name) if name in named else f"{name!r}, a copy of {base},"
-            raise RuleError(f"synapse model {label} cannot be normalized: it {_REFUSED[base]}")
-        if "weight" not in dict(fingerprint[0]):
+        _refuse(_NAMED.get(name, ""), repr(name))
+        if "weight" not in nest.GetDefaults(name):
             raise RuleError(f"synapse model {name!r} has no weight; name the model of the plastic connections")
+
+
+def forgotten_sources(names: tuple[str, ...]) -> RuleError:
+    """The error of a rule with sources where NEST has not kept them."""
+    return RuleError(
+        f"the rule for {', '.join(names)} has sources, which NEST forgets with nest.keep_source_table = False; set it "
+        "to True before the first Simulate, or leave sources out"
+    )
+
+
+def check_class(name: str, class_name: str) -> None:
+    """Refuse a copy of a model that cannot be normalized, by the C++ class of its connections.
+
+    Raises:
+        RuleError: As `check_models`.
+    """
+    base = class_name.removeprefix("nest::")
+    _refuse(base, f"{name!r}, a copy of {base},")
+
+
+def check_copies(nest: Any, names: tuple[str, ...]) -> None:
+    """As `check_class` for each model, by parameters and size, where no kernel tells the classes.
+
+    Raises:
+        RuleError: Also for a model that cannot be told from one to be refused.
+    """
+    fingerprints = {model: _fingerprint(nest, model) for model in set(nest.synapse_models).intersection(_NAMED)}
+    for name in set(names) - set(_NAMED):
+        fingerprint = _fingerprint(nest, name)
+        like = [_NAMED[model] for model in fingerprints if fingerprints[model] == fingerprint]
+        refused = [base for base in like if base in _REFUSED]
+        if len(refused) == len(like) or any(_REFUSED[base] != _NO_SPIKES for base in refused):
+            check_class(name, refused[0] if refused else "")
+
+
+def _refuse(base: str, label: str) -> None:
+    if base in _REFUSED:
+        raise RuleError(f"synapse model {label} cannot be normalized: it {_REFUSED[base]}")
 
 
 def device_ids(nest: Any) -> npt.NDArray[np.int64]:
@@ -107,11 +141,13 @@ def _fingerprint(nest: Any, name: str) -> tuple[frozenset[tuple[str, str]], int]
 
 
 def check_selection(nest: Any, rule: Rule) -> None:
-    """Refuse labels and bounds that a rule's synapse models do not have; the same answer on every rank.
+    """Refuse labels, bounds and sources that NEST does not have for a rule's synapse models; the same on every rank.
 
     Raises:
         RuleError: With the model.
     """
+    if needs_sources(rule) and not nest.keep_source_table:
+        raise forgotten_sources(rule.synapse_models)
     for name in rule.synapse_models:
         defaults = nest.GetDefaults(name)
         if rule.labels and "synapse_label" not in defaults:

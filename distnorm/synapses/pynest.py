@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..box import ROWS, Weights, changed, tally, tally_largest
+from ..errors import KernelError
 from ..node_ids import Int64Array, contains
 from ..norms import FloatArray, measure
 from ..passes import Pass
@@ -38,6 +39,11 @@ class ThroughPyNEST:
         self._find_targets()
 
     def _find_targets(self) -> None:
+        if not self._nest.keep_source_table:  # GetConnections would end the process
+            raise KernelError(
+                f"{', '.join(self.rule.synapse_models)}: PyNEST cannot reach weights with nest.keep_source_table = "
+                "False; set it to True before the first Simulate, or use the compiled kernel"
+            )
         local = np.array(self._nest.GetNodes({"element_type": "neuron"}, local_only=True).tolist(), dtype=np.int64)
         runs = self.rule.target_runs
         self.node_ids: Int64Array = np.sort(local if runs is None else local[contains(runs, local)])
@@ -59,7 +65,10 @@ class ThroughPyNEST:
                 result[:, part] = self._sums(a_pass, weights, at[part], flat[part])
             elif len(connections):
                 new = self._changed(a_pass.kind, weights, at[part], flat[part])
-                connections.set([{"weight": weight} for weight in new.tolist()])
+                which = np.flatnonzero(new != weights.weights)
+                part_of_them = self._nest.SynapseCollection([connections._datum[i] for i in which])
+                if len(which):
+                    part_of_them.set([{"weight": weight} for weight in new[which].tolist()])
         return result
 
     def _sums(self, a_pass: Pass, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:

@@ -18,6 +18,11 @@ def keys_of(rule: Rule) -> list[str]:
     return [*KEYS, *(["synapse_label"] if rule.labels else [])]
 
 
+def needs_sources(rule: Rule) -> bool:
+    """Whether NEST must tell where connections come from."""
+    return rule.source_runs is not None or len(rule.excluded) > 0
+
+
 def selected(rule: Rule, status: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.bool_]:
     """Whether each connection belongs to a rule, its synapse model, its target and devices apart.
 

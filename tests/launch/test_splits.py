@@ -7,9 +7,9 @@ from launching import launch
 RANKS = (1, 2, 4)
 
 
-def run(mode, ranks, folder):
+def run(mode, ranks, folder, program="split.py"):
     folder.mkdir(exist_ok=True)
-    done = launch(ranks, "split.py", mode, folder)
+    done = launch(ranks, program, mode, folder)
     assert done.returncode == 0, done.stderr
     parts = [np.load(folder / f"{rank}.npz") for rank in range(ranks)]
     whole = {}
@@ -54,3 +54,13 @@ def test_both_ways_give_the_same(results, ranks):
 @pytest.mark.parametrize("ranks", RANKS)
 def test_observing_leaves_the_spikes_and_weights_of_plain_simulate(results, ranks):
     assert same(results["observe", ranks], results["plain", ranks])
+
+
+def test_rules_for_three_projections_together_and_for_inhibition_do_not_depend_on_the_split(tmp_path):
+    every = [run("inplace", ranks, tmp_path / str(ranks), "split_rules.py") for ranks in RANKS]
+    every.append(run("pynest", 2, tmp_path / "pynest", "split_rules.py"))
+    first = every[0]
+    assert first["connections"].shape == (3, 100 * (35 + 12)) and first["spikes"].shape[1] > 500
+    assert (first["drifts"][2:, 0] > 1e-4).all()  # both rules have work to do
+    assert first["drifts"][::2, 2].max() > 50  # and weights reach their bound
+    assert all(same(first, other, ("connections", "spikes", "drifts")) for other in every[1:])

@@ -82,7 +82,7 @@ def test_models_that_cannot_be_normalized(arguments, message):
     network()
     nest.CopyModel("static_synapse_hom_w", "copy_of_hom_w")
     with pytest.raises(distnorm.RuleError, match=message):
-        distnorm.Normalizer(distnorm.Rule(**arguments))
+        distnorm.Normalizer(distnorm.Rule(**arguments)).normalize()
 
 
 def test_rules_that_share_connections_are_refused():

@@ -165,3 +165,137 @@ def test_normalizing_right_after_a_probe():
     while normalizer.log[-1:] == [] or normalizer.log[-1].normalized or normalizer.log[-1].drift_max == 0:
         normalizer.simulate(normalizer.next_interval)
     assert normalizer.normalize().normalized
+
+
+class Counting:
+    """Every 10 ms; counts the hints it is given."""
+
+    def first(self, clock):
+        return 10.0, 0
+
+    def look(self, hints, elapsed_ms, drifts, forced):
+        return forced or elapsed_ms >= 10.0, 10.0, hints
+
+
+class Hinted(Counting):
+    def expect_change(self, hints):
+        return hints + 1
+
+    def look(self, hints, elapsed_ms, drifts, forced):
+        return True, 10.0 if hints == 0 else 5.0, hints
+
+
+def test_a_controller_of_ones_own_is_told_of_changes():
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(RULE, interval=Hinted())
+    normalizer.simulate(15.0)
+    normalizer.expect_change()
+    normalizer.simulate(15.0)
+    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 10.0, 15.0, 20.0, 25.0, 30.0])
+
+
+def test_a_controller_that_takes_no_hints_is_named_once(caplog):
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(RULE, interval=Counting())
+    for _ in range(2):
+        normalizer.expect_change()
+        normalizer.simulate(15.0)
+    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 10.0, 20.0, 30.0])
+    said = [each.getMessage() for each in caplog.records if "expect_change" in each.getMessage()]
+    assert len(said) == (nest.Rank() == 0) and all("Counting" in each for each in said)
+
+
+def sensitive(observe_ms=None, recording="memory", path=None):
+    """Spikes, last bits of potentials, and files of a model with two sources of noise and an ac_generator."""
+    reset()
+    if path is not None:
+        nest.data_path = str(path)
+    population = network()
+    more = nest.Create("poisson_generator", params={"rate": 2_000.0})
+    waves = nest.Create("ac_generator", params={"amplitude": 100.0, "frequency": 7.3})
+    recorder = nest.Create("spike_recorder", params={"record_to": recording, "label": "spikes"})
+    for device in (more, waves):
+        nest.Connect(device, population, syn_spec={"delay": 1.5})
+    nest.Connect(population, recorder, syn_spec={"delay": 1.5})
+    if observe_ms is None:
+        nest.Simulate(200.0)
+        normalizer = None
+    else:
+        normalizer = distnorm.Normalizer(RULE, interval=observe_ms, observe=True, on_slice=lambda _: None)
+        normalizer.simulate(200.0)
+    potentials = np.array(nest.GetNodes({"element_type": "neuron"}, local_only=True).get("V_m"))
+    return population, recorder, potentials, normalizer
+
+
+@pytest.mark.parametrize("interval_ms", [13.0, 20.0, 45.0])
+def test_looks_change_no_random_number_and_no_bit(interval_ms):
+    _, recorder, potentials, _ = sensitive()
+    spikes = sorted(zip(recorder.events["senders"], recorder.events["times"], strict=True))
+    _, recorder, observed, normalizer = sensitive(interval_ms)
+    assert spikes == sorted(zip(recorder.events["senders"], recorder.events["times"], strict=True)) != []
+    assert np.array_equal(potentials, observed)
+    times = [look.time_ms for look in normalizer.log]
+    for k, time_ms in enumerate(times):  # at the planned time, or less than one min_delay later
+        assert 0 <= time_ms - k * interval_ms < 1.5 and (round(time_ms / 0.1) % 15 == 0 or time_ms == 200.0)
+
+
+def test_recorders_keep_writing_to_one_file(tmp_path):
+    written = []
+    for observe_ms in (None, 20.0):
+        folder = tmp_path / str(observe_ms)
+        folder.mkdir()
+        sensitive(observe_ms, "ascii", folder)
+        written.append([each.read_text() for each in sorted(folder.iterdir())])
+    assert written[0] == written[1] and max(map(len, written[0])) > 1_000
+
+
+@pytest.mark.parametrize("time_ms", [float("nan"), float("inf"), "x", None, True, -1.0])
+def test_a_time_that_is_none(time_ms):
+    reset()
+    network()
+    with pytest.raises(distnorm.RuleError, match=f"time to simulate is {time_ms!r}"):
+        distnorm.Normalizer(RULE).simulate(time_ms)
+
+
+@pytest.mark.parametrize("interval", ["fast", None, True, [], distnorm.AdaptiveInterval])
+def test_an_interval_that_is_none(interval):
+    reset()
+    network()
+    with pytest.raises(distnorm.RuleError, match=r"interval(_ms)? is .*; give "):
+        distnorm.Normalizer(RULE, interval=interval)
+
+
+@pytest.mark.parametrize("interval", [np.int64(100), np.float32(100), 100])
+def test_any_real_number_is_an_interval(interval):
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(RULE, interval=interval)
+    assert normalizer.next_interval == 100.0
+
+
+def test_adaptive_intervals_where_smallest_delays_differ_over_ranks():
+    reset()
+    slow_plasticity()
+    population = nest.Create("iaf_psc_delta", 40)
+    nest.Connect(nest.Create("poisson_generator", params={"rate": 18_000.0}), population, syn_spec={"delay": 5.0})
+    delays = {"synapse_model": "stdp_synapse", "weight": 0.5, "delay": nest.random.uniform(1.0, 4.0)}
+    nest.Connect(population, population, {"rule": "fixed_indegree", "indegree": 3}, delays)
+    normalizer = distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1))
+    normalizer.simulate(100.0)
+    clocks = world(nest.build_info["have_mpi"]).gather(normalizer.clock.min_delay_ms)
+    assert clocks is None or len(set(clocks)) == 1
+
+
+def test_the_log_keeps_statistics_only():
+    reset()
+    network()
+    seen = []
+    normalizer = distnorm.Normalizer(RULE, interval=30.0, on_look=seen.append)
+    normalizer.simulate(30.0)
+    full, kept = seen[-1].drifts[0], normalizer.log[-1].drifts[0]
+    assert [kept.statistic(name) for name in ("max", "mean")] == [full.max, full.mean]
+    assert kept.q90 == full.quantile(0.9) > 0 and kept.histogram is None
+    with pytest.raises(distnorm.RuleError, match="keeps q50, q90 and q99"):
+        kept.quantile(0.3)

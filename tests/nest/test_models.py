@@ -8,7 +8,12 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset
 import distnorm
 from distnorm.synapses.models import WEIGHT_PER_CONNECTION
 
-VARIANTS = [base + variant for base in WEIGHT_PER_CONNECTION for variant in ("", "_hpc", "_lbl")]
+VARIANTS = [
+    base + variant
+    for base in WEIGHT_PER_CONNECTION
+    for variant in ("", "_hpc", "_lbl")
+    if base + variant in nest.synapse_models  # e-prop has no labels, and a reduced NEST less
+]
 
 
 def normalized(model, way, power_name="l1"):
@@ -58,3 +63,15 @@ def test_more_threads_after_a_reset():
         normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), way="inplace")
         normalizer.simulate(100.0)
         assert all(abs(value / TARGET_NORM - 1) <= 1e-12 for value in norms_by_target(["stdp_synapse"]).values())
+
+
+@pytest.mark.parametrize("model", [model for model in VARIANTS if model.startswith("eprop")])
+def test_an_optimizer_keeps_the_weight_that_was_written(model):
+    reset()
+    nest.SetDefaults(model, {"optimizer": {"eta": 0.0}})
+    network([model])
+    nest.Simulate(50.0)
+    distnorm.Normalizer(distnorm.Rule(model, target_norm=TARGET_NORM), way="inplace").normalize()
+    written = connections([model])[2]
+    nest.Simulate(50.0)
+    assert nest.local_spike_counter > 100 and np.array_equal(written, connections([model])[2])

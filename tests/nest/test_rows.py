@@ -12,6 +12,7 @@ from distnorm.synapses.export import ROW, Connections
 from distnorm.synapses.models import WEIGHT_PER_CONNECTION
 
 MODELS = [base + variant for base in WEIGHT_PER_CONNECTION for variant in ("", "_hpc", "_lbl")]
+MODELS = [model for model in MODELS if not (model.startswith("eprop") and model.endswith("_lbl"))]  # NEST has none
 
 
 def opened(model):

@@ -168,12 +168,12 @@ def test_a_rate_makes_that_part_of_the_correction(way, weights, box, target, rat
 
 
 def test_a_time_constant_does_not_depend_on_the_interval():
+    rule = a_rule(("l1", "multiplicative"), tau_ms=40.0)
+
     def run(interval_ms):
         weights = np.array([1.0, 2.0, 3.0])
         for _ in range(round(60 / interval_ms)):
-            weights, _, _ = normalized(
-                a_rule(("l1", "multiplicative"), tau_ms=40.0), weights, 3.0, elapsed_ms=interval_ms
-            )
+            weights, _, _ = normalized(rule, weights, 3.0, elapsed_ms=interval_ms)
         return weights
 
     np.testing.assert_allclose(run(1.0), run(20.0), rtol=1e-12)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from distnorm import FixedInterval, RuleError, drift
-from distnorm.interval import Clock
+from distnorm import AdaptiveInterval, FixedInterval, RuleError, drift
+from distnorm.interval import Clock, Hintable
 
 CALM = drift.read(np.zeros((), drift.RECORD))
 
@@ -29,3 +29,7 @@ def test_every_interval_is_the_same(interval_ms):
         for forced in (True, False):
             assert controller.look(state, elapsed_ms, [CALM], forced) == (True, interval, state)
     assert controller == FixedInterval(interval_ms)
+
+
+def test_only_an_adaptive_interval_takes_hints():
+    assert isinstance(AdaptiveInterval(0.05), Hintable) and not isinstance(FixedInterval(10), Hintable)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distnorm import RuleError
-from distnorm.node_ids import as_id_array, contains, overlap, runs_of
+from distnorm.node_ids import Nodes, as_id_array, contains, overlap, runs_of, union
 
 relaxed = settings(deadline=None)
 id_sets = st.sets(st.integers(1, 40), min_size=1)
@@ -68,3 +68,17 @@ def test_ids_come_in_the_given_order_as_int64(given_as):
 def test_a_refusal_names_the_argument_and_the_value(nodes, value):
     with pytest.raises(RuleError, match=rf"^sources .*{value}"):
         runs_of(nodes, "sources")
+
+
+@relaxed
+@given(st.lists(id_sets, min_size=1, max_size=4))
+def test_a_union_holds_the_ids_of_all_once(parts):
+    everything = [each for part in parts for each in sorted(part)]
+    if len(set(everything)) < len(everything):
+        with pytest.raises(RuleError, match=r"targets holds node ID \d+ twice"):
+            union(parts, "targets")
+        return
+    nodes = union(parts, "targets")
+    assert isinstance(nodes, Nodes) and nodes.tolist() == sorted(everything)
+    assert runs_of(nodes, "targets") is nodes.runs and as_id_array(nodes, "targets").tolist() == sorted(everything)
+    assert contains(nodes.runs, np.arange(45)).tolist() == [each in everything for each in range(45)]

@@ -106,7 +106,7 @@ def test_a_bar_of_a_run_that_goes_on_from_somewhere_counts_from_there():
 
 
 def test_a_terminal_without_tqdm_gets_lines(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     stream = Terminal()
     Progress(1_000.0, None, stream).update(0.0, 0.02, 100.0)
     assert stream.getvalue().startswith("distnorm: 0 of 1,000 ms")

@@ -7,32 +7,60 @@
 #include <string>
 
 #include "connection_type.h"
+#include "generic_type.h"
 
 namespace distnorm
 {
 
-inline std::string last_error;
+// Static, not inline: variables of another kernel in the same process must stay apart.
+static std::string last_error;
 
 // Outcome of a call; the Python side has the same numbers.
 enum Code : int
 {
   OK = 0,
   FAILED = 1, // an exception; dn_error() has the text
-  STALE = 2   // nodes or threads have changed since the group was opened
+  STALE = 2,  // nodes or threads have changed since the group was opened
+  FORGOTTEN = 3 // the group has sources, and NEST does not keep them
 };
 
-inline const ConnectionType*
-find_type( const nest::synindex synapse_id )
+//! Types of extensions, from libraries that dn_add has been given.
+static std::vector< const ConnectionType* > added_types;
+
+static const GenericType generic_type;
+
+//! The type compiled for a synapse model, or else the generic one. With bounds of their own: types of extensions do not
+//! know where these lie.
+inline const ConnectionType&
+find_type( const nest::synindex synapse_id, const bool own_bounds = false )
 {
   const auto& model = nest::kernel().model_manager.get_connection_model( synapse_id, 0 );
   for ( const auto& type : connection_types )
   {
     if ( type->is_model( model ) )
     {
-      return type.get();
+      return *type;
     }
   }
-  return nullptr;
+  for ( const auto* type : added_types )
+  {
+    if ( not own_bounds and type->is_model( model ) )
+    {
+      return *type;
+    }
+  }
+  return generic_type;
+}
+
+//! Whether the group still fits the network.
+inline int
+check( const Group& group )
+{
+  if ( ( not group.sources.everything() or not group.excluded.empty() ) and not sources_are_known() )
+  {
+    return FORGOTTEN;
+  }
+  return group.is_stale() ? STALE : OK;
 }
 
 //! Runs body, turning an exception into a code.
@@ -84,7 +112,7 @@ on_all_threads( Body body )
   return worst;
 }
 
-//! Calls body( type, connector, synapse_id ) for each connector on this thread that one of the groups has.
+//! Calls body( connector, synapse_id ) for each connector on this thread that one of the groups has.
 template < typename Body >
 void
 for_each_connector( const std::vector< Group* >& groups, const size_t tid, Body body )
@@ -103,12 +131,7 @@ for_each_connector( const std::vector< Group* >& groups, const size_t tid, Body 
     {
       continue;
     }
-    const ConnectionType* type = find_type( synapse_id );
-    if ( not type )
-    {
-      throw std::runtime_error( "a synapse model is no longer the one it was" );
-    }
-    body( *type, *connector, synapse_id );
+    body( *connector, synapse_id );
   }
 }
 
@@ -122,7 +145,7 @@ run_on_thread( const std::vector< Group* >& groups, const Pass* passes, const si
   }
   for_each_connector( groups,
     tid,
-    [ & ]( const ConnectionType& type, nest::ConnectorBase& connector, const size_t synapse_id )
+    [ & ]( nest::ConnectorBase& connector, const size_t synapse_id )
     {
       std::vector< Work > works;
       for ( size_t i = 0; i < groups.size(); ++i )
@@ -133,7 +156,9 @@ run_on_thread( const std::vector< Group* >& groups, const Pass* passes, const si
           works.emplace_back( *groups[ i ], passes[ i ], tid, model );
         }
       }
-      type.run( works, connector, tid );
+      const bool own_bounds = std::any_of(
+        works.begin(), works.end(), []( const Work& work ) { return work.box.own_low or work.box.own_high; } );
+      find_type( synapse_id, own_bounds ).run( works, connector, tid );
     } );
   for ( size_t i = 0; i < groups.size(); ++i )
   {

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "pass.h"
+#include "operations.h"
 
 namespace distnorm
 {
@@ -39,11 +39,17 @@ public:
   //! Does the passes, block by block, so that a block comes from memory once for all of them.
   virtual void run( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
   virtual double stream( nest::ConnectorBase&, bool write ) const = 0;
-  virtual double weight( nest::ConnectorBase&, size_t lcid ) const = 0;
+  virtual double weight( nest::ConnectorBase&, size_t tid, size_t lcid ) const = 0;
+  virtual size_t bytes() const = 0; //!< of one connection; 0: unknown
   virtual bool has_own_low() const = 0;
   virtual bool has_own_high() const = 0;
 };
 
+//! Where a synapse has its weight; DN_MODEL defines it.
+template < typename Synapse >
+struct Weight;
+
+//! A type whose header was there at compile time: the weights where they lie.
 template < typename ConnectionT, typename Synapse >
 class TypedConnection : public ConnectionType
 {
@@ -90,7 +96,7 @@ class TypedConnection : public ConnectionType
   static double&
   weight_of( Synapse& synapse )
   {
-    return synapse.*reveal( WeightTag< Synapse >() );
+    return Weight< Synapse >::of( synapse );
   }
 
   //! The connections of the group in a block, with their own bounds where the pass asks for them.
@@ -180,6 +186,12 @@ public:
       } );
   }
 
+  size_t
+  bytes() const override
+  {
+    return sizeof( ConnectionT );
+  }
+
   bool
   has_own_low() const override
   {
@@ -231,14 +243,14 @@ public:
   }
 
   double
-  weight( nest::ConnectorBase& connector, const size_t lcid ) const override
+  weight( nest::ConnectorBase& connector, size_t, const size_t lcid ) const override
   {
-    Synapse& synapse = elements( connector )[ lcid ];
-    return synapse.*reveal( WeightTag< Synapse >() );
+    return weight_of( elements( connector )[ lcid ] );
   }
 };
 
-inline std::vector< std::unique_ptr< ConnectionType > > connection_types;
+//! Static: the kernel and each library of an extension's synapses have a table of their own.
+static std::vector< std::unique_ptr< const ConnectionType > > connection_types;
 
 template < typename ConnectionT, typename Synapse >
 bool
@@ -262,16 +274,26 @@ add_type()
   DN_BOUND( WminTag, has_own_wmin, Wmin_, nest::model< distnorm::Pointer > )                                           \
   DN_BOUND( WminTag, has_own_wmin, Wmin_, nest::model< distnorm::Index > )
 
-// A model with its variants: plain, _hpc and _lbl.
+// A model with its variants: plain, _hpc and _lbl. Its weight is the member, or within it: DN_MODEL( nest::m, S_, .w ).
+#define DN_MODEL( model, member, within )                                                                              \
+  DN_WEIGHT( model< distnorm::Pointer >, member )                                                                      \
+  DN_WEIGHT( model< distnorm::Index >, member )                                                                        \
+  template < typename Identifier >                                                                                     \
+  struct distnorm::Weight< model< Identifier > >                                                                       \
+  {                                                                                                                    \
+    static double&                                                                                                     \
+    of( model< Identifier >& synapse )                                                                                 \
+    {                                                                                                                  \
+      return ( synapse.*reveal( distnorm::WeightTag< model< Identifier > >() ) ) within;                               \
+    }                                                                                                                  \
+  };                                                                                                                   \
+  DN_VARIANT( model< distnorm::Pointer >, model< distnorm::Pointer > )                                                 \
+  DN_VARIANT( model< distnorm::Index >, model< distnorm::Index > )                                                     \
+  DN_VARIANT( nest::ConnectionLabel< model< distnorm::Pointer > >, model< distnorm::Pointer > )
+#define DN_WEIGHT( Synapse, member )                                                                                   \
+  template struct distnorm::RevealAny< distnorm::WeightTag< Synapse >, &Synapse::member >;
 #define DN_VARIANT( ConnectionT, Synapse )                                                                             \
   template struct distnorm::Reveal< distnorm::ElementsTag< ConnectionT >, &nest::Connector< ConnectionT >::C_ >;       \
   static const bool DN_NAME( added_, __COUNTER__ ) = distnorm::add_type< ConnectionT, Synapse >();
 #define DN_NAME( a, b ) DN_NAME_( a, b )
 #define DN_NAME_( a, b ) a##b
-#define DN_WEIGHT( Synapse ) template struct distnorm::Reveal< distnorm::WeightTag< Synapse >, &Synapse::weight_ >;
-#define DN_MODEL( model )                                                                                              \
-  DN_WEIGHT( nest::model< distnorm::Pointer > )                                                                        \
-  DN_WEIGHT( nest::model< distnorm::Index > )                                                                          \
-  DN_VARIANT( nest::model< distnorm::Pointer >, nest::model< distnorm::Pointer > )                                     \
-  DN_VARIANT( nest::model< distnorm::Index >, nest::model< distnorm::Index > )                                         \
-  DN_VARIANT( nest::ConnectionLabel< nest::model< distnorm::Pointer > >, nest::model< distnorm::Pointer > )

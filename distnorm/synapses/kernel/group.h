@@ -21,6 +21,14 @@ constexpr int32_t not_a_target = -1;
 // of the stream among the accesses per target; `distnorm bench kernel` came to 1.23 times streaming without, 1.03 with.
 constexpr size_t prefetch_distance = 2048;
 
+//! Whether NEST can tell the source of a connection: once cleared, the table stays so, whatever is set later.
+inline bool
+sources_are_known()
+{
+  const auto& manager = nest::kernel().connection_manager;
+  return manager.get_keep_source_table() and not manager.is_source_table_cleared();
+}
+
 struct ThreadTargets
 {
   size_t num_nodes = 0;               //!< nodes on the thread when the group was opened

@@ -1,4 +1,4 @@
-// Passes over NEST's connectors: add up weights per target (measure, tally), and change them (scale, move); see operations.h.
+// Passes over the connections of NEST: add up weights per target (measure, tally), and change them (scale, move).
 //
 // Loaded with ctypes into a process that has imported nest; every nest:: symbol resolves to that NEST. All functions
 // are extern "C", return 0 or an error code, and never let a C++ exception out; dn_error() has the text.
@@ -6,8 +6,11 @@
 // A "group" is the set of connections of one rule. Its targets on this rank are numbered 0 ... n-1, thread by thread
 // and in order of node ID within a thread, so that no two threads write to the same cache line of a per-target array.
 
+#include <cstdlib>
+#include <cxxabi.h>
+
 #include "calls.h"
-#include "distnorm_models.h" // build.py writes it: DN_MODEL( ... ) for each model whose header this NEST has
+#include "distnorm_models.h" // build.py writes it: DN_MODEL( nest::..., weight_, ) for each header that NEST has
 
 #include "rows.h"
 
@@ -22,18 +25,49 @@ dn_error()
   return last_error.c_str();
 }
 
-//! 1 if the kernel knows the type of the synapse model, else 0.
-int
-dn_knows( const int64_t synapse_id )
+//! The C++ class of a synapse model's connector model, demangled; empty on failure. Valid until the next call.
+const char*
+dn_class( const int64_t synapse_id )
 {
-  int known = 0;
+  static std::string name;
+  name.clear();
   guarded(
     [ & ]
     {
-      known = find_type( synapse_id ) != nullptr;
+      int status = 0;
+      const auto& model = nest::kernel().model_manager.get_connection_model( synapse_id, 0 );
+      const std::unique_ptr< char, void ( * )( void* ) > demangled(
+        abi::__cxa_demangle( typeid( model ).name(), nullptr, nullptr, &status ), std::free );
+      name = demangled ? demangled.get() : "";
       return OK;
     } );
-  return known;
+  return name.c_str();
+}
+
+//! Bytes of a connection of the synapse model as it was compiled; 0 where only the generic way serves.
+int64_t
+dn_bytes( const int64_t synapse_id )
+{
+  int64_t bytes = 0;
+  guarded(
+    [ & ]
+    {
+      bytes = find_type( synapse_id ).bytes();
+      return OK;
+    } );
+  return bytes;
+}
+
+//! Takes up a connection type of an extension's library, which stays loaded.
+int
+dn_add( const ConnectionType* type )
+{
+  return guarded(
+    [ & ]
+    {
+      added_types.push_back( type );
+      return OK;
+    } );
 }
 
 //! Bit 0: each connection of the model has a lower bound of its own; bit 1: an upper one. For models that are known.
@@ -44,11 +78,18 @@ dn_own_bounds( const int64_t synapse_id )
   guarded(
     [ & ]
     {
-      const ConnectionType* type = find_type( synapse_id );
-      found = type ? type->has_own_low() + 2 * type->has_own_high() : 0;
+      const ConnectionType& type = find_type( synapse_id, true );
+      found = type.has_own_low() + 2 * type.has_own_high();
       return OK;
     } );
   return found;
+}
+
+//! 1 if NEST can tell the source of each connection, else 0; GetConnections then ends the process.
+int
+dn_sources_are_known()
+{
+  return sources_are_known();
 }
 
 //! A new group: synapse models by ID, targets and sources as runs of node IDs, receptor types, labels, excluded pairs
@@ -120,9 +161,12 @@ dn_run( const int64_t number, void* const* handles, const Pass* passes )
 {
   const std::vector< Group* > groups(
     reinterpret_cast< Group* const* >( handles ), reinterpret_cast< Group* const* >( handles ) + number );
-  if ( std::any_of( groups.begin(), groups.end(), []( const Group* group ) { return group->is_stale(); } ) )
+  for ( const Group* group : groups )
   {
-    return STALE;
+    if ( const int code = check( *group ); code != OK )
+    {
+      return code;
+    }
   }
   return on_all_threads( [ & ]( const size_t tid ) { run_on_thread( groups, passes, tid ); } );
 }
@@ -155,10 +199,34 @@ dn_stream( void* handle, const int write )
       double total = 0.0;
       for_each_connector( { &group },
         tid,
-        [ & ]( const ConnectionType& type, nest::ConnectorBase& connector, size_t )
-        { total += type.stream( connector, write ); } );
+        [ & ]( nest::ConnectorBase& connector, const size_t synapse_id )
+        { total += find_type( synapse_id ).stream( connector, write ); } );
       sink = total;
       (void) sink;
+    } );
+}
+
+//! Fails unless a weight that is set through NEST's status interface stays, tried on one connection of this rank, if it
+//! has any of the synapse model.
+int
+dn_try_to_set( const int64_t synapse_id )
+{
+  return guarded(
+    [ & ]
+    {
+      auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
+      for ( size_t tid = 0; tid < connections.size(); ++tid )
+      {
+        nest::ConnectorBase* connector = static_cast< size_t >( synapse_id ) < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
+        for ( size_t lcid = 0; connector and lcid < connector->size(); ++lcid )
+        {
+          if ( try_to_set( *connector, tid, lcid ) )
+          {
+            return OK;
+          }
+        }
+      }
+      return OK;
     } );
 }
 
@@ -176,7 +244,7 @@ dn_connection( const int64_t tid, const int64_t synapse_id, const int64_t lcid, 
         last_error = "no such connection";
         return FAILED;
       }
-      *weight = find_type( synapse_id )->weight( *connector, lcid );
+      *weight = find_type( synapse_id ).weight( *connector, tid, lcid );
       *target = connector->get_target_node_id( tid, lcid );
       return OK;
     } );

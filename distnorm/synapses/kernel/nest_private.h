@@ -68,11 +68,21 @@ struct ElementsTag
   friend constexpr type reveal( ElementsTag );
 };
 
+//! As Reveal, for a member whose type cannot be named.
+template < typename Tag, auto Member >
+struct RevealAny
+{
+  friend constexpr auto
+  reveal( Tag )
+  {
+    return Member;
+  }
+};
+
 template < typename Synapse >
 struct WeightTag
 {
-  using type = double Synapse::*;
-  friend constexpr type reveal( WeightTag );
+  friend constexpr auto reveal( WeightTag );
 };
 
 // Bounds of the weight that each connection has for itself.

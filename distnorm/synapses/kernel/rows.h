@@ -110,7 +110,7 @@ public:
     const auto synapse_id = connector.get_syn_id();
     for ( size_t i = 0; i < n; ++i )
     {
-      const Synapse& synapse = all[ first + i ];
+      Synapse& synapse = all[ first + i ];
       if ( synapse.is_disabled() )
       {
         throw RowError( "connections have been disconnected and are not yet gone" );
@@ -128,7 +128,7 @@ public:
         static_cast< uint32_t >( synapse.get_delay_steps() ),
         static_cast< uint16_t >( receptor ),
         0,
-        synapse.*reveal( WeightTag< Synapse >() ) };
+        Weight< Synapse >::of( synapse ) };
       get_state( synapse, state + i * Members::size, Positions() );
     }
   }
@@ -144,7 +144,7 @@ public:
     for ( size_t i = 0; i < n; ++i )
     {
       Synapse& synapse = all[ first + i ];
-      synapse.*reveal( WeightTag< Synapse >() ) = rows[ i ].weight;
+      Weight< Synapse >::of( synapse ) = rows[ i ].weight;
       set_state( synapse, state + i * Members::size, Positions() );
     }
   }
@@ -170,10 +170,10 @@ add_row_type()
 #define DN_WMIN( model )
 #define DN_ROWS( ConnectionT, Synapse )                                                                                \
   static const bool DN_NAME( added_rows_, __COUNTER__ ) = distnorm::add_row_type< ConnectionT, Synapse >();
-#define DN_MODEL( model )                                                                                              \
-  DN_ROWS( nest::model< distnorm::Pointer >, nest::model< distnorm::Pointer > )                                        \
-  DN_ROWS( nest::model< distnorm::Index >, nest::model< distnorm::Index > )                                            \
-  DN_ROWS( nest::ConnectionLabel< nest::model< distnorm::Pointer > >, nest::model< distnorm::Pointer > )
+#define DN_MODEL( model, member, within )                                                                              \
+  DN_ROWS( model< distnorm::Pointer >, model< distnorm::Pointer > )                                                    \
+  DN_ROWS( model< distnorm::Index >, model< distnorm::Index > )                                                        \
+  DN_ROWS( nest::ConnectionLabel< model< distnorm::Pointer > >, model< distnorm::Pointer > )
 #include "distnorm_models.h"
 
 namespace distnorm

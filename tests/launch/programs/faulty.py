@@ -39,14 +39,14 @@ def killed(_):
 
 def inside_simulate(_):
     """The last rank fails where the others are already in NEST's own communication."""
-    simulate = nestkernel_api.llapi_simulate
+    run = nestkernel_api.llapi_run
 
     def fail(time_ms):
         if nest.biological_time >= 20.0 and nest.Rank() == LAST:
             raise RuntimeError("mistake inside Simulate")
-        simulate(time_ms)
+        run(time_ms)
 
-    nestkernel_api.llapi_simulate = fail
+    nestkernel_api.llapi_run = fail
     return {}, {}
 
 

@@ -1,0 +1,48 @@
+"""Command line of `distnorm attach` and `distnorm inspect`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from .errors import RuleError
+
+
+def add_commands(commands: Any) -> None:
+    """Add both to the subparsers of the command line."""
+    attach = commands.add_parser("attach", help="run an unmodified NEST script with rules attached")
+    attach.add_argument("rules", type=Path, metavar="RULES.toml", help="see distnorm inspect")
+    _add_script(attach)
+    attach.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
+    attach.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
+    attach.add_argument("--dry-run", action="store_true", help="print what would be normalized, and end there")
+    attach.set_defaults(run=_attach)
+    inspect = commands.add_parser("inspect", help="the connections of a NEST script, and rules to start from")
+    _add_script(inspect)
+    inspect.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the rules there; default: print them")
+    inspect.set_defaults(run=_inspect)
+
+
+def _add_script(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("script", type=Path, metavar="MODEL.py", help="Python script that simulates with NEST")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="handed to the script")
+
+
+def _attach(options: argparse.Namespace) -> None:
+    from .attach import Attached, Inspection, run_attached
+    from .rules_file import read_rules
+
+    rules = read_rules(options.rules)
+    if options.log is not None and options.log.exists():
+        raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
+    log = None if options.log is None else options.log.absolute()  # the script may change its folder
+    attachment = Inspection(rules, None) if options.dry_run else Attached(rules, options.observe, log)
+    run_attached(attachment, options.script, options.arguments)
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from .attach import Inspection, run_attached
+
+    output = None if options.output is None else options.output.absolute()
+    run_attached(Inspection(None, output), options.script, options.arguments)

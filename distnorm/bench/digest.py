@@ -1,0 +1,85 @@
+"""What a script's networks did, in a few bytes: recorded events, and the last bits of all membrane potentials.
+
+Runs a script as `python -m distnorm.bench.digest FILE script SCRIPT`, or attached as `... FILE attach ARGUMENTS`, and
+writes a list with an entry for each network, to FILE followed by the rank.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..cli import main as command
+from ..rules_file import node_models
+from ..script import after_import, run_script
+
+Entry = dict[str, Any]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a script and write what it did."""
+    output, how, *rest = arguments
+    entries: list[Entry] = []
+    after_import("nest", lambda: _before_each_reset(entries))
+    code = 1
+    try:
+        if how == "script":
+            code = run_script(Path(rest[0]), rest[1:], lambda _: False).code
+        else:
+            code = command(["attach", *rest])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    if "nest" in sys.modules:
+        _add(sys.modules["nest"], entries)
+        Path(f"{output}{sys.modules['nest'].Rank()}").write_text(json.dumps(entries))
+    return code
+
+
+def _before_each_reset(entries: list[Entry]) -> None:
+    import nest
+    from nest import nestkernel_api
+
+    reset = nestkernel_api.llapi_reset_kernel
+
+    def digest_and_reset() -> None:
+        _add(nest, entries)
+        reset()
+
+    nestkernel_api.llapi_reset_kernel = digest_and_reset
+
+
+def _add(nest: Any, entries: list[Entry]) -> None:
+    if nest.biological_time == 0.0:
+        return
+    digest = hashlib.sha256()
+    events = 0
+    for recorder in nest.GetNodes({"element_type": "recorder"}):
+        recorded = recorder.get().get("events")
+        if isinstance(recorded, dict) and recorded:
+            columns = [np.asarray(recorded[name], dtype=np.float64) for name in sorted(recorded)]
+            events += len(columns[0])
+            for column in np.array(columns)[:, np.lexsort(columns)]:  # threads write in any order
+                digest.update(column.tobytes())
+    for potentials in _potentials(nest):
+        digest.update(potentials.tobytes())
+    entries.append({"time_ms": nest.biological_time, "events": events, "digest": digest.hexdigest()})
+
+
+def _potentials(nest: Any) -> list[Any]:
+    local = np.array(nest.GetNodes({"element_type": "neuron"}, local_only=True).tolist(), dtype=np.int64)
+    found = []
+    for runs in node_models(nest).values():
+        mine = [each for first, last in runs.tolist() for each in local[(local >= first) & (local <= last)].tolist()]
+        if mine and "V_m" in nest.NodeCollection(mine[:1]).get():
+            found.append(np.atleast_1d(nest.NodeCollection(mine).get("V_m")))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,95 @@
+"""What a Normalizer is given, checked: one line that says what, the value, and what to give."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .adaptive import AdaptiveInterval
+from .errors import RuleError
+from .interval import FixedInterval, Interval
+from .rule import Rule, check_disjoint, with_drawn_norms
+from .synapses import check_models, check_selection
+
+
+def checked_rules(rules: Rule | Sequence[Rule]) -> tuple[Rule, ...]:
+    """One rule or several, as those that have one norm each."""
+    several = (rules,) if isinstance(rules, Rule) else rules
+    if (
+        not isinstance(several, Iterable)
+        or not (given := tuple(several))
+        or not all(isinstance(r, Rule) for r in given)
+    ):
+        raise RuleError(f"rules is {rules!r}; give a distnorm.Rule or several")
+    made = tuple(with_drawn_norms(part) for rule in given for part in rule.parts())
+    check_disjoint(made)
+    return made
+
+
+def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[Rule]) -> Interval:
+    """A controller, or a fixed interval in ms."""
+    if isinstance(interval, int | float | numbers.Real):  # numpy's numbers, too
+        return FixedInterval(interval)
+    if not all(callable(getattr(interval, name, None)) for name in ("first", "look")) or isinstance(interval, type):
+        raise RuleError(
+            f"interval is {interval!r}; give a number of ms, or a controller such as AdaptiveInterval(0.05)"
+        )
+    if observe and not isinstance(interval, FixedInterval):
+        raise RuleError(f"observe goes with a fixed interval, not {interval!r}: nothing is normalized")
+    if isinstance(interval, AdaptiveInterval) and any(rule.soft for rule in rules):
+        raise RuleError(
+            "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate or "
+            "tau_ms; give a fixed interval"
+        )
+    return interval
+
+
+def check_network(nest: Any, rules: Sequence[Rule]) -> None:
+    """Compare rules with the network that stands; the same answer on every rank."""
+    nodes = int(nest.network_size)
+    if nodes == 0:
+        raise RuleError("the network has no nodes yet; make the Normalizer when it stands")
+    for i, rule in enumerate(rules):
+        check_models(nest, rule.synapse_models)
+        check_selection(nest, rule)
+        for name, runs in (("targets", rule.target_runs), ("sources", rule.source_runs)):
+            if runs is not None and runs[-1, 1] > nodes:
+                raise RuleError(f"rules[{i}].{name} holds node ID {runs[-1, 1]}; the network has {nodes} nodes")
+
+
+def whole_steps(time_ms: Any, what: str, nest: Any) -> int:
+    """Number of time steps in a time, as NEST rounds it.
+
+    Args:
+        time_ms: Zero or more ms, a multiple of the resolution.
+        what: Its name, for the message.
+        nest: The imported module.
+
+    Raises:
+        RuleError: NEST would refuse to simulate it.
+    """
+    if isinstance(time_ms, bool) or not isinstance(time_ms, numbers.Real) or not math.isfinite(time_ms):
+        raise RuleError(f"{what} is {time_ms!r}; give a number of ms")
+    status, time_ms = nest.kernel_status, float(time_ms)
+    resolution_ms = float(status["resolution"])
+    steps: int = round(time_ms / resolution_ms)
+    if time_ms < 0 or abs(steps * resolution_ms - time_ms) > status["ms_per_tic"] / 2:
+        near = max(steps, 1) * resolution_ms
+        raise RuleError(
+            f"{what} is {time_ms} ms, not a multiple of the resolution of {resolution_ms} ms; {near:g} ms would be"
+        )
+    return steps
+
+
+def whole_interval(time_ms: Any, nest: Any) -> int:
+    """Number of time steps in an interval, at least one.
+
+    Raises:
+        RuleError: None, or as `whole_steps`.
+    """
+    steps = whole_steps(time_ms, "interval", nest)
+    if steps == 0:
+        raise RuleError(f"interval is {time_ms} ms, less than the resolution of {nest.resolution} ms")
+    return steps

@@ -1,0 +1,110 @@
+"""What a Normalizer did: records for a run log, a figure, a table for pandas."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from . import __version__
+from .drift import COUNTS, STATISTICS, Drift
+from .errors import RuleError
+from .look import Look
+from .runlog import Run
+
+if TYPE_CHECKING:
+    from .normalizer import Normalizer
+
+
+def header_fields(nest: Any, normalizer: Normalizer, **fields: Any) -> dict[str, Any]:
+    """Fields of a run log's header. Collective, as reading NEST's status is.
+
+    Args:
+        nest: The imported module.
+        normalizer: What looks and normalizes.
+        fields: Further ones, or others in place of these.
+    """
+    status = nest.kernel_status
+    return {
+        "distnorm": __version__,
+        "nest": nest.__version__,
+        "ranks": status["num_processes"],
+        "threads": status["local_num_threads"],
+        "seed": status["rng_seed"],
+        "resolution_ms": normalizer.clock.resolution_ms,
+        "min_delay_ms": normalizer.clock.min_delay_ms,
+        "simulate_ms": None,
+        "observe": normalizer.observes,
+        "bound": getattr(normalizer.interval, "bound", None),
+        "statistic": getattr(normalizer.interval, "statistic", "max"),
+        "rules": [
+            {"synapse_models": list(rule.synapse_models), "norm": rule.norm, "target_norm": str(rule.target_norm)}
+            for rule in normalizer.rules
+        ],
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    } | fields
+
+
+def look_fields(look: Look) -> dict[str, Any]:
+    """Fields of a look in a run log."""
+    return {
+        "time_ms": look.time_ms,
+        "elapsed_ms": look.elapsed_ms,
+        "normalized": look.normalized,
+        "next_look_ms": look.next_look_ms,
+        "drift": [_drift_fields(each) for each in look.drifts],
+        "since_start": [each.max for each in look.since_start],
+        "seconds": look.seconds,
+    }
+
+
+def plot(normalizer: Normalizer) -> Any:
+    """A matplotlib Figure of drift, intervals and wall time so far; a notebook shows it. Collective.
+
+    Raises:
+        RuleError: There was no look yet, or matplotlib is missing.
+    """
+    import nest
+
+    header = header_fields(nest, normalizer)
+    if not normalizer.log:
+        raise RuleError("the log of this Normalizer is empty; simulate first")
+    try:
+        from .figure import figure_of
+    except ImportError as error:
+        raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
+    looks = [look_fields(each) for each in normalizer.log]
+    end = {"time_ms": normalizer.log[-1].time_ms, "wall_s": 0.0, "reason": "so far"}
+    return figure_of({"": Run(header=header, looks=looks, resumes=[], end=end, torn=0)})
+
+
+def to_pandas(normalizer: Normalizer) -> Any:
+    """A pandas DataFrame with a row per look and rule: times in ms, drift, counts, and wall time in s.
+
+    Raises:
+        RuleError: pandas is missing.
+    """
+    try:
+        import pandas
+    except ImportError as error:
+        raise RuleError(f'a DataFrame needs pandas: pip install "distnorm[pandas]" ({error})') from None
+    rows = []
+    for look in normalizer.log:
+        for i, (rule, each) in enumerate(zip(normalizer.rules, look.drifts, strict=True)):
+            rows.append(
+                {
+                    "time_ms": look.time_ms,
+                    "elapsed_ms": look.elapsed_ms,
+                    "normalized": look.normalized,
+                    "next_look_ms": look.next_look_ms,
+                    "rule": i,
+                    "synapse_models": ", ".join(rule.synapse_models),
+                    **_drift_fields(each),
+                    **{f"{phase}_s": seconds for phase, seconds in look.seconds.items()},
+                }
+            )
+    return pandas.DataFrame(rows)
+
+
+def _drift_fields(each: Drift) -> dict[str, Any]:
+    fields = (*COUNTS, "unreachable_max")
+    return {name: each.statistic(name) for name in STATISTICS} | {name: getattr(each, name) for name in fields}

@@ -1,0 +1,16 @@
+"""Structural plasticity on several ranks, in processes of their own: NEST crashes with it after an earlier network."""
+
+import json
+
+import pytest
+from launching import launch
+
+
+@pytest.mark.parametrize("way", ["inplace", "pynest"])
+def test_synapses_that_grow_and_are_deleted(way):
+    done = launch(2, "growing.py", way, timeout=110)
+    assert done.returncode == 0, done.stderr
+    looks = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("[[")))
+    numbers, errors, targets = zip(*looks, strict=True)
+    assert numbers[0] == 0 and max(numbers) > 100 and 0 < numbers[-1] < max(numbers) / 2
+    assert targets[0] == 0 and targets[4] == 30 and max(errors) <= 1e-12

@@ -1,0 +1,113 @@
+"""What a Normalizer did, as a figure, as a table, and while it runs; and a look at a network that stands."""
+
+import sys
+
+import nest
+import numpy as np
+import pytest
+from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
+
+import distnorm
+from distnorm.parallel import world
+from distnorm.rules_file import node_models
+
+pytestmark = pytest.mark.mpi
+
+
+def simulated(**settings):
+    reset()
+    slow_plasticity()
+    population = network()
+    rules = [
+        distnorm.Rule("stdp_synapse", targets=half, target_norm=TARGET_NORM)
+        for half in (population[:30], population[30:])
+    ]
+    normalizer = distnorm.Normalizer(rules, interval=15.0, **settings)
+    normalizer.simulate(60.0)
+    return normalizer
+
+
+def test_a_table_has_a_row_per_look_and_rule():
+    normalizer = simulated()
+    frame = distnorm.to_pandas(normalizer)
+    assert frame.shape[0] == 2 * len(normalizer.log) == 10
+    second = frame[frame.rule == 1]
+    assert second.time_ms.tolist() == [look.time_ms for look in normalizer.log]
+    assert second["max"].tolist() == [look.drifts[1].max for look in normalizer.log]
+    assert frame.targets.unique().tolist() == [30] and (frame.measure_s > 0).all()
+
+
+@pytest.mark.parametrize("observe", [False, True])
+def test_a_figure_from_the_log(observe):
+    normalizer = simulated(observe=observe)
+    figure = distnorm.plot(normalizer)
+    (line,) = [line for line in figure.axes[0].lines if line.get_label() == "largest"]
+    assert line.get_xdata().tolist() == [15.0, 30.0, 45.0, 60.0]
+    assert np.allclose(line.get_ydata(), [100 * look.drift_max for look in normalizer.log[1:]])
+
+
+def test_no_figure_before_the_first_look():
+    reset()
+    network()
+    with pytest.raises(distnorm.RuleError, match="log of this Normalizer is empty"):
+        distnorm.plot(distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)))
+
+
+def test_progress_is_shown_on_rank_0_and_changes_nothing(capsys):
+    weights = []
+    for progress in (False, True):
+        reset()
+        slow_plasticity()
+        network()
+        normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), interval=15.0)
+        normalizer.simulate(20.0, progress=progress)
+        normalizer.simulate(40.0, progress=progress)
+        weights.append(connections(["stdp_synapse"])[2])
+    shown = capsys.readouterr().err
+    assert np.array_equal(*weights)
+    assert (
+        ("60 of 60 ms (100%), drift " in shown) == (nest.Rank() == 0) and "20 of 20 ms (100%)" in shown
+    ) or not shown
+
+
+def test_in_a_notebook_it_is_a_bar(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    reset()
+    network()
+    normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), interval=15.0)
+    normalizer.simulate(60.0, progress=True)
+    shown = capsys.readouterr().err
+    assert ("100%|" in shown and "60/60 ms, drift " in shown) == (nest.Rank() == 0)
+
+
+def test_a_survey_of_a_network():
+    reset()
+    population = network(["stdp_synapse", "static_synapse"], neurons=50)
+    nest.Connect(population[:5], population[:5], syn_spec={"synapse_model": "static_synapse_hom_w"})
+    found = {each.name: each for each in distnorm.inspect().found}
+    assert list(found) == sorted(found) and len(found) == 3
+    stdp, static, refused = (found[name] for name in ("stdp_synapse", "static_synapse", "static_synapse_hom_w"))
+    assert (stdp.connections, stdp.targets, stdp.plastic) == (750, 50, True)
+    assert (static.connections, static.plastic) == (750, False)  # none of those from devices
+    assert stdp.in_degree.smallest == stdp.in_degree.median == stdp.in_degree.largest == 15
+    everyone = world(nest.build_info["have_mpi"]).gather(list(norms_by_target(["stdp_synapse"]).values()))
+    if everyone is not None:
+        norms = sorted(norm for each in everyone for norm in each)
+        assert stdp.norm.smallest == pytest.approx(norms[0], rel=1e-15) and stdp.norm.largest == pytest.approx(
+            norms[-1]
+        )
+        assert stdp.norm.median == pytest.approx(norms[24], rel=1e-3)
+    assert refused.refused.startswith("it has one weight for all its connections") and refused.connections == 25
+    text = distnorm.inspect().rules()
+    assert '\nsynapse_model = "stdp_synapse"\n' in text and '\n# synapse_model = "static_synapse"\n' in text
+    assert "hom_w" not in text
+
+
+def test_nodes_by_model():
+    reset()
+    nest.CopyModel("iaf_psc_alpha", "mine")
+    for model, number in (("iaf_psc_alpha", 1), ("mine", 7), ("poisson_generator", 2), ("iaf_psc_alpha", 3)):
+        nest.Create(model, number)
+    nest.Create("mine", positions=nest.spatial.grid([2, 3]))
+    runs = {model: each.tolist() for model, each in node_models(nest).items()}
+    assert runs == {"iaf_psc_alpha": [[1, 1], [11, 13]], "mine": [[2, 8], [14, 19]], "poisson_generator": [[9, 10]]}
