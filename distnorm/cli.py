@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import attach_commands
 from .errors import DistnormError, RuleError
@@ -55,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_set(run)
     run.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
     run.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
+    run.add_argument("--checkpoint", metavar="FOLDER", type=Path, help="write checkpoints there")
+    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint, or begin if there is none")
     run.add_argument("-n", dest="ranks", type=_count, metavar="RANKS", help="start mpiexec with so many ranks")
     run.set_defaults(run=_run)
     build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
@@ -75,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
     which = bench.add_subparsers(required=True, metavar="BENCHMARK")
+    _add_benchmarks(which)
+    return parser
+
+
+def _add_benchmarks(which: Any) -> None:
     kernel = which.add_parser(
         "kernel", help="nanoseconds per connection: documented recipe, PyNEST, in place, streaming"
     )
@@ -98,6 +106,13 @@ def _parser() -> argparse.ArgumentParser:
     interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
     interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
     interval.set_defaults(run=_bench_interval)
+    checkpoint = which.add_parser("checkpoint", help="time and memory of checkpoints, against the same bytes plainly")
+    checkpoint.add_argument("--connections", type=_count, default=5_000_000, help="in all (default 5000000)")
+    checkpoint.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
+    checkpoint.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
+    checkpoint.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
+    checkpoint.add_argument("--folder", type=Path, default=Path("."), help="on the disk to be measured (default .)")
+    checkpoint.set_defaults(run=_bench_checkpoint)
     examples = which.add_parser("examples", help="NEST's own example models, unmodified, with rules attached")
     examples.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
     examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
@@ -108,7 +123,6 @@ def _parser() -> argparse.ArgumentParser:
     overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
     _add_set(overhead)
     overhead.set_defaults(run=_bench_overhead)
-    return parser
 
 
 def _add_set(parser: argparse.ArgumentParser) -> None:
@@ -138,11 +152,15 @@ def _count(text: str) -> int:
     return int(value)
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     from .config import read_job
 
     job = read_job(Path(options.job), options.set)
-    if options.log is not None and options.log.exists():
+    if options.checkpoint is None and job.checkpoint.folder is not None:
+        options.checkpoint = Path(job.checkpoint.folder)
+    if options.resume and options.checkpoint is None:
+        raise RuleError("--resume goes on from a checkpoint; give --checkpoint FOLDER")
+    if options.log is not None and options.log.exists() and not options.resume:
         raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
     if options.log is not None and not options.log.parent.is_dir():
         raise RuleError(f"cannot write log {options.log}: there is no folder {options.log.parent}; make it")
@@ -150,7 +168,7 @@ def _run(options: argparse.Namespace) -> None:
         _start_ranks(options)
     from .run import run  # imports NEST, once the job is known to be sound
 
-    run(job, options.observe, options.log)
+    return run(job, options.observe, options.log, options.checkpoint, options.resume)
 
 
 def _start_ranks(options: argparse.Namespace) -> None:
@@ -164,6 +182,8 @@ def _start_ranks(options: argparse.Namespace) -> None:
     command += [f"--set={each}" for each in options.set]
     command += ["--observe"] if options.observe else []
     command += [f"--log={options.log}"] if options.log else []
+    command += [f"--checkpoint={options.checkpoint}"] if options.checkpoint else []
+    command += ["--resume"] if options.resume else []
     os.execv(mpiexec, [mpiexec, "-n", str(options.ranks), *command])
 
 
@@ -207,6 +227,12 @@ def _bench_modes(options: argparse.Namespace) -> None:
     from .bench import modes
 
     print(modes.run(options.connections, options.indegree, options.threads))
+
+
+def _bench_checkpoint(options: argparse.Namespace) -> None:
+    from .bench import checkpoint
+
+    print(checkpoint.run(options.connections, options.indegree, options.synapse_model, options.threads, options.folder))
 
 
 def _bench_interval(options: argparse.Namespace) -> None:
