@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import os
 import sys
 import traceback
@@ -12,8 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import attach_commands
+from .bench import commands as benchmarks
 from .errors import DistnormError, RuleError
 from .launcher import find_mpiexec, is_first_rank, started_processes
+from .options import add_set as _add_set
+from .options import count as _count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
         help="also compile the connections of a NEST extension, such as NESTML's; may be given several times",
     )
     build.set_defaults(run=_build)
-    report = commands.add_parser("report", help="a figure and a summary of run logs, side by side")
-    report.add_argument("logs", nargs="+", type=Path, metavar="LOG")
+    report = commands.add_parser("report", help="a figure and a summary of run logs, or of scaling points")
+    report.add_argument("logs", nargs="+", type=Path, metavar="LOG", help="run logs, or one folder of bench scaling")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
     attach_commands.add_commands(commands)
@@ -108,13 +110,8 @@ def _parser() -> argparse.ArgumentParser:
     overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
     _add_set(overhead)
     overhead.set_defaults(run=_bench_overhead)
+    benchmarks.add_to(which)
     return parser
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the job, as in parameters.g=6 or seed=2"
-    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -124,18 +121,6 @@ class _Parser(argparse.ArgumentParser):
         if is_first_rank():
             print(f"{self.prog}: {message}", file=sys.stderr)
         raise SystemExit(2)
-
-
-def _count(text: str) -> int:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not value.is_integer():
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return int(value)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -168,6 +153,9 @@ def _start_ranks(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    if any(path.is_dir() for path in options.logs):
+        print(benchmarks.report(options.logs, options.output))
+        return
     from .report import report
 
     print(report(options.logs, options.output))
