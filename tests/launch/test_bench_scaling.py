@@ -174,7 +174,7 @@ def test_all_means_give_the_same_norms(tmp_path):
     ours = next(row for row in rows if row[0].startswith("NEST and distnorm"))
     assert float(ours[-1]) < 1e-12  # of norms that the documented recipe left, measured in place
     recipe = next(row for row in rows if row[0].startswith("documented recipe"))
-    assert float(recipe[2].replace(",", "")) > 100  # times the compiled kernel
+    assert "(10 neurons)" in recipe[0] and float(recipe[2].replace(",", "")) > 1  # times the compiled kernel
     assert (tmp_path / "compare.md").read_text().strip() == done.stdout.strip()
     if importlib.util.find_spec("brian2") is None:
         assert "Brian2 is not installed" in done.stdout
