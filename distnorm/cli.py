@@ -105,11 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
     examples.add_argument("--seconds", type=_count, default=600, help="give a run up after them (default 600)")
     examples.set_defaults(run=_bench_examples)
-    overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
-    overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
-    overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
-    _add_set(overhead)
-    overhead.set_defaults(run=_bench_overhead)
     benchmarks.add_to(which)
     return parser
 
@@ -207,9 +202,3 @@ def _bench_examples(options: argparse.Namespace) -> None:
     from .bench import examples
 
     examples.run(options.names, options.ranks, options.seconds)
-
-
-def _bench_overhead(options: argparse.Namespace) -> None:
-    from .bench import overhead
-
-    print(overhead.run(options.job, options.set, options.pairs), end="")

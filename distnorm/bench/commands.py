@@ -17,6 +17,11 @@ _SIZES = (10_000_000, 20_000_000, 50_000_000, 100_000_000)
 
 def add_to(which: Any) -> None:
     """Add the benchmarks to the subparsers of `distnorm bench`."""
+    overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
+    overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
+    overhead.add_argument("--pairs", type=count, default=7, help="plain and observed stretches (default 7)")
+    add_set(overhead)
+    overhead.set_defaults(run=_overhead)
     scaling = which.add_parser("scaling", help="a weak or strong series over ranks x threads on this machine")
     scaling.add_argument("job", type=Path, help="job file whose model has a parameter scale")
     _add_series(scaling)
@@ -115,6 +120,12 @@ def _positive(text: str) -> float:
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _overhead(options: argparse.Namespace) -> None:
+    from . import overhead
+
+    print(overhead.run(options.job, options.set, options.pairs), end="")
 
 
 def _scaling(options: argparse.Namespace) -> None:

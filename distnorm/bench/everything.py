@@ -79,8 +79,8 @@ STEPS = (
     Step(
         name="interval",
         makes="docs/intervals.md",
-        arguments=("bench", "interval", "--seeds=3", "--intervals=100", "-o", "{out}"),
-        minutes=15.0,
+        arguments=("bench", "interval", "--seeds=9", "--intervals=450", "-o", "{out}"),
+        minutes=60.0,
     ),
     _series("weak", 0.5, _HPC, 2.5),
     _series("strong", 1.0, _HPC, 3.0),
