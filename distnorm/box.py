@@ -3,9 +3,10 @@
 A weight of size m goes to clip(c m, low, high), or to clip(m + s, low, high) when the mode is subtractive; a signed sum
 clips w + s between bounds of the weight's own sign. The norm of the result grows with c (or s), and as a function of
 x = c^p (or x = s) it is a chain of straight lines: its slope is the sum over the weights strictly inside the box. So a
-pass over the weights (`tally`) gives the line at the present c and how far it is valid; where the line meets the target
-norm within that range, the search is over (`Search`). Otherwise the next pass is made there. A bracket closes around
-the answer with each pass, and is halved when the lines make no headway, so the search always ends.
+pass over the weights (`tally`) gives the line at the present c and the next few bends to either side; where the chain
+meets the target norm within them, the search is over (`Search`). Otherwise the next pass is made where the last line
+meets it. A bracket closes around the answer with each pass, and is halved when that makes no headway, so the search
+always ends.
 
 The method is the variable fixing of separable problems: K. C. Kiwiel, "Variable fixing algorithms for the continuous
 quadratic knapsack problem", J. Optim. Theory Appl. 136 (2008) 445-458.
@@ -20,15 +21,16 @@ import numpy as np
 from .node_ids import Int64Array
 from .norms import FloatArray, exact_sums, powers
 
-# What a negative weight becomes at zero: NEST holds that -0.0 is positive, and refuses it with a negative Wmax.
+# What a negative weight shifted to zero becomes: NEST takes -0.0 for positive, and refuses it with a negative Wmax.
 LEAST = 2.0**-1074
 
+EVENTS = 8  # with each tally, to either side
 TINY = 2.0**-900  # sizes below are zero where all weights of a target are set equal
 
 # Rows of a tally. "low" and "high" are weights exactly at a bound after the change, "outside" those that it would bring
 # beyond one; "bound" is the sum of their bounds. Rows of a plain measurement are the first three.
 ROWS = (
-    "total",  # sum of |w|^p, or of w, before any change
+    "total",  # sum of |w|^p, or of w, where no change is tallied
     "count",  # connections
     "scale",  # sum of |w|, for a signed sum
     "free",
@@ -39,8 +41,9 @@ ROWS = (
     "high_count",
     "bound",
     "outside_count",
-    "left",  # down to here the same weights are inside
-    "right",  # up to here
+    # Events: where the next weights reach or leave a bound as x falls (negated) or rises, nearest first, inf: no more;
+    # and by how much the slope changes there.
+    *(f"{side}_{what}{i}" for side in ("left", "right") for what in ("edge", "slope") for i in range(EVENTS)),
 )
 
 
@@ -78,7 +81,8 @@ def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed:
         moved = value + x if shifts else x * value
         moved = np.where(moved < low, low, np.where(moved > high, high, moved))
     moved = np.copysign(moved, of.weights)
-    moved = np.where((moved == 0) & np.signbit(moved), -LEAST, moved)
+    if shifts:
+        moved = np.where((moved == 0) & np.signbit(moved), -LEAST, moved)
     return np.where(np.isnan(x), of.weights, moved)
 
 
@@ -94,7 +98,6 @@ def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: b
     n = len(at)
     result = np.zeros((len(ROWS), n))
     out = dict(zip(ROWS, result, strict=True))
-    out["right"][:], out["left"][:] = np.inf, -np.inf if shifts else 0.0
     with np.errstate(all="ignore"):
         edge_low, edge_high = (low - value, high - value) if shifts else (low / value, high / value)
     term = value if shifts else powers(value, power)
@@ -112,15 +115,33 @@ def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: b
     out["scale"][:] = exact_sums(np.abs(value), targets, n) if signed else 0.0
     out["bound"][:] = exact_sums(np.where(under, bound_low, bound_high)[outside], targets[outside], n)
     out["outside_count"][:] = np.bincount(targets[outside], minlength=n)
-    for where, edge in ((over, edge_high), (free | at_high, edge_low)):
-        np.fmax.at(out["left"], targets[where], edge[where])
-    for where, edge in ((under, edge_low), (free | at_low, edge_high)):
-        np.fmin.at(out["right"], targets[where], edge[where])
+    slope = np.ones_like(term) if shifts else term
+    right = ((under, edge_low, slope), (under | free | at_low, edge_high, -slope))
+    left = ((over, -edge_high, slope), (over | free | at_high, -edge_low, -slope))
+    for side, events in (("left", left), ("right", right)):
+        last = np.inf if shifts or side == "right" else 0.0
+        columns = [np.concatenate(each) for each in zip(*((targets[w], e[w], d[w]) for w, e, d in events), strict=True)]
+        _keep_nearest(out, side, *(column[columns[1] < last] for column in columns))
     return result
 
 
+def _keep_nearest(
+    out: dict[str, FloatArray], side: str, targets: Int64Array, edges: FloatArray, slopes: FloatArray
+) -> None:
+    """Write the nearest events of each target into the rows of a side."""
+    for i in range(EVENTS):
+        out[f"{side}_edge{i}"][:] = np.inf
+    order = np.lexsort((slopes, edges, targets))
+    targets, edges, slopes = targets[order], edges[order], slopes[order]
+    place = np.arange(len(targets)) - np.searchsorted(targets, targets)
+    for i in range(EVENTS):
+        which = place == i
+        out[f"{side}_edge{i}"][targets[which]] = edges[which]
+        out[f"{side}_slope{i}"][targets[which]] = slopes[which]
+
+
 def tally_largest(of: Weights, goal: FloatArray, flat: FloatArray) -> FloatArray:
-    """What `SearchLargest` asks: in "free" the largest |w| of those that may reach the goal; in "left" and "right" the
+    """What `SearchLargest` asks: in "free" the largest |w| of those that may reach the goal; in "low" and "high" the
     largest lower and upper bound. Shapes as `tally`.
     """
     keep = ~np.isnan(goal[of.targets])
@@ -128,10 +149,9 @@ def tally_largest(of: Weights, goal: FloatArray, flat: FloatArray) -> FloatArray
     targets = of.targets[keep]
     result = np.zeros((len(ROWS), len(goal)))
     out = dict(zip(ROWS, result, strict=True))
-    out["count"][:] = np.bincount(targets, minlength=len(goal))
-    np.maximum.at(out["left"], targets, low)
+    np.maximum.at(out["low"], targets, low)
     can = value > 0
-    np.maximum.at(out["right"], targets[can], high[can])
+    np.maximum.at(out["high"], targets[can], high[can])
     can &= high >= goal[targets]
     np.maximum.at(out["free"], targets[can], value[can])
     outside = (value < low) | (value > high)

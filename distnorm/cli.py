@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import os
 import sys
 import traceback
@@ -13,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from . import attach_commands
+from .bench import commands as benchmarks
 from .errors import DistnormError, RuleError
 from .launcher import find_mpiexec, is_first_rank, started_processes
+from .options import add_set as _add_set
+from .options import count as _count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         help="also compile the connections of a NEST extension, such as NESTML's; may be given several times",
     )
     build.set_defaults(run=_build)
-    report = commands.add_parser("report", help="a figure and a summary of run logs, side by side")
-    report.add_argument("logs", nargs="+", type=Path, metavar="LOG")
+    report = commands.add_parser("report", help="a figure and a summary of run logs, or of scaling points")
+    report.add_argument("logs", nargs="+", type=Path, metavar="LOG", help="run logs, or one folder of bench scaling")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
     attach_commands.add_commands(commands)
@@ -94,7 +96,7 @@ def _add_benchmarks(which: Any) -> None:
     kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     kernel.set_defaults(run=_bench_kernel)
     modes = which.add_parser("modes", help="each norm, mode, bound and selection relative to plain L1")
-    modes.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
+    modes.add_argument("--connections", type=_count, default=1_000_000, help="plastic connections (default 1000000)")
     modes.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
     modes.add_argument("--threads", type=_count, default=1, help="default 1")
     modes.set_defaults(run=_bench_modes)
@@ -118,17 +120,7 @@ def _add_benchmarks(which: Any) -> None:
     examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
     examples.add_argument("--seconds", type=_count, default=600, help="give a run up after them (default 600)")
     examples.set_defaults(run=_bench_examples)
-    overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
-    overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
-    overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
-    _add_set(overhead)
-    overhead.set_defaults(run=_bench_overhead)
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the job, as in parameters.g=6 or seed=2"
-    )
+    benchmarks.add_to(which)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -138,18 +130,6 @@ class _Parser(argparse.ArgumentParser):
         if is_first_rank():
             print(f"{self.prog}: {message}", file=sys.stderr)
         raise SystemExit(2)
-
-
-def _count(text: str) -> int:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not value.is_integer():
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return int(value)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -188,6 +168,9 @@ def _start_ranks(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    if any(path.is_dir() for path in options.logs):
+        print(benchmarks.report(options.logs, options.output))
+        return
     from .report import report
 
     print(report(options.logs, options.output))
@@ -245,9 +228,3 @@ def _bench_examples(options: argparse.Namespace) -> None:
     from .bench import examples
 
     examples.run(options.names, options.ranks, options.seconds)
-
-
-def _bench_overhead(options: argparse.Namespace) -> None:
-    from .bench import overhead
-
-    print(overhead.run(options.job, options.set, options.pairs), end="")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import drift, norms
-from .box import ROWS
+from .box import ROWS, TINY
 from .errors import WeightError
 from .node_ids import Int64Array
 from .norms import BoolArray, FloatArray
@@ -90,7 +90,8 @@ class Correction:
         """Drift from the target norm, with its sign; 0 on the side that the rule leaves alone."""
         target = self._target if norm_is is None else norm_is
         with np.errstate(all="ignore"):
-            relative = np.where(target == 0, norm / self._scale, norm / target - 1.0)
+            size = np.maximum(self._scale, np.where(np.isnan(self._target), 0.0, np.abs(self._target)))
+            relative = np.where(target == 0, np.where(size > TINY, norm / size, 0.0), norm / target - 1.0)
             if self.rule.norm == "sum":  # above means above, also where the target is below zero
                 relative = np.where(target < 0, -relative, relative)
         relative = np.where(np.isnan(relative), 0.0, relative)

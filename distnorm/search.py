@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .box import ROWS
+from .box import EVENTS, ROWS
 from .node_ids import Int64Array
 from .norms import BoolArray, FloatArray, norms, powers
 
 _PATIENCE = 8  # passes before every second one halves the bracket
+_NEAR = 64.0  # times the goal: from a larger sum the way is too long for a result exact to the last digits
+_SOUND = 2.0**-8  # least slope, relative to the largest on the way, that is taken for exact
 
 
 class Search:
@@ -44,49 +46,20 @@ class Search:
         i = np.flatnonzero(~np.isnan(self.at))
         out = dict(zip(ROWS, tally[:, i], strict=True))
         x, goal = self.at[i], self._goal[i]
-        power_x = x if self._shifts else powers(x, self._power)
         with np.errstate(all="ignore"):
-            rising, slope, fixed, total = self._line(out, power_x, goal)
-            target = (goal - fixed) / slope
-            new = target if self._shifts else powers(np.maximum(target, 0.0), 1 / self._power)
-        left, right = out["left"], out["right"]
-        limit = np.where(rising, right, left)
-        no_slope = ~(slope > 0)
-        last = np.where(rising, np.isinf(right), left == (-np.inf if self._shifts else 0.0))
-        below_zero = ~rising & last & ~no_slope & (fixed > goal) & (not self._shifts)
-        met = total == goal
-        stuck = ~met & ((no_slope & last) | below_zero)
-        self._give_up(i[stuck], np.where(below_zero, fixed, total)[stuck], np.where(below_zero, 0.0, x)[stuck])
-        within = ~met & ~stuck & ~no_slope & np.where(rising, new <= limit, new >= limit)
-        self._below[i] = np.where(rising, np.maximum(self._below[i], x), self._below[i])
-        self._above[i] = np.where(rising, self._above[i], np.minimum(self._above[i], x))
-        following = np.where(within, new, self._next(i, np.where(no_slope, limit, new), limit))
-        self.x[i] = np.where(met | stuck, self.x[i], following)
-        same = self.x[i] == x  # no double lies between
-        self.at[i] = np.where(met | stuck | within | same, np.nan, following)
+            chain = _Chain(out, x, goal, self._shifts, self._power)
+            chain.follow()
+        self._below[i] = np.where(chain.rising, np.maximum(self._below[i], x), self._below[i])
+        self._above[i] = np.where(chain.rising, self._above[i], np.minimum(self._above[i], x))
+        self.unreachable[i] = chain.missed
+        nearest = chain.sum if self._shifts else norms(chain.sum, self._power)
+        self.reached[i] = np.where(chain.missed, nearest, self.reached[i])
+        following = np.where(chain.done, chain.x, self._next(i, chain.x))
+        same = following == x  # no double lies between
+        self.x[i] = following
+        self.at[i] = np.where(chain.done | same, np.nan, following)
 
-    def _line(
-        self, out: dict[str, FloatArray], x: FloatArray, goal: FloatArray
-    ) -> tuple[BoolArray, FloatArray, FloatArray, FloatArray]:
-        """Whether the sum must rise; slope and offset of the line on that side; the sum at x = c^p or s."""
-        slopes = {name: out[f"{name}_count"] if self._shifts else out[name] for name in ("free", "low", "high")}
-        offset = {name: out[name] if self._shifts else np.zeros_like(x) for name in ("free", "low", "high")}
-        # The bounds of weights that may not move may be infinite only where there are none.
-        value = {name: np.where(slopes[name] > 0, slopes[name] * x, 0.0) + offset[name] for name in slopes}
-        total = value["free"] + value["low"] + value["high"] + out["bound"]
-        rising = total < goal
-        moving, resting = np.where(rising, 1.0, 0.0), np.where(rising, 0.0, 1.0)
-        slope = slopes["free"] + moving * slopes["low"] + resting * slopes["high"]
-        fixed = out["bound"] + offset["free"]
-        fixed += np.where(rising, offset["low"] + value["high"], value["low"] + offset["high"])
-        return rising, slope, fixed, total
-
-    def _give_up(self, which: Int64Array, total: FloatArray, x: FloatArray) -> None:
-        self.unreachable[which] = True
-        self.reached[which] = total if self._shifts else norms(total, self._power)
-        self.x[which] = x
-
-    def _next(self, i: Int64Array, new: FloatArray, limit: FloatArray) -> FloatArray:
+    def _next(self, i: Int64Array, new: FloatArray) -> FloatArray:
         """The next place to look: inside the bracket, and in its middle where the lines make no headway."""
         below, above = self._below[i], self._above[i]
         closed = np.isfinite(below) & np.isfinite(above)
@@ -95,9 +68,78 @@ class Search:
             if not self._shifts:
                 middle = np.where(below > 0, np.sqrt(below) * np.sqrt(above), middle)
         halve = ~((new > below) & (new < above)) | (self._passes > _PATIENCE and self._passes % 2 == 0)
-        new = np.where(closed & halve, middle, np.where(np.isfinite(new), new, 2 * limit))
-        outside = ~((new > below) & (new < above))
-        return np.where(closed & outside, self.at[i], new)
+        new = np.where(closed & halve, middle, new)
+        return np.where((new > below) & (new < above), new, self.at[i])
+
+
+class _Chain:
+    """The lines from where a tally was made towards the goal.
+
+    Attributes:
+        rising: Whether the sum must rise to the goal.
+        done: Whether the answer is known: the goal is met at `x`, or missed.
+        missed: Whether no x meets the goal; `x` is then the best, and `sum` what it gives.
+        x: The answer; where it is not known, where to look next.
+        sum: The sum at the last bend, or at `x` where the goal is missed.
+    """
+
+    def __init__(self, out: dict[str, FloatArray], x: FloatArray, goal: FloatArray, shifts: bool, power: float) -> None:
+        self._out, self._goal, self._shifts, self._power = out, goal, shifts, power
+        kinds = ("free", "low", "high")
+        slopes = {name: out[f"{name}_count"] if shifts else out[name] for name in kinds}
+        offset = {name: out[name] if shifts else np.zeros_like(x) for name in kinds}
+        self._u = self._to_line(x)
+        value = [np.where(slopes[name] > 0, slopes[name] * self._u, 0.0) + offset[name] for name in kinds]
+        self.sum = value[0] + value[1] + value[2] + out["bound"]
+        self.rising = self.sum < goal
+        self._slope = slopes["free"] + np.where(self.rising, slopes["low"], slopes["high"])
+        self.x = x.copy()
+        self.done = self.sum == goal
+        self.missed: BoolArray = np.zeros(x.shape, np.bool_)
+
+    def _to_line(self, x: FloatArray) -> FloatArray:
+        return x if self._shifts else powers(x, self._power)
+
+    def follow(self) -> None:
+        """Go from bend to bend until the goal is met, or no more bends are known."""
+        steepest, here = self._slope.copy(), np.ones(self.x.shape, np.bool_)
+        near = (self.sum <= _NEAR * self._goal) | self._shifts
+        for k in range(EVENTS):
+            right, left = self._out[f"right_edge{k}"], self._out[f"left_edge{k}"]
+            change = np.where(self.rising, self._out[f"right_slope{k}"], self._out[f"left_slope{k}"])
+            last = np.isinf(np.where(self.rising, right, left))
+            bend = np.where(self.rising, right, -left)
+            at_bend = self._to_line(np.where(last, 1.0, bend))
+            there = self.sum + np.where(self._slope > 0, self._slope * (at_bend - self._u), 0.0)
+            beyond = last | np.where(self.rising, there >= self._goal, there <= self._goal)
+            # Added up from bend to bend, what is nearly zero is inexact: another tally there is exact.
+            sound = near & (here | (self._slope > (0.0 if self._shifts else _SOUND) * steepest))
+            self._finish(~self.done & beyond & (sound | (here & last)), last, near)
+            move = ~self.done & ~beyond
+            self.x, self._u = np.where(move, bend, self.x), np.where(move, at_bend, self._u)
+            self.sum = np.where(move, there, self.sum)
+            self._slope = np.where(move, self._slope + change, self._slope)
+            steepest = np.maximum(steepest, self._slope)
+            here &= ~move
+        guess = self._solved()
+        better = ~self.done & (self._slope > _SOUND * steepest) & np.isfinite(guess)
+        self.x = np.where(better, guess, self.x)
+
+    def _solved(self) -> FloatArray:
+        """Where the present line meets the goal."""
+        u = self._u + (self._goal - self.sum) / self._slope
+        return u if self._shifts else powers(np.maximum(u, 0.0), 1 / self._power)
+
+    def _finish(self, which: BoolArray, last: BoolArray, near: BoolArray) -> None:
+        """Settle targets whose goal lies on the present line, or beyond the last; met ones only if they are near."""
+        flat = which & last & ~(self._slope > 0)
+        at_zero = self.sum - self._slope * self._u
+        below_zero = which & last & ~flat & ~self.rising & (at_zero > self._goal + 1e-9 * self.sum) & (not self._shifts)
+        met = which & ~flat & ~below_zero & near
+        self.x = np.where(met, self._solved(), np.where(below_zero, 0.0, self.x))
+        self.sum = np.where(below_zero, at_zero, self.sum)
+        self.missed |= flat | below_zero
+        self.done |= met | flat | below_zero
 
 
 class SearchLargest:
@@ -118,7 +160,7 @@ class SearchLargest:
         """Take in a tally made at `at`, which are goals here."""
         i = np.flatnonzero(~np.isnan(self.at))
         out = dict(zip(ROWS, tally[:, i], strict=True))
-        goal, lowest, highest, largest = self.at[i], out["left"], out["right"], out["free"]
+        goal, lowest, highest, largest = self.at[i], out["low"], out["high"], out["free"]
         nearest = np.clip(goal, lowest, np.maximum(highest, lowest))
         again = highest < goal  # the weights that may reach the highest bound are not yet known
         with np.errstate(all="ignore"):

@@ -104,9 +104,14 @@ class TypedConnection : public ConnectionType
   gather( Work& work, ConnectionT* block, const size_t size, const size_t first, const size_t tid, Buffer& all )
   {
     all.size = 0;
+    const double* at = work.at();
     for_each( work, block, size, first, tid,
       [ & ]( Synapse& synapse, const int32_t target, const size_t place )
       {
+        if ( at and at[ target ] != at[ target ] ) // left alone
+        {
+          return;
+        }
         const double weight = weight_of( synapse );
         all.weight[ all.size ] = weight;
         all.target[ all.size ] = target;

@@ -37,6 +37,7 @@ struct ThreadTargets
   std::vector< Sum > sums;            //!< by target, of the last measurement
   std::vector< Sum > scales;          //!< by target, where the norm is a signed sum
   std::vector< Tally > tallies;       //!< by target, of the last tally
+  std::vector< TallyRest > rests;     //!< likewise
   size_t first = 0;                   //!< number of the thread's first target
 };
 

@@ -93,53 +93,106 @@ moved( const Element& e )
   return shifts ? e.value + e.x : e.x * e.value;
 }
 
+//! Whether a factor leaves a weight inside its box, by more than rounding, and beyond the events that are kept.
+inline bool
+surely_free( const Tally& tally, const Element& e )
+{
+  const double up = e.x > tally.farthest_right ? e.x : tally.farthest_right;
+  const double down = e.x < -tally.farthest_left ? e.x : -tally.farthest_left;
+  return e.high > e.value * up * ( 1 + margin ) and ( e.low == 0 ? e.x > 0 : e.low < e.value * down * ( 1 - margin ) );
+}
+
+//! The same for a weight beyond its upper bound.
+inline bool
+surely_over( const Tally& tally, const Element& e )
+{
+  const double down = e.x < -tally.farthest_left ? e.x : -tally.farthest_left;
+  return e.high < e.value * down * ( 1 - margin ) and e.low == 0;
+}
+
 template < bool is_signed, bool shifts >
 void
 tally_elements( const Work& work, const Buffer& all )
 {
   auto& tallies = work.thread.tallies;
+  auto& rests = work.thread.rests;
+  const bool sums_bounds = not work.counts_bounds;
+  const bool sums_outside = not work.at();
   const auto edge = []( const double bound, const double value ) { return shifts ? bound - value : bound / value; };
   const auto term = [ & ]( const double value ) { return shifts ? value : work.power_of( value ); };
+  const auto outside = [ & ]( const int32_t target, const double value, const double bound )
+  {
+    if ( sums_outside )
+    {
+      rests[ target ].outside.template add_as< is_signed >( term( value ) );
+    }
+    if ( sums_bounds )
+    {
+      rests[ target ].bound.template add_as< is_signed >( term( bound ) );
+    }
+  };
   for_each_element< is_signed >( work,
     all,
     [ & ]( size_t, const int32_t target, const Element& e )
     {
       Tally& tally = tallies[ target ];
+      if ( not shifts ) // most weights need neither a division nor an event
+      {
+        if ( surely_free( tally, e ) )
+        {
+          tally.free.add( term( e.value ) );
+          return;
+        }
+        if ( surely_over( tally, e ) )
+        {
+          ++tally.over;
+          outside( target, e.value, e.high );
+          return;
+        }
+      }
+      TallyRest& rest = rests[ target ];
+      const auto going_left = [ & ]( const double at, const double change )
+      { rest.left.offer( -at, change, tally.farthest_left ); };
+      const auto going_right = [ & ]( const double at, const double change )
+      { rest.right.offer( at, change, tally.farthest_right ); };
       const double edge_low = edge( e.low, e.value );
       const double edge_high = edge( e.high, e.value );
       const double value = term( e.value );
+      const double slope = shifts ? 1.0 : value;
       if ( is_signed )
       {
-        tally.scale.add( std::abs( e.value ) );
+        rest.scale.add( std::abs( e.value ) );
       }
       // By x, not by the changed weight: rounding must not put a weight on another side of the edge that is reported.
       if ( e.x < edge_low )
       {
-        tally.outside.template add_as< is_signed >( value );
-        tally.bound.template add_as< is_signed >( term( e.low ) );
-        tally.lower_right( edge_low );
+        ++tally.under;
+        outside( target, e.value, e.low );
+        going_right( edge_low, slope );
+        going_right( edge_high, -slope );
       }
       else if ( e.x > edge_high )
       {
-        tally.outside.template add_as< is_signed >( value );
-        tally.bound.template add_as< is_signed >( term( e.high ) );
-        tally.raise_left( edge_high );
+        ++tally.over;
+        outside( target, e.value, e.high );
+        going_left( edge_high, slope );
+        going_left( edge_low, -slope );
       }
       else if ( e.x == edge_low )
       {
-        tally.low.template add_as< is_signed >( value );
-        tally.lower_right( edge_high );
+        rest.low.template add_as< is_signed >( value );
+        going_right( edge_high, -slope );
       }
       else if ( e.x == edge_high )
       {
-        tally.high.template add_as< is_signed >( value );
-        tally.raise_left( edge_low );
+        rest.high.template add_as< is_signed >( value );
+        going_left( edge_low, -slope );
       }
       else
       {
         tally.free.template add_as< is_signed >( value );
-        tally.raise_left( edge_low );
-        tally.lower_right( edge_high );
+        going_left( edge_low, -slope );
+        going_right( edge_high, -slope );
       }
     } );
 }
@@ -154,16 +207,18 @@ tally_largest( const Work& work, const Buffer& all )
     [ & ]( size_t, const int32_t target, const Element& e )
     {
       Tally& tally = tallies[ target ];
-      tally.raise_left( e.low );
+      TallyRest& rest = work.thread.rests[ target ];
+      rest.low.high = e.low > rest.low.high ? e.low : rest.low.high;
       if ( e.value > 0 )
       {
-        tally.right = e.high > tally.right ? e.high : tally.right;
+        rest.high.high = e.high > rest.high.high ? e.high : rest.high.high;
         if ( e.high >= e.x )
         {
           tally.free.high = e.value > tally.free.high ? e.value : tally.free.high;
         }
       }
-      tally.outside.count += e.value < e.low or e.value > e.high;
+      tally.under += e.value < e.low;
+      tally.over += e.value > e.high;
     } );
 }
 
@@ -199,7 +254,7 @@ move_elements( const Work& work, Buffer& all )
       const double y = moved< shifts >( e );
       const double size = y < e.low ? e.low : y > e.high ? e.high : y;
       const double weight = std::copysign( size, all.weight[ i ] );
-      all.weight[ i ] = weight == 0.0 and std::signbit( weight ) ? -least : weight;
+      all.weight[ i ] = shifts and weight == 0.0 and std::signbit( weight ) ? -least : weight;
     } );
 }
 
@@ -262,9 +317,8 @@ begin( Group& group, const Pass& pass, const size_t tid )
   }
   else if ( pass.kind == TALLY )
   {
-    const double least = pass.shifts ? -std::numeric_limits< double >::infinity() : 0.0;
-    const double most = pass.norm == LARGEST ? 0.0 : std::numeric_limits< double >::infinity();
-    thread.tallies.assign( n, Tally { .left = least, .right = most } );
+    thread.tallies.assign( n, Tally( pass.shifts ? std::numeric_limits< double >::infinity() : 0.0 ) );
+    thread.rests.assign( n, TallyRest() );
   }
 }
 
@@ -293,10 +347,27 @@ finish( Group& group, const Pass& pass, const size_t tid )
       continue;
     }
     const auto& t = thread.tallies[ i ];
-    const Sum every = t.every();
-    write( { every.total(), count( every ), t.scale.total(), t.free.total(), count( t.free ) } );
-    write( { t.low.total(), count( t.low ), t.high.total(), count( t.high ) } );
-    write( { t.bound.total(), count( t.outside ), t.left, t.right } );
+    const auto& rest = thread.rests[ i ];
+    const double outside = t.under + t.over;
+    const Sum every = rest.with( t.free );
+    Sum bound = rest.bound;
+    if ( bounds_alike( group, pass ) )
+    {
+      const Work work( group, pass, tid, 0 );
+      const auto term = [ & ]( const double value ) { return pass.shifts ? value : work.power_of( value ); };
+      t.under ? bound.add_times( term( pass.low[ 0 ] ), t.under ) : void();
+      t.over ? bound.add_times( term( pass.high[ 0 ] ), t.over ) : void();
+    }
+    write( { every.total(), count( t.free ) + count( rest.low ) + count( rest.high ) + outside } );
+    write( { rest.scale.total(), t.free.total(), count( t.free ), rest.low.total(), count( rest.low ) } );
+    write( { rest.high.total(), count( rest.high ), bound.total(), outside } );
+    for ( const double* events : { rest.left.edge, rest.left.slope, rest.right.edge, rest.right.slope } )
+    {
+      for ( size_t k = 0; k < num_events; ++k )
+      {
+        write( { events[ k ] } );
+      }
+    }
   }
 }
 

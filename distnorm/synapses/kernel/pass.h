@@ -43,7 +43,20 @@ struct Pass
 
 constexpr size_t measured_rows = 3;
 constexpr double least = 0x1p-1074; // as in box.py
+constexpr double margin = 0x1p-48; // of some roundings
 constexpr double tiny = 0x1p-900; // as in box.py
+
+//! Whether bounds are the same numbers for all weights of a group: their sum then is a matter of counting.
+inline bool
+bounds_alike( const Group& group, const Pass& pass )
+{
+  bool alike = not( pass.shifts and pass.norm == SIGNED );
+  for ( size_t i = 0; i < group.synapse_ids.size(); ++i )
+  {
+    alike = alike and pass.low[ i ] == pass.low[ 0 ] and pass.high[ i ] == pass.high[ 0 ]; // false for NaN
+  }
+  return alike;
+}
 
 //! Connections of a block that belong to a group, side by side.
 struct Buffer
@@ -81,6 +94,7 @@ struct Work
   const Pass& pass;
   Filter filter;
   Box box;
+  bool counts_bounds;
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t model )
     : group( g )
@@ -88,6 +102,7 @@ struct Work
     , pass( p )
     , filter( g, tid, g.synapse_ids[ model ] )
     , box( p.low[ model ], p.high[ model ] )
+    , counts_bounds( bounds_alike( g, p ) )
   {
   }
 

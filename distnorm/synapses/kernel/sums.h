@@ -2,8 +2,12 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <utility>
 
 namespace distnorm
 {
@@ -33,6 +37,16 @@ struct alignas( 32 ) Sum
   {
     low += add_to( high, value );
     ++count;
+  }
+
+  //! A term several times, exactly; does not count.
+  void
+  add_times( const double value, const double times )
+  {
+    const double product = value * times;
+    add_signed( product );
+    add_signed( std::fma( value, times, -product ) );
+    count -= 2;
   }
 
   //! For terms that may cancel: about 159 bits.
@@ -77,32 +91,73 @@ struct alignas( 32 ) Sum
   }
 };
 
-//! The rows of box.py for one target; what most connections touch lies in one cache line.
+constexpr size_t num_events = 8; // as in box.py
+
+//! The nearest of the events on one side: edges, ascending, and changes of the slope.
+struct Events
+{
+  double edge[ num_events ];
+  double slope[ num_events ];
+
+  Events()
+  {
+    std::fill_n( edge, num_events, std::numeric_limits< double >::infinity() );
+    std::fill_n( slope, num_events, 0.0 );
+  }
+
+  void
+  add( double at, double change )
+  {
+    for ( size_t i = 0; i < num_events; ++i )
+    {
+      if ( at < edge[ i ] or ( at == edge[ i ] and change < slope[ i ] ) )
+      {
+        std::swap( at, edge[ i ] );
+        std::swap( change, slope[ i ] );
+      }
+    }
+  }
+
+  //! Adds an event unless it lies too far; `farthest` is what lies too far, kept next to what is touched anyway.
+  void
+  offer( const double at, const double change, double& farthest )
+  {
+    if ( at < farthest or ( at == farthest and at == edge[ num_events - 1 ] ) )
+    {
+      add( at, change );
+      farthest = std::min( farthest, edge[ num_events - 1 ] );
+    }
+  }
+};
+
+//! What most connections touch of a target's tally, in one cache line; with `TallyRest` the rows of box.py.
 struct alignas( 64 ) Tally
 {
   Sum free;
-  double left;
-  double right;
+  double farthest_left;
+  double farthest_right = std::numeric_limits< double >::infinity();
+  int64_t under = 0; //!< connections that the change would bring below their lower bound
+  int64_t over = 0;  //!< and above their upper one
+
+  //! Nothing yet; edges from the given one on, negated, are no events on the left.
+  explicit Tally( const double no_left )
+    : farthest_left( no_left )
+  {
+  }
+};
+
+struct TallyRest
+{
   Sum low;
   Sum high;
-  Sum outside; //!< before the change
-  Sum bound;   //!< after it
+  Sum outside; //!< before the change; summed up only where there is none
+  Sum bound;   //!< after it; where the bounds are alike, `under` and `over` say as much
   Sum scale;
-
-  void
-  raise_left( const double edge )
-  {
-    left = edge > left ? edge : left;
-  }
-
-  void
-  lower_right( const double edge )
-  {
-    right = edge < right ? edge : right;
-  }
+  Events left; //!< edges negated
+  Events right;
 
   Sum
-  every() const
+  with( const Sum& free ) const
   {
     Sum result;
     for ( const Sum* part : { &free, &low, &high, &outside } )
