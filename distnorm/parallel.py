@@ -9,7 +9,9 @@ import functools
 import importlib.util
 import logging
 import math
+import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -174,6 +176,22 @@ class Ranks:
         """Wait for all ranks. Collective."""
         if self._comm is not None:
             self._comm.Barrier()
+
+    def end_with(self, code: int) -> int:
+        """End all ranks with this exit code, at the same moment; a single process returns it. Collective.
+
+        A launcher that kills what is left of a program when one rank has failed would otherwise kill ranks that are
+        still freeing their memory, and hand on the code of that.
+        """
+        if self._comm is None or self.size == 1:
+            return code
+        from mpi4py import MPI
+
+        sys.stdout.flush()
+        sys.stderr.flush()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        MPI.Finalize()
+        os._exit(code)
 
     def abort(self, code: int = 1) -> None:
         """End all ranks at once, from any of them, with an exit code; does nothing on a single rank."""

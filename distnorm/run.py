@@ -74,7 +74,8 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
             saver.simulate(normalizer, job.simulate_ms)
         except Interruption as reason:
             teller.end(f"stopped: {reason}", time.perf_counter() - start)
-            return _stopped(reason, checkpoint, ranks)
+            stack.close()
+            return ranks.end_with(_stopped(reason, checkpoint, ranks))
         except Exception as error:
             teller.end(f"{type(error).__name__}: {error}", time.perf_counter() - start)
             raise
@@ -101,10 +102,8 @@ def _find(job: Job, checkpoint: Path, observe: bool, ranks: Ranks) -> Found | No
 
 
 def _stopped(reason: Interruption, checkpoint: Path | None, ranks: Ranks) -> int:
-    """Exit code, on rank 0; the others have 0."""
-    if ranks.rank != 0:
-        return 0
-    print(f"distnorm: stopped ({reason}); --checkpoint {checkpoint} --resume goes on", file=sys.stderr)
+    if ranks.rank == 0:
+        print(f"distnorm: stopped ({reason}); --checkpoint {checkpoint} --resume goes on", file=sys.stderr)
     return REQUEUE if isinstance(reason, AllocationEnds) else STOPPED
 
 
