@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "interval", help="the adaptive interval on recorded networks, against fixed ones and an oracle"
     )
     interval.add_argument("--seeds", type=_count, default=10, help="runs of each network (default 10)")
+    interval.add_argument("--first-seed", type=_count, default=1, help="the others follow (default 1)")
     interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
     interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
     interval.set_defaults(run=_bench_interval)
@@ -211,7 +212,7 @@ def _bench_modes(options: argparse.Namespace) -> None:
 def _bench_interval(options: argparse.Namespace) -> None:
     from .bench import interval
 
-    print(interval.run(options.seeds, options.intervals, options.output))
+    print(interval.run(options.seeds, options.intervals, options.output, first_seed=options.first_seed))
 
 
 def _bench_examples(options: argparse.Namespace) -> None:

@@ -22,4 +22,4 @@ python -m distnorm build # before anything is preloaded, which would slow the co
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYNEST_QUIET=1 OMP_WAIT_POLICY=passive
 [ $# -gt 0 ] || set -- tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py tests/nest/test_changing.py
 LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
-    timeout --kill-after=10 1200 python -m pytest -q -p no:cacheprovider --timeout=600 "$@"
+    timeout --kill-after=10 1200 python -m pytest -q -p no:cacheprovider --capture=sys --timeout=600 "$@"

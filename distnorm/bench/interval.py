@@ -35,7 +35,9 @@ _INTERVALS_PER_SEED = 50  # that a scenario's duration is made for
 _LONGEST_FIXED_MS = 6_000.0
 
 
-def run(seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Scenario] = SCENARIOS) -> str:
+def run(
+    seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Scenario] = SCENARIOS, first_seed: int = 1
+) -> str:
     """Record, play, simulate, and return the report; seeds are shared out to as many processes as there are cores.
 
     Args:
@@ -43,6 +45,7 @@ def run(seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Sce
         intervals: To play per scenario and bound, over all seeds.
         output: Folder for the report, its rows as CSV and a figure; None for none.
         scenarios: Networks to record.
+        first_seed: Of the networks; the others follow.
 
     Raises:
         RuleError: More than one rank, or numbers that make no sense.
@@ -51,15 +54,16 @@ def run(seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Sce
         raise RuleError(f"bench interval was started on {size} ranks; it plays on one process")
     if seeds < 1 or intervals < 1:
         raise RuleError(f"{seeds} seeds and {intervals} intervals; give at least 1 of each")
-    work = partial(_run_seed, scenarios, intervals / seeds / _INTERVALS_PER_SEED)
+    longer = intervals / seeds / _INTERVALS_PER_SEED
+    work = partial(_run_seed, scenarios, longer, first_seed + SIMULATED_SEEDS)
     results = Results()
     if seeds == 1:
-        results.add(work(1))
+        results.add(work(first_seed))
     else:
         # NEST cannot be forked: each process starts anew. Seeds are added in their order, whichever is ready first.
         start = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(seeds, os.cpu_count() or 1), mp_context=start) as pool:
-            for each in pool.map(work, range(1, seeds + 1)):
+            for each in pool.map(work, range(first_seed, first_seed + seeds)):
                 results.add(each)
     text = interval_tables.report(results, intervals, STEP_STARTS)
     if output is not None:
@@ -67,12 +71,12 @@ def run(seeds: int, intervals: int, output: Path | None, scenarios: Sequence[Sce
     return text
 
 
-def _run_seed(scenarios: Sequence[Scenario], longer: float, seed: int) -> Results:
+def _run_seed(scenarios: Sequence[Scenario], longer: float, simulated_until: int, seed: int) -> Results:
     results = Results()
     for scenario in scenarios:
         duration_ms = 3.0 * math.ceil(scenario.duration_ms * longer / 3.0)
         _record_and_play(scenario, seed, duration_ms, results)
-        if scenario.name in SIMULATED and seed <= SIMULATED_SEEDS:
+        if scenario.name in SIMULATED and seed < simulated_until:
             _simulate(scenario, seed, duration_ms, results)
     return results
 

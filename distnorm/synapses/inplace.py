@@ -233,7 +233,12 @@ class InPlace:
                 )
 
     def check_layout(self, nest: Any) -> None:
-        """Connections have the size that was compiled; a weight set through NEST's status interface stays."""
+        """Connections have the size that was compiled; a weight set through NEST's status interface stays.
+
+        Raises:
+            KernelError: An extension's header has changed since it was compiled.
+            RuleError: A synapse model does not keep a weight that is set.
+        """
         for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
             compiled, actual = self._library.dn_bytes(synapse_id), nest.GetDefaults(name).get("sizeof", 0)
             if compiled and actual and compiled != actual:
