@@ -5,23 +5,31 @@ from typing import TYPE_CHECKING, Any
 
 from .adaptive import AdaptiveInterval
 from .drift import Drift
-from .errors import CallbackError, DistnormError, KernelError, MPIError, RuleError, WeightError
+from .errors import CallbackError, CheckpointError, DistnormError, KernelError, MPIError, RuleError, WeightError
 from .interval import FixedInterval, Interval
 from .look import Look
 from .rule import Rule
 
 if TYPE_CHECKING:
+    from .checkpoint.table import checkpoint_table
     from .history import plot, to_pandas
     from .normalizer import Normalizer
     from .survey import inspect
 
 __version__ = "0.1.0"
 
-_LATER = {"Normalizer": "normalizer", "inspect": "survey", "plot": "history", "to_pandas": "history"}
+_LATER = {
+    "Normalizer": "normalizer",
+    "checkpoint_table": "checkpoint.table",
+    "inspect": "survey",
+    "plot": "history",
+    "to_pandas": "history",
+}
 
 __all__ = [
     "AdaptiveInterval",
     "CallbackError",
+    "CheckpointError",
     "DistnormError",
     "Drift",
     "FixedInterval",
@@ -33,6 +41,7 @@ __all__ = [
     "Rule",
     "RuleError",
     "WeightError",
+    "checkpoint_table",
     "inspect",
     "plot",
     "to_pandas",

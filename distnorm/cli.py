@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import attach_commands
+from .bench import commands as benchmarks
 from .errors import DistnormError, RuleError
 from .launcher import find_mpiexec, is_first_rank, started_processes
+from .options import add_set as _add_set
+from .options import count as _count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_set(run)
     run.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
     run.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
+    run.add_argument("--checkpoint", metavar="FOLDER", type=Path, help="write checkpoints there")
+    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint, or begin if there is none")
     run.add_argument("-n", dest="ranks", type=_count, metavar="RANKS", help="start mpiexec with so many ranks")
     run.set_defaults(run=_run)
     build = commands.add_parser("build", help="compile the kernel for the installed NEST into the cache")
@@ -66,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         help="also compile the connections of a NEST extension, such as NESTML's; may be given several times",
     )
     build.set_defaults(run=_build)
-    report = commands.add_parser("report", help="a figure and a summary of run logs, side by side")
-    report.add_argument("logs", nargs="+", type=Path, metavar="LOG")
+    report = commands.add_parser("report", help="a figure and a summary of run logs, or of scaling points")
+    report.add_argument("logs", nargs="+", type=Path, metavar="LOG", help="run logs, or one folder of bench scaling")
     report.add_argument("-o", "--output", type=Path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
     attach_commands.add_commands(commands)
@@ -75,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
     which = bench.add_subparsers(required=True, metavar="BENCHMARK")
+    _add_benchmarks(which)
+    return parser
+
+
+def _add_benchmarks(which: Any) -> None:
     kernel = which.add_parser(
         "kernel", help="nanoseconds per connection: documented recipe, PyNEST, in place, streaming"
     )
@@ -98,23 +108,19 @@ def _parser() -> argparse.ArgumentParser:
     interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
     interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
     interval.set_defaults(run=_bench_interval)
+    checkpoint = which.add_parser("checkpoint", help="time and memory of checkpoints, against the same bytes plainly")
+    checkpoint.add_argument("--connections", type=_count, default=5_000_000, help="in all (default 5000000)")
+    checkpoint.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
+    checkpoint.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
+    checkpoint.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
+    checkpoint.add_argument("--folder", type=Path, default=Path("."), help="on the disk to be measured (default .)")
+    checkpoint.set_defaults(run=_bench_checkpoint)
     examples = which.add_parser("examples", help="NEST's own example models, unmodified, with rules attached")
     examples.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
     examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
     examples.add_argument("--seconds", type=_count, default=600, help="give a run up after them (default 600)")
     examples.set_defaults(run=_bench_examples)
-    overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
-    overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
-    overhead.add_argument("--pairs", type=_count, default=7, help="plain and observed stretches (default 7)")
-    _add_set(overhead)
-    overhead.set_defaults(run=_bench_overhead)
-    return parser
-
-
-def _add_set(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the job, as in parameters.g=6 or seed=2"
-    )
+    benchmarks.add_to(which)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -126,23 +132,15 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def _count(text: str) -> int:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not value.is_integer():
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number")
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return int(value)
-
-
-def _run(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> int:
     from .config import read_job
 
     job = read_job(Path(options.job), options.set)
-    if options.log is not None and options.log.exists():
+    if options.checkpoint is None and job.checkpoint.folder is not None:
+        options.checkpoint = Path(job.checkpoint.folder)
+    if options.resume and options.checkpoint is None:
+        raise RuleError("--resume goes on from a checkpoint; give --checkpoint FOLDER")
+    if options.log is not None and options.log.exists() and not options.resume:
         raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
     if options.log is not None and not options.log.parent.is_dir():
         raise RuleError(f"cannot write log {options.log}: there is no folder {options.log.parent}; make it")
@@ -150,7 +148,7 @@ def _run(options: argparse.Namespace) -> None:
         _start_ranks(options)
     from .run import run  # imports NEST, once the job is known to be sound
 
-    run(job, options.observe, options.log)
+    return run(job, options.observe, options.log, options.checkpoint, options.resume)
 
 
 def _start_ranks(options: argparse.Namespace) -> None:
@@ -164,10 +162,15 @@ def _start_ranks(options: argparse.Namespace) -> None:
     command += [f"--set={each}" for each in options.set]
     command += ["--observe"] if options.observe else []
     command += [f"--log={options.log}"] if options.log else []
+    command += [f"--checkpoint={options.checkpoint}"] if options.checkpoint else []
+    command += ["--resume"] if options.resume else []
     os.execv(mpiexec, [mpiexec, "-n", str(options.ranks), *command])
 
 
 def _report(options: argparse.Namespace) -> None:
+    if any(path.is_dir() for path in options.logs):
+        print(benchmarks.report(options.logs, options.output))
+        return
     from .report import report
 
     print(report(options.logs, options.output))
@@ -209,6 +212,12 @@ def _bench_modes(options: argparse.Namespace) -> None:
     print(modes.run(options.connections, options.indegree, options.threads))
 
 
+def _bench_checkpoint(options: argparse.Namespace) -> None:
+    from .bench import checkpoint
+
+    print(checkpoint.run(options.connections, options.indegree, options.synapse_model, options.threads, options.folder))
+
+
 def _bench_interval(options: argparse.Namespace) -> None:
     from .bench import interval
 
@@ -219,9 +228,3 @@ def _bench_examples(options: argparse.Namespace) -> None:
     from .bench import examples
 
     examples.run(options.names, options.ranks, options.seconds)
-
-
-def _bench_overhead(options: argparse.Namespace) -> None:
-    from .bench import overhead
-
-    print(overhead.run(options.job, options.set, options.pairs), end="")

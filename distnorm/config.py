@@ -74,6 +74,27 @@ class RuleTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CheckpointSettings:
+    """The [checkpoint] table.
+
+    Attributes:
+        folder: Where to, relative to the current folder; None where --checkpoint says it.
+        every_s: Seconds of wall time between two checkpoints.
+        grace_s: Seconds of wall time before the end of the allocation at which the run writes a last one and stops.
+    """
+
+    folder: str | None = None
+    every_s: float = 600.0
+    grace_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and (not isinstance(self.folder, str) or not self.folder):
+            raise RuleError(f"folder is {self.folder!r}; give the path of a folder")
+        _positive(self.every_s, "every_s", "seconds")
+        _positive(self.grace_s, "grace_s", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A job file.
 
@@ -86,6 +107,7 @@ class Job:
         seed: Seed of NEST's random numbers.
         threads: Threads per rank; "all" is every core for one process, one thread per rank otherwise.
         resolution_ms: Time step of NEST in ms.
+        checkpoint: Checkpoints, if it says where to.
     """
 
     model: Path
@@ -96,6 +118,7 @@ class Job:
     seed: int = 1
     threads: int | str = "all"
     resolution_ms: float = 0.1
+    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
 
     def rules_of(self, network: Any) -> list[Rule]:
         """The rules for a network that was built.
@@ -168,6 +191,7 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
     given["seed"] = _integer(given.get("seed", 1), "seed")
     if given.get("threads", "all") != "all":
         given["threads"] = _integer(given["threads"], "threads", ', or "all"')
+    given["checkpoint"] = _made(CheckpointSettings, given.get("checkpoint", {}), "checkpoint.")
     return Job(**given)
 
 
@@ -225,9 +249,9 @@ def _typed(value: Any, kind: type[T], name: str) -> T:
     return value
 
 
-def _positive(value: Any, name: str) -> float:
+def _positive(value: Any, name: str, unit: str = "ms") -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
-        raise RuleError(f"{name} is {value!r}; give a positive number of ms")
+        raise RuleError(f"{name} is {value!r}; give a positive number of {unit}")
     return float(value)
 
 

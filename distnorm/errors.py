@@ -27,5 +27,28 @@ class CallbackError(DistnormError):
     """A function given by the user raised an exception."""
 
 
+class CheckpointError(DistnormError):
+    """A checkpoint that cannot be written, or is not what was written."""
+
+
+class Interruption(DistnormError):
+    """Simulating was left between two slices, on purpose; it can go on."""
+
+
+class CheckpointDue(Interruption):
+    """It is time for a checkpoint."""
+
+
+class StopRequest(Interruption):
+    """The run is to stop."""
+
+
+class AllocationEnds(Interruption):
+    """The run is to stop and to be started again: its time on the machine is nearly up."""
+
+
 # Order matters: an error travels between ranks as its position in this list.
-KINDS: tuple[type[DistnormError], ...] = (DistnormError, RuleError, WeightError, KernelError, MPIError, CallbackError)
+KINDS: tuple[type[DistnormError], ...] = (
+    *(DistnormError, RuleError, WeightError, KernelError, MPIError, CallbackError),
+    *(CheckpointError, Interruption, CheckpointDue, StopRequest, AllocationEnds),
+)

@@ -21,7 +21,7 @@ from .norms import FloatArray
 from .report import Look, above_bound, drift, edges_ms, ends_interval, settled
 from .runlog import PHASES, Run
 
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
@@ -40,7 +40,7 @@ _STYLE: dict[Any, Any] = {
 }
 _BLUE, _GREEN, _ORANGE, _VERMILION, _PURPLE, _SKY = "#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#56B4E9"
 _LINES = {"max": ("largest", _BLUE), "mean": ("mean", _ORANGE)}
-_PHASES = {"measure": _SKY, "agree": _PURPLE, "rescale": _GREEN, "simulate": "0.93"}  # from the bottom
+COLOURS = {"measure": _SKY, "agree": _PURPLE, "rescale": _GREEN, "simulate": "0.93"}  # from the bottom
 _BINS = 50
 
 
@@ -50,7 +50,7 @@ def draw(runs: Mapping[str, Run], output: Path) -> None:
     Raises:
         RuleError: It cannot be written.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         try:
             figure_of(runs).savefig(output, dpi=160)
         except (OSError, ValueError) as error:  # ValueError: a suffix that matplotlib does not know
@@ -61,7 +61,7 @@ def figure_of(runs: Mapping[str, Run]) -> Figure:
     """A figure of runs by title."""
     longest_ms = max(max([run.header["simulate_ms"] or 0.0, *_times(run.looks)]) for run in runs.values())
     unit, unit_ms = ("s", 1_000.0) if longest_ms >= 2_000 else ("ms", 1.0)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.2 + 4.6 * len(runs), 6.4), layout="constrained")
         axes = figure.subplots(3, len(runs), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 2, 2])
         shares = []
@@ -126,7 +126,7 @@ def _shares(axis: Axes, run: Run, unit_ms: float) -> float:
     total = seconds.sum(axis=1, keepdims=True)
     percent = 100 * np.divide(seconds, total, out=np.zeros_like(seconds), where=total > 0)
     top = np.zeros(len(percent))
-    for phase, colour in _PHASES.items():
+    for phase, colour in COLOURS.items():
         below, top = top, top + percent[:, PHASES.index(phase)]
         axis.stairs(top, edges / unit_ms, baseline=below, fill=True, color=colour, label=phase)
     return float(below.max(initial=0))  # below the last, which is simulating

@@ -74,7 +74,7 @@ def plot(normalizer: Normalizer) -> Any:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
     looks = [look_fields(each) for each in normalizer.log]
     end = {"time_ms": normalizer.log[-1].time_ms, "wall_s": 0.0, "reason": "so far"}
-    return figure_of({"": Run(header=header, looks=looks, end=end, torn=0)})
+    return figure_of({"": Run(header=header, looks=looks, resumes=[], end=end, torn=0)})
 
 
 def to_pandas(normalizer: Normalizer) -> Any:

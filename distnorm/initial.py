@@ -18,6 +18,15 @@ class InitialNorms:
         self._ids = np.zeros(0, np.int64)  # ascending
         self._norms = np.zeros(0)
 
+    def known(self) -> tuple[Int64Array, FloatArray]:
+        """Targets and their initial norms, each of shape (n,)."""
+        return self._ids, self._norms
+
+    def recall(self, node_ids: Int64Array, norm: FloatArray) -> None:
+        """Take initial norms as known, each array of shape (n,)."""
+        order = np.argsort(node_ids)
+        self._ids, self._norms = node_ids[order], norm[order]
+
     def of(self, node_ids: Int64Array, norm: FloatArray) -> FloatArray:
         """Initial norms, shape of `node_ids`; NaN for a target whose norm was always zero.
 

@@ -30,6 +30,7 @@ from .errors import CallbackError, RuleError, WeightError
 from .initial import InitialNorms, TargetNorms
 from .interval import Clock, FixedInterval, Hintable, Interval
 from .look import Look
+from .memory import Memory
 from .norms import FloatArray
 from .notices import Notices, look_closer
 from .progress import shown
@@ -90,7 +91,7 @@ class Normalizer:
         self.observes = observe
         self._ranks = parallel.world(nest.build_info["have_mpi"])
         self._on_look = on_look
-        self._slices = Slices(nest, self._ranks, on_slice)
+        self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self._total_ms(ms))))
         self._attached = False
         self._way: Way = way
         self._synapses: list[Synapses] = []
@@ -102,6 +103,8 @@ class Normalizer:
         self._resolution_ms = float(nest.resolution)
         self._hint = False
         self._unheard = False
+        self._begun = False
+        self._steps_before = 0  # simulated by runs that this one goes on from
         self._normalized_ms = 0.0
         smallest = self._ranks.gather(float(nest.min_delay)) or []  # not agreed upon before NEST first prepares
         self.clock = Clock(
@@ -126,6 +129,16 @@ class Normalizer:
             return False
         return True
 
+    @property
+    def time_ms(self) -> float:
+        """Simulated time in ms, that of runs before a checkpoint included. Collective."""
+        return self._total_ms(float(nest.biological_time))
+
+    def _total_ms(self, clock_ms: float) -> float:
+        if not self._steps_before:
+            return clock_ms
+        return (round(clock_ms / self._resolution_ms) + self._steps_before) * self._resolution_ms
+
     def simulate(self, time_ms: float, *, progress: bool = False) -> None:
         """Simulate in place of `nest.Simulate`, normalizing between intervals. Collective.
 
@@ -142,6 +155,7 @@ class Normalizer:
 
         Raises:
             RuleError: Not a multiple of the resolution.
+            Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
         whole_steps(time_ms, "time to simulate", nest)
@@ -174,10 +188,11 @@ class Normalizer:
         """What `simulate` does before NEST prepares the network. Collective."""
         if not self.stands:
             raise RuleError(_GONE)
-        if not self.log:
+        if not self._begun:
             self.normalize()
         if self._hint:
             self._look(forced=False)
+        self._look_if_due()  # an Interruption came just before
 
     def advance(self, time_ms: float, run: Run) -> None:
         """What `simulate` does once NEST has prepared the network. Collective.
@@ -195,11 +210,12 @@ class Normalizer:
         while steps:
             grid = self._grid()
             piece = min(steps, max(grid.up(self._steps_left), 1))
-            self._slices.run(piece, grid, run)
+            try:
+                self._slices.run(piece, grid, run)
+            finally:
+                self._steps_left -= self._slices.take_steps()
             steps -= piece
-            self._steps_left -= piece
-            if self._steps_left <= 0:
-                self._look(forced=False)
+            self._look_if_due()
         if self._on_look is not None:
             self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
 
@@ -208,6 +224,34 @@ class Normalizer:
         span = max(round(status["min_delay"] / self._resolution_ms), 1)
         phase = round(status["biological_time"] / self._resolution_ms) % span
         return Grid(resolution_ms=self._resolution_ms, span=span, phase=phase)
+
+    def memory(self) -> Memory:
+        """What this Normalizer knows beside the network and `initial_norms`. Collective."""
+        return Memory(
+            time_steps=round(self.time_ms / self._resolution_ms),
+            steps_left=self._steps_left,
+            normalized_ms=self._normalized_ms,
+            hint=self._hint,
+            state=self._state,
+        )
+
+    def time_of(self, memory: Memory) -> float:
+        """Simulated time of a memory in ms."""
+        return memory.time_steps * self._resolution_ms
+
+    def recall(self, memory: Memory) -> None:
+        """Go on from where another Normalizer was, on a network whose clock is at 0."""
+        self._begun = True
+        self._steps_before = memory.time_steps
+        self._steps_left = memory.steps_left
+        self._normalized_ms = memory.normalized_ms
+        self._hint = memory.hint
+        self._state = memory.state
+
+    @property
+    def initial_norms(self) -> list[InitialNorms]:
+        """Norms once measured and kept: for the rules, then for what observing compares with."""
+        return [each.initial for each in self._target_norms] + self._start_norms
 
     def normalize(self) -> Look:
         """Measure, agree, rescale, and choose the next interval. Collective.
@@ -227,7 +271,7 @@ class Normalizer:
         without a method `expect_change`, which is said once.
         """
         if isinstance(self.interval, Hintable):
-            if self.log:
+            if self._begun:
                 self._state = self.interval.expect_change(self._state)
                 self._hint = True
         elif not isinstance(self.interval, FixedInterval) and not self._unheard:
@@ -235,14 +279,18 @@ class Normalizer:
             if self._ranks.rank == 0:
                 log.warning("%r has no method expect_change; it is not told of changes", self.interval)
 
+    def _look_if_due(self) -> None:
+        if self._steps_left <= 0:
+            self._look(forced=False)
+
     def _look(self, forced: bool) -> Look:
         if not self.stands:
             raise RuleError(_GONE)
         if not self._synapses:
             self._synapses = open_synapses(nest, self.rules, self._ranks, self._way)
         clock = Laps(simulate=self._slices.take_seconds())
-        now = float(nest.biological_time)
-        elapsed = now - self._normalized_ms if self.log else 0.0
+        now = self.time_ms
+        elapsed = now - self._normalized_ms if self._begun else 0.0
         records, corrections, error = self._measure(elapsed)
         clock.lap("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
@@ -251,8 +299,9 @@ class Normalizer:
         drifts, since_start = every[: len(self.rules)], every[len(self.rules) :]
         self._verify(drifts)
         ends = self._decide(elapsed, drifts, forced) and not self.observes
-        if not self.log:
+        if not self._begun:
             self._normalized_ms = now
+        self._begun = True
         if ends:
             self._rescale(corrections)
             self._normalized_ms = now
@@ -281,7 +330,7 @@ class Normalizer:
 
     def _decide(self, elapsed_ms: float, drifts: tuple[Drift, ...], forced: bool) -> bool:
         """Whether to normalize now; sets the time to the next look."""
-        if not self.log or (elapsed_ms == 0 and not self._hint):
+        if not self._begun or (elapsed_ms == 0 and not self._hint):
             return True  # the first of all, or once more at the same time: the plan stands
         ends, after_ms, self._state = self.interval.look(self._state, elapsed_ms, drifts, forced)
         late = min(self._steps_left, 0)  # where NEST cannot be stopped at any time step

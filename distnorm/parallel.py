@@ -58,6 +58,8 @@ class Ranks:
     Attributes:
         rank: Number of this rank.
         size: Number of ranks.
+        allreduces: Number of agreements so far, an Allreduce each where there are several ranks.
+        allreduced_bytes: Size of their messages together.
     """
 
     def __init__(self, communicator: Any = None) -> None:
@@ -65,6 +67,7 @@ class Ranks:
         self._comm = None if communicator is None else communicator.Dup()
         self.rank: int = 0 if communicator is None else communicator.Get_rank()
         self.size: int = 1 if communicator is None else communicator.Get_size()
+        self.allreduces = self.allreduced_bytes = 0
         self._types: dict[int, tuple[Any, Any]] = {}
 
     def agree(self, records: npt.NDArray[np.void], error: Exception | None = None) -> npt.NDArray[np.void]:
@@ -97,6 +100,8 @@ class Ranks:
         return result
 
     def _allreduce(self, message: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        self.allreduces += 1
+        self.allreduced_bytes += message.nbytes
         if self._comm is None or self.size == 1:
             return message
         num_rules = len(message["drift"])

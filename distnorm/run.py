@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import statistics
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,58 +14,75 @@ from typing import Any
 import nest
 
 from .adaptive import AdaptiveInterval
+from .checkpoint.find import Found, find
 from .config import Job
-from .errors import RuleError
-from .history import header_fields, look_fields
+from .errors import AllocationEnds, Interruption, RuleError
+from .history import header_fields
 from .interval import FixedInterval, Interval
 from .job import check_parameters, load_build
 from .look import Look
 from .normalizer import Normalizer
 from .parallel import Ranks, world
-from .progress import Progress
-from .runlog import RunLog
+from .saver import Saver
+from .stop import REQUEUE, STOPPED
+from .teller import Teller
+
+log = logging.getLogger(__name__)
 
 _OBSERVE_MS = 20.0
 
 
-def run(job: Job, observe: bool, log: Path | None) -> None:
+def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None = None, resume: bool = False) -> int:
     """Run a job on all ranks; rank 0 logs, shows progress and prints a summary. Collective.
 
     Args:
         job: The job.
         observe: Measure drift but change no weight, every 20 ms where the job has no fixed interval.
-        log: File for the run log, which must not exist; None for none.
+        log_path: File for the run log, which must not exist unless the run goes on; None for none.
+        checkpoint: Folder for checkpoints; None for none.
+        resume: Go on from the last checkpoint there, if there is one.
+
+    Returns:
+        Exit code: 0, or that of a run that was asked to stop.
 
     Raises:
         DistnormError: The job does not fit the model or this NEST, or a rank failed; the log says when.
     """
-    ranks = world(nest.build_info["have_mpi"])
-    start = time.perf_counter()
-    network = build_network(job, ranks)
-    built = time.perf_counter() - start
-    interval = observing(job.interval) if observe else job.interval
     with ExitStack() as stack:
-        teller = _Teller(job, interval, ranks, stack, log)
+        saver = Saver(checkpoint, job.checkpoint, stack)  # hears signals while the network is built
+        ranks = world(nest.build_info["have_mpi"])
+        found = _find(job, checkpoint, observe, ranks) if checkpoint and resume else None
+        start = time.perf_counter()
+        network = build_network(job, ranks, found.time_ms if found else 0.0)
+        built = time.perf_counter() - start
+        interval = observing(job.interval) if observe else job.interval
+        teller = Teller(job, interval, ranks, stack, log_path)
+
+        def on_slice(time_ms: float) -> None:
+            teller.slice(time_ms)
+            saver.check(ranks)
+
         normalizer = Normalizer(
-            job.rules_of(network),
-            interval=interval,
-            observe=observe,
-            on_look=teller.look,
-            on_slice=teller.slice,
+            job.rules_of(network), interval=interval, observe=observe, on_look=teller.look, on_slice=on_slice
         )
+        saver.open(job, observe, normalizer, found, ranks, teller)
         start = time.perf_counter()
         # Asking NEST on one rank only would hang.
         header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms)
-        ranks.together(lambda: teller.start(header))
+        ranks.together(lambda: teller.start(header, found, resume))
         try:
-            normalizer.simulate(job.simulate_ms)
+            saver.simulate(normalizer, job.simulate_ms)
+        except Interruption as reason:
+            teller.end(f"stopped: {reason}", time.perf_counter() - start)
+            return _stopped(reason, checkpoint, ranks)
         except Exception as error:
             teller.end(f"{type(error).__name__}: {error}", time.perf_counter() - start)
             raise
         wall = time.perf_counter() - start
         teller.end("finished", wall)
     if ranks.rank == 0:
-        print(_summary(job, normalizer, ranks, built, wall))
+        print(_summary(job, normalizer, ranks, built, wall, found))
+    return 0
 
 
 def observing(interval: Interval) -> Interval:
@@ -70,14 +90,47 @@ def observing(interval: Interval) -> Interval:
     return interval if isinstance(interval, FixedInterval) else FixedInterval(_OBSERVE_MS)
 
 
-def build_network(job: Job, ranks: Ranks) -> Any:
+def _find(job: Job, checkpoint: Path, observe: bool, ranks: Ranks) -> Found | None:
+    found = find(checkpoint, job, observe, ranks)
+    if found and found.time_ms > job.simulate_ms:
+        raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {found.time_ms:g} ms")
+    if ranks.rank == 0:
+        text = f"going on from {found.path}, {found.time_ms:g} ms" if found else "beginning"
+        print(f"distnorm: {text}" + ("" if found else f": no checkpoint in {checkpoint}"), file=sys.stderr)
+    return found
+
+
+def _stopped(reason: Interruption, checkpoint: Path | None, ranks: Ranks) -> int:
+    """Exit code, on rank 0; the others have 0."""
+    if ranks.rank != 0:
+        return 0
+    print(f"distnorm: stopped ({reason}); --checkpoint {checkpoint} --resume goes on", file=sys.stderr)
+    return REQUEUE if isinstance(reason, AllocationEnds) else STOPPED
+
+
+def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
     """Set up NEST as the job says and return what `build(...)` of its model returns. Collective.
+
+    Args:
+        job: The job.
+        ranks: All ranks.
+        start_ms: Time at which a run goes on. It is the parameter `start_ms` of a `build` that has one, which shifts
+            stimuli by it: the clock of the network begins at 0.
 
     Raises:
         RuleError: The model cannot be loaded or fails.
     """
     build = ranks.together(lambda: load_build(job.model))
     check_parameters(build, job.parameters)
+    parameters = dict(job.parameters)
+    if "start_ms" in inspect.signature(build).parameters:
+        parameters["start_ms"] = start_ms
+    elif start_ms and ranks.rank == 0:
+        log.warning(
+            "build(...) of %s has no parameter start_ms: stimuli with times of their own begin again at %g ms",
+            job.model,
+            start_ms,
+        )
     nest.ResetKernel()
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.local_num_threads = job.num_threads(ranks.size)
@@ -89,67 +142,34 @@ def build_network(job: Job, ranks: Ranks) -> Any:
 
     def built() -> Any:
         try:
-            return build(**job.parameters)
+            return build(**parameters)
         except Exception as error:
             raise RuleError(f"build(...) of {job.model} failed: {type(error).__name__}: {error}") from error
 
     return ranks.together(built)
 
 
-class _Teller:
-    """Log and progress of rank 0; silent on the others."""
-
-    def __init__(self, job: Job, interval: object, ranks: Ranks, stack: ExitStack, log: Path | None) -> None:
-        self._job = job
-        self._interval = interval
-        self._ranks = ranks
-        self._stack = stack
-        self._path = log
-        self._log: RunLog | None = None
-        self._progress: Progress | None = None
-        self._last: Look | None = None
-
-    def start(self, header: dict[str, Any]) -> None:
-        if self._ranks.rank != 0:
-            return
-        bound = getattr(self._interval, "bound", None)
-        self._progress = Progress(self._job.simulate_ms, bound)
-        self._stack.callback(self._progress.close)
-        if self._path is None:
-            return
-        self._log = self._stack.enter_context(RunLog(self._path))
-        self._log.header(**header)
-
-    def look(self, look: Look) -> None:
-        self._last = look
-        if self._log is not None:
-            self._log.look(look_fields(look))
-        self.slice(look.time_ms)
-
-    def slice(self, time_ms: float) -> None:
-        if self._progress is not None and self._last is not None:
-            self._progress.update(time_ms, self._last.drift_max, self._last.next_look_ms)
-
-    def end(self, reason: str, wall_s: float) -> None:
-        if self._log is not None:
-            self._log.end(time_ms=self._last.time_ms if self._last else 0.0, wall_s=wall_s, reason=reason)
-
-
-def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall: float) -> str:
-    log = normalizer.log
+def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall: float, found: Found | None) -> str:
+    looks = normalizer.log
+    begun_ms = found.time_ms if found else 0.0
     threads = job.num_threads(ranks.size)
     lines = [
         f"NEST {nest.__version__}, {ranks.size} rank(s) x {threads} thread(s); network built in {built:.1f} s, "
-        f"{job.simulate_ms:g} ms simulated in {wall:.1f} s",
+        f"{job.simulate_ms - begun_ms:g} ms simulated in {wall:.1f} s"
+        + (f", going on from {begun_ms:g} ms; what follows is about these" if found else ""),
     ]
-    lines += what_was_done(normalizer)
-    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in log)
+    if not looks:
+        return "\n".join([*lines, "  no interval ended within the simulated time"])
+    lines += what_was_done(normalizer, resumed=found is not None)
+    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in looks)
     lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.1%} of the wall time")
     return "\n".join(lines)
 
 
-def what_was_done(normalizer: Normalizer) -> list[str]:
-    """Lines about the connections of each rule and their drift; after the first look."""
+def what_was_done(normalizer: Normalizer, resumed: bool = False) -> list[str]:
+    """Lines about the connections of each rule and their drift; after the first look, which is not that of the
+    beginning where the run was resumed.
+    """
     log, lines = normalizer.log, []
     for rule, first, last in zip(normalizer.rules, log[0].drifts, log[-1].drifts, strict=True):
         lines.append(
@@ -157,16 +177,16 @@ def what_was_done(normalizer: Normalizer) -> list[str]:
             + (f", {last.no_input:,} without input" if last.no_input else "")
             + (f", {last.zero_norm:,} with norm zero" if last.zero_norm else "")
             + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")
-            + f"; initially at most {first.max:.2%} from the target norm"
+            + f"; at first at most {first.max:.2%} from the target norm"
         )
-    return lines + _drifts(log, normalizer.interval)
+    observed = not any(each.normalized for each in log) and isinstance(normalizer.interval, FixedInterval)
+    return lines + _drifts(log if resumed else log[1:], normalizer.interval, observed)
 
 
-def _drifts(log: list[Look], interval: object) -> list[str]:
-    looks = log[1:]
+def _drifts(looks: list[Look], interval: object, observed: bool) -> list[str]:
     if not looks:
         return ["  no interval ended within the simulated time"]
-    if not log[0].normalized:
+    if observed:
         return [
             f"  observed {len(looks)} times, not normalized; largest drift {looks[0].drift_max:.2%} after the first "
             f"interval, {looks[-1].drift_max:.2%} at the end"

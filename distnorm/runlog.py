@@ -2,6 +2,7 @@
 
 header  what runs                                       first line
 look    one measurement and what was done with it       one line each
+resume  the run goes on from a checkpoint               one line each time
 end     how it ended                                    last line; absent while running, and after a kill
 
 A line is whole if it ends in a newline. A kill can tear the last one only, because each is one write to the end.
@@ -38,6 +39,11 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
         "drift": (list,),
         "seconds": (dict,),
     },
+    "resume": {
+        **dict.fromkeys(("ranks", "threads", "seed"), (int,)),
+        "time_ms": _NUMBER,
+        "started": (str,),
+    },
     "end": {"time_ms": _NUMBER, "wall_s": _NUMBER, "reason": (str,)},
 }
 _DRIFT: dict[str, tuple[type, ...]] = {
@@ -68,6 +74,45 @@ class RunLog:
         """Write what runs; first."""
         self._write({"kind": "header", **fields})
 
+    @classmethod
+    def go_on(cls, path: Path, size: int) -> RunLog:
+        """The log of a run that goes on from a checkpoint; what was written after the checkpoint is set aside.
+
+        Lines beyond `size` belong to simulated time that comes again. They go to the end of `path` + ".undone".
+
+        Args:
+            path: The log.
+            size: Its bytes when the checkpoint was written.
+
+        Raises:
+            RuleError: It is not there, or shorter.
+        """
+        log = cls.__new__(cls)
+        log._path = path
+        try:
+            log._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            there = os.fstat(log._file).st_size
+            if there < size:
+                raise RuleError(f"log {path} has {there} bytes, and had {size} at the checkpoint; put it back")
+            if there > size:
+                _set_aside(path, size)
+                os.ftruncate(log._file, size)
+        except OSError as error:
+            raise RuleError(
+                f"cannot go on with log {path}: {error.strerror}; put it back, or leave out --log"
+            ) from None
+        return log
+
+    @property
+    def size(self) -> int:
+        """Bytes so far, brought to the disk."""
+        os.fsync(self._file)
+        return os.fstat(self._file).st_size
+
+    def resume(self, **fields: Any) -> None:
+        """Write that the run goes on."""
+        self._write({"kind": "resume", **fields})
+
     def look(self, record: dict[str, Any]) -> None:
         """Write one measurement."""
         self._write({"kind": "look", **record})
@@ -93,6 +138,8 @@ class RunLog:
     def _write(self, record: dict[str, Any]) -> None:
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         try:
+            if os.fstat(self._file).st_nlink == 0:
+                raise DistnormError(f"log {self._path} was removed while the run went on")
             written = os.write(self._file, line)
             if written < len(line):  # a full disk takes what fits; a piece with a line after it could not be read
                 os.ftruncate(self._file, os.fstat(self._file).st_size - written)
@@ -109,14 +156,36 @@ class Run:
     Attributes:
         header: Fields of the header.
         looks: Fields of each look, in order.
+        resumes: Fields of each resume, in order.
         end: Fields of the end; None if the run goes on or was cut off.
         torn: Number of torn lines: 1 if the last was cut off in the middle, else 0.
     """
 
     header: dict[str, Any]
     looks: list[dict[str, Any]]
+    resumes: list[dict[str, Any]]
     end: dict[str, Any] | None
     torn: int
+
+
+def ends_finished(path: Path) -> bool:
+    """Whether the last line says that the run finished."""
+    last = path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+    try:
+        end = json.loads(last)
+    except ValueError:  # torn
+        return False
+    return isinstance(end, dict) and end.get("kind") == "end" and end.get("reason") == "finished"
+
+
+def _set_aside(path: Path, size: int) -> None:
+    """Append what follows `size` to the file for lines that were undone, a torn last one left out."""
+    with path.open("rb") as source, path.with_name(path.name + ".undone").open("ab") as aside:
+        source.seek(size)
+        whole, newline, _ = source.read().rpartition(b"\n")
+        aside.write(whole + newline)
+        aside.flush()
+        os.fsync(aside.fileno())
 
 
 def read_log(path: Path) -> Run:
@@ -141,7 +210,8 @@ def read_log(path: Path) -> Run:
     end = records.pop() if records[-1]["kind"] == "end" else None
     if end and rest:
         raise RuleError(f"log {path}, line {len(lines) + 1}: follows the end")
-    return Run(header=records[0], looks=records[1:], end=end, torn=1 if rest else 0)
+    looks, resumes = ([each for each in records if each["kind"] == kind] for kind in ("look", "resume"))
+    return Run(header=records[0], looks=looks, resumes=resumes, end=end, torn=1 if rest else 0)
 
 
 def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:

@@ -73,6 +73,12 @@ class Slices:
         self.is_first_rank = ranks.rank == 0
         self._slice_steps = _FIRST_SLICE_STEPS
         self._seconds = 0.0
+        self._steps = 0
+
+    def take_steps(self) -> int:
+        """Steps simulated since this was last asked for; fewer than were wanted after an Interruption."""
+        steps, self._steps = self._steps, 0
+        return steps
 
     def take_seconds(self) -> float:
         """Wall time spent in Run since this was last asked for."""
@@ -92,10 +98,12 @@ class Slices:
         on_slice = self.on_slice
         if on_slice is None:
             self._run(steps * grid.resolution_ms, run)
+            self._steps += steps
             return
         while steps:
             piece = min(steps, grid.up(self._slice_steps))
             seconds = self._run(piece * grid.resolution_ms, run)
+            self._steps += piece
             grid = grid.after(piece)
             now = float(self._nest.biological_time)
             self._ranks.together(lambda now=now: on_slice(now))  # type: ignore[misc]

@@ -80,6 +80,7 @@ class Populations:
 
 def build(
     *,
+    scale: float = 1.0,
     n_excitatory: int = 4000,
     n_inhibitory: int = 1000,
     in_degree_excitatory: int = 200,
@@ -103,6 +104,7 @@ def build(
     are the caller's; call it once per `ResetKernel`.
 
     Args:
+        scale: The numbers of neurons below are multiplied by it.
         n_excitatory: Number of excitatory neurons.
         n_inhibitory: Number of inhibitory neurons.
         in_degree_excitatory: Excitatory inputs of each neuron, C_E.
@@ -132,6 +134,7 @@ def build(
         weight_mV = WEIGHT_SCALE_MV / math.sqrt(in_degree_excitatory)
     if in_degree_inhibitory is None:
         in_degree_inhibitory = in_degree_excitatory // 4
+    n_excitatory, n_inhibitory = round(n_excitatory * scale), round(n_inhibitory * scale)
 
     neuron = {
         "C_m": 1.0,

@@ -21,6 +21,9 @@ mypy
 echo "== unit, one process, and runs started by the tests"
 timeout --kill-after=10 900 python -m pytest -q tests/unit tests/nest tests/launch
 
+echo "== batch scripts on a SLURM started by the tests"
+timeout --kill-after=60 900 python -m pytest -q tests/slurm
+
 echo "== the kernel on the NEST wheel from PyPI"
 [ -x .venv-pypi/bin/python ] || "$python" -m venv .venv-pypi
 .venv-pypi/bin/python -m pip install --quiet --disable-pip-version-check -e '.[nest,test]'

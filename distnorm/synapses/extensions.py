@@ -132,9 +132,13 @@ def add_extensions(nest: Any, ranks: Ranks, library: ctypes.CDLL, kernel: Path, 
         KernelError: A rank lacks a library that rank 0 has, or cannot load it.
     """
     unknown = sorted({class_of(nest, library, name) for name in names if not library.dn_bytes(_id(nest, name))})
-    found = ranks.from_first(lambda: [name for name in unknown if _library(kernel, name).exists()])
+    anywhere = ranks.gather(unknown) or []  # ranks differ after an error in here that was caught
+    found = ranks.from_first(
+        lambda: [name for name in sorted(set().union(*anywhere)) if _library(kernel, name).exists()]
+    )
     for name in found:
-        ranks.together(lambda name=name: _add(library, _library(kernel, name)))  # type: ignore[misc]
+        mine = name in unknown
+        ranks.together(lambda name=name, mine=mine: _add(library, _library(kernel, name)) if mine else None)  # type: ignore[misc]
 
 
 def _add(library: ctypes.CDLL, path: Path) -> None:

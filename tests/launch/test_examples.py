@@ -6,18 +6,17 @@ from distnorm.bench import examples
 from distnorm.launcher import find_mpiexec
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("ranks", [1, 2])
 @pytest.mark.parametrize(
     ("name", "plain", "normalized"),
     [
         ("twoneurons.py", "1 network, 1,998 events", "10 times"),
-        ("multimeter_file.py", "1 network, ", "times"),
-        ("clopath_synapse_spike_pairing.py", " networks, ", "times"),
+        ("clopath_synapse_spike_pairing.py", "10 networks, 55 events", "times"),
     ],
 )
 def test_an_example(name, plain, normalized, ranks):
     if ranks > 1 and not find_mpiexec():
         pytest.skip("no mpiexec here; tests/run.sh installs one")
-    row = examples.run([name], [ranks], seconds=120).splitlines()[-1].split(" | ")
+    row = examples.run([name], [ranks], seconds=280).splitlines()[-1].split(" | ")
     assert plain in row[3] and row[4] == "same" and normalized in row[5], row

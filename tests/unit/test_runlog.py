@@ -154,7 +154,7 @@ GOOD = {"kind": "look", **LOOKS[0]}
         ("{", "Expecting property name"),
         ("[]", "kind is None"),
         ('{"kind": ["look"]}', r"kind is \['look'\]"),
-        (without(GOOD, "kind"), "kind is None; known: header, look, end"),
+        (without(GOOD, "kind"), "kind is None; known: header, look, resume, end"),
         ({"kind": "header", **run_logs.header()}, "a second header"),
         *[(without(GOOD, key), f"has no {key}") for key in LOOKS[0]],
         (GOOD | {"time_ms": "100"}, "time_ms is '100'"),

@@ -12,6 +12,8 @@
 #include "calls.h"
 #include "distnorm_models.h" // build.py writes it: DN_MODEL( nest::..., weight_, ) for each header that NEST has
 
+#include "rows.h"
+
 using namespace distnorm;
 
 extern "C"

@@ -1,0 +1,83 @@
+"""Benchmarks in processes of their own, under mpiexec or not: one that has initialized MPI cannot start others."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import DistnormError, RuleError
+from ..launcher import find_mpiexec, started_processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A process that ended.
+
+    Attributes:
+        said: Its standard output.
+        error: What went wrong; None if nothing did.
+    """
+
+    said: str
+    error: str | None
+
+
+def run(command: Sequence[str], timeout_s: float) -> Ended:
+    """Run a command, and end it with all it started if it takes too long or this process is interrupted."""
+    with subprocess.Popen(
+        command,
+        env=os.environ | {"PYNEST_QUIET": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            said, wrong = process.communicate(timeout=timeout_s)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)  # mpiexec and its ranks
+            process.communicate()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            return Ended(said="", error=f"not done within {timeout_s:g} s")
+    return Ended(said=said, error=_error(process.returncode, wrong) if process.returncode else None)
+
+
+def _error(code: int, said: str) -> str:
+    last = [line.strip() for line in said.splitlines() if line.strip()][-1:]
+    return ": ".join([signal.Signals(-code).name if code < 0 else f"exit code {code}", *last])
+
+
+def ask(command: Sequence[str], settings: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+    """What a command answers, as the JSON of the last line it prints, to settings as JSON in its last argument.
+
+    Raises:
+        DistnormError: It failed.
+    """
+    ended = run([*command, json.dumps(settings)], timeout_s)
+    lines = [line for line in ended.said.splitlines() if line.startswith("{")]
+    if ended.error is not None or not lines:
+        raise DistnormError(ended.error or "no answer")
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer
+
+
+def launcher(ranks: int, given: str | None = None) -> list[str]:
+    """The command in front of a program to start it on so many ranks; none for one rank without mpiexec.
+
+    Raises:
+        RuleError: There is no mpiexec for several ranks, or this process is under one already.
+    """
+    if started_processes() > 1:
+        raise RuleError("this benchmark starts mpiexec itself, but is under mpiexec already; leave it out")
+    found = given or find_mpiexec()
+    if found is None and ranks > 1:
+        raise RuleError(f"{ranks} ranks need mpiexec, which was not found; load the MPI that NEST was built with")
+    return [*shlex.split(found), "-n", str(ranks)] if found else []

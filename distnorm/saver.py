@@ -1,0 +1,107 @@
+"""When checkpoints are written during a run, and what is said about it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+import nest
+
+from .checkpoint.checkpoints import Checkpoints
+from .checkpoint.find import Found
+from .config import CheckpointSettings, Job
+from .errors import CheckpointDue, Interruption
+from .normalizer import Normalizer
+from .parallel import Ranks
+from .stop import Signals, Timer, seed_of
+from .teller import Teller
+
+
+class Saver:
+    """Leaves the simulation between slices to write a checkpoint, and for good when asked to."""
+
+    def __init__(self, folder: Path | None, settings: CheckpointSettings, stack: ExitStack) -> None:
+        """Hear signals from now on, until the stack is closed; without a folder, do nothing at all."""
+        self._folder = folder
+        self._settings = settings
+        self._signals = stack.enter_context(Signals()) if folder else None
+        self._timer = Timer(settings.every_s, settings.grace_s)
+        self._said = self._warned = False
+        self._checkpoints: Checkpoints | None = None
+
+    def open(
+        self, job: Job, observe: bool, normalizer: Normalizer, found: Found | None, ranks: Ranks, teller: Teller
+    ) -> None:
+        """Be ready for the network as it stands, and bring it to where the checkpoint was. Collective.
+
+        Raises:
+            DistnormError: Its weights cannot be kept, or it is not the network of the checkpoint.
+        """
+        self._teller = teller
+        if self._folder is None:
+            return
+        resumes = found.resumes + 1 if found else 0
+        self._checkpoints = Checkpoints(self._folder, job, observe, normalizer, ranks, resumes)
+        if found:
+            self._checkpoints.resume(found)
+            nest.rng_seed = seed_of(job.seed, resumes)
+        ranks.from_first(self._timer.check_time_left)
+
+    def check(self, ranks: Ranks) -> None:
+        """Between two slices, on any rank.
+
+        Raises:
+            Interruption: Simulating is to be left.
+        """
+        if self._signals:
+            self._signals.check()
+            if ranks.rank == 0:
+                self._timer.check()
+
+    def simulate(self, normalizer: Normalizer, until_ms: float) -> None:
+        """Simulate with checkpoints, one at the end included. Collective.
+
+        Raises:
+            Interruption: The run is to stop; the last checkpoint is of this time.
+            DistnormError: Something was wrong on some rank; the same error on every rank.
+        """
+        if self._checkpoints is None:
+            normalizer.simulate(until_ms)
+            return
+        while True:
+            try:
+                normalizer.simulate(max(until_ms - normalizer.time_ms, 0.0))
+            except Interruption as reason:
+                self._save(self._checkpoints)
+                if not isinstance(reason, CheckpointDue):
+                    raise
+            else:
+                self._save(self._checkpoints)
+                return
+
+    def _save(self, checkpoints: Checkpoints) -> None:
+        start = time.monotonic()
+        path, size = checkpoints.save(self._teller.log_bytes)
+        seconds = time.monotonic() - start
+        slice_s = self._timer.longest_s
+        self._timer.restart()
+        if not self._said:
+            self._said = True
+            self._teller.say(f"checkpoint {path}: {size / 1e6:,.1f} MB in {seconds:.2f} s; {self._plan()}")
+        # A stop may come just when a checkpoint is begun: then it waits for that one, and writes another.
+        needed = slice_s + 2 * seconds
+        if self._timer.end is not None and needed > self._settings.grace_s and not self._warned:
+            self._warned = True
+            self._teller.say(
+                f"a slice and two checkpoints take {needed:.0f} s, and checkpoint.grace_s is "
+                f"{self._settings.grace_s:g}: the last checkpoint may come too late; give a longer grace_s"
+            )
+
+    def _plan(self) -> str:
+        plan = f"one every {self._settings.every_s:g} s, and within about a second of SIGTERM or SIGUSR1"
+        if self._timer.end is not None:
+            end = datetime.fromtimestamp(self._timer.end).astimezone()
+            plan += f", and {self._settings.grace_s:g} s before the allocation ends at {end:%Y-%m-%d %H:%M:%S}"
+        return plan

@@ -1,0 +1,227 @@
+"""Points of scaling series: merging, tables, files, the cost model and its prediction. No NEST."""
+
+import csv
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from distnorm.bench import cost_model, everything, predict
+from distnorm.bench.points import Point, RankRecord, read_folder, write
+from distnorm.bench.provenance import oversubscribed
+from distnorm.bench.report import efficiency, group, own_s, report
+from distnorm.errors import DistnormError, RuleError
+
+INTERVALS = 3
+TRUE = {"connection": 2e-9, "byte": 0.08e-9, "target": 2e-7, "once": 3e-5, "fixed": 2e-5, "step": 2e-4}
+
+
+def seconds_of(connections, size, targets, ranks):
+    passes = connections * (TRUE["connection"] + TRUE["byte"] * size) + targets * TRUE["target"] + TRUE["once"]
+    return passes, TRUE["fixed"] + TRUE["step"] * math.log2(ranks)
+
+
+def point(series="strong", job="net", ranks=1, threads=1, seed=1, targets=8_000, in_degree=1_000, size=32, noise=1.0):
+    """A point that costs what the model says."""
+    processes = ranks * threads
+    connections = targets * in_degree
+    passes, agree = seconds_of(math.ceil(targets / processes) * in_degree, size, targets / ranks, ranks)
+    record = RankRecord(
+        construction_s=2.0,
+        seconds={
+            "simulate": [0.5 / processes] * INTERVALS,
+            "measure": [0.5 * noise * passes] * INTERVALS,
+            "agree": [agree] * INTERVALS,
+            "rescale": [0.5 * noise * passes] * INTERVALS,
+        },
+        timers={"time_simulate": 1.0, "time_communicate_prepare": 0.1},
+        memory_bytes=10**9,
+        connections=connections // ranks,
+        spikes=600 // ranks,
+        cores=[0, 1],
+    )
+    return Point(
+        series=series,
+        job=job,
+        ranks=ranks,
+        threads=threads,
+        seed=seed,
+        scale=1.0,
+        parameters={"scale": 1.0},
+        error=None,
+        provenance={"cpu": "a cpu", "nest": "3.10.0", "mpi": None, "distnorm": "0", "commit": None},
+        neurons=10_000,
+        targets=targets,
+        plastic_connections=connections,
+        plastic_bytes=size,
+        interval_ms=100.0,
+        intervals=INTERVALS,
+        allreduces=INTERVALS,
+        message_bytes=5_816,
+        per_rank=[record] * ranks,
+    )
+
+
+def series():
+    """Weak and strong, two jobs, three splits, two seeds."""
+    return [
+        replace(each, seed=seed)
+        for seed in (1, 2)
+        for ranks, threads in ((1, 1), (1, 2), (2, 1))
+        for each in (
+            point("strong", "a", ranks, threads),
+            point("weak", "a", ranks, threads, targets=4_000 * ranks * threads),
+            point("strong", "b", ranks, threads, targets=9_000, in_degree=200, size=96),
+            point("weak", "b", ranks, threads, targets=5_000 * ranks * threads, in_degree=200, size=96),
+        )
+    ]
+
+
+def test_ranks_merge_as_in_bennch():
+    one = point(ranks=2)
+    slow = replace(one.per_rank[1], seconds={name: [3 * s for s in v] for name, v in one.per_rank[1].seconds.items()})
+    merged = replace(one, per_rank=[one.per_rank[0], slow])
+    assert merged.total("simulate") == pytest.approx(2 * one.total("simulate"))
+    assert merged.summed("memory_bytes") == 2 * 10**9
+    assert merged.real_time_factor == pytest.approx(merged.wall_s / 0.3)
+    assert merged.spikes_per_s == pytest.approx(600 / 10_000 / 0.3)
+
+
+def test_a_point_is_read_as_it_was_written(tmp_path):
+    one = point(ranks=2)
+    write(one, tmp_path)
+    (tmp_path / "other.json").write_text('{"kind": "something else"}')
+    assert read_folder(tmp_path) == [one]
+
+
+def test_a_folder_without_points(tmp_path):
+    with pytest.raises(RuleError, match="holds no points"):
+        read_folder(tmp_path)
+
+
+def test_efficiency_of_perfect_series_is_one():
+    strong = [point(ranks=1, threads=n) for n in (1, 2, 4)]
+    weak = [point("weak", ranks=1, threads=n, targets=4_000 * n) for n in (1, 2)]
+    for each in group(strong).values():
+        ideal = efficiency(each, lambda p: p.total("simulate"))
+        assert [number.mean for number in ideal.values()] == pytest.approx([1, 1, 1])
+    for each in group(weak).values():
+        normalizing = [number.mean for number in efficiency(each, own_s).values()]
+        assert normalizing[1] == pytest.approx(1 - 8e-4 / own_per_interval(weak[1]), rel=1e-6)
+
+
+def own_per_interval(one):
+    return own_s(one) / one.intervals
+
+
+def test_report_keeps_and_marks_what_was_not_timed(tmp_path):
+    bare = RankRecord(construction_s=None, seconds={}, timers={}, memory_bytes=1, connections=1, spikes=9, cores=[0])
+    for each in series():
+        write(each, tmp_path)
+    write(replace(point(job="a", ranks=4), oversubscribed=True, per_rank=[bare] * 4), tmp_path)
+    write(replace(point(job="a", ranks=8), error="exit code 1: no memory", per_rank=[]), tmp_path)
+    text = report(tmp_path)
+    assert text.startswith((tmp_path / "scaling.md").read_text().rstrip("\n"))
+    assert "oversubscribed, not timed" in text and "strong-a-8x1-seed1: exit code 1: no memory" in text
+    assert "1 per normalization of 5,816 bytes" in text
+    with (tmp_path / "strong-a.csv").open() as file:
+        rows = {row["ranks"] + "x" + row["threads"]: row for row in csv.DictReader(file)}
+    assert rows["4x1"]["simulate_s"] == "" and rows["4x1"]["spikes"] == "36"
+    assert rows["8x1"]["error"] == "exit code 1: no memory" and float(rows["1x1"]["simulate_s"]) == 1.5
+    assert (tmp_path / "scaling.png").stat().st_size > 10_000 and (tmp_path / "scaling.pdf").stat().st_size > 5_000
+
+
+def test_oversubscription_counts_threads_and_cores_of_each_machine():
+    both = [0, 1]
+    assert not oversubscribed(["a", "a"], [both, both], 1)
+    assert oversubscribed(["a", "a"], [both, both], 2)
+    assert not oversubscribed(["a", "b"], [both, both], 2)
+    assert oversubscribed(["a", "a"], [[0], [0]], 1)  # bound to the same core
+    assert not oversubscribed(["a", "a"], [[0], [1]], 1)
+    assert oversubscribed(["a", "a"], [[0, 1], [0, 1, 2, 3]], 3)
+
+
+def test_the_fit_finds_what_the_points_cost():
+    model = cost_model.fit(cost_model.samples(series()))
+    assert model.passes == pytest.approx([TRUE[name] for name in ("connection", "byte", "target", "once")], rel=1e-6)
+    assert model.agreement == pytest.approx([TRUE["fixed"], TRUE["step"]], rel=1e-6)
+
+
+def test_points_kept_out_are_not_known_to_the_fit():
+    chosen = cost_model.samples(series())
+    assert max(abs(each.error) for each in cost_model.keep_out(chosen)) < 1e-6
+    wrong = [replace(each, passes_s=2 * each.passes_s) if i == 0 else each for i, each in enumerate(chosen)]
+    errors = [each.error for each in cost_model.keep_out(wrong)]
+    assert errors[0] == pytest.approx(-0.5, abs=0.05)
+
+
+def test_no_coefficient_is_negative():
+    rng = np.random.default_rng(3)
+    noisy = [replace(each, passes_s=each.passes_s * rng.uniform(0.5, 2)) for each in cost_model.samples(series())]
+    model = cost_model.fit(noisy)
+    assert (model.passes >= 0).all() and (model.agreement >= 0).all() and model.passes.any()
+
+
+def test_too_few_points_for_a_model():
+    with pytest.raises(RuleError, match="3 points with times"):
+        cost_model.samples([point(ranks=1, threads=n) for n in (1, 2, 4)])
+
+
+@pytest.mark.parametrize(("targets", "processes", "in_degree"), [(2_000, 16, 100), (900, 64, 400)])
+def test_the_fullest_virtual_process_of_random_in_degrees(targets, processes, in_degree):
+    rng = np.random.default_rng(1)
+    drawn = rng.poisson(in_degree, (400, targets))
+    onto = np.arange(targets) % processes
+    sums = np.array([np.bincount(onto, each) for each in drawn])
+    found = (sums.max(axis=1) / sums.mean(axis=1)).mean()
+    expected = cost_model.fullest(targets, processes, in_degree, math.sqrt(in_degree))
+    assert expected == pytest.approx(found, rel=0.02)
+    assert cost_model.fullest(targets, processes) == math.ceil(targets / processes) / (targets / processes)
+
+
+def test_prediction_for_the_published_network(tmp_path):
+    for each in series():
+        write(each, tmp_path)
+    machine = predict.Machine(latency_us=2.0, bandwidth_GB_s=140.0, interval_ms=100.0)
+    text = predict.run(tmp_path, machine)
+    assert "mean error 0.0%" in text and "| 4,096 |" in text
+    with (tmp_path / "predict.csv").open() as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    first, last = rows[0], rows[-1]
+    # 5.8 million neurons on 64 nodes: 36,250 excitatory ones a rank, 567 on the fullest of 64 threads, 9,000 inputs.
+    passes, agree = seconds_of(567 * 9_000, 32, 36_250, 2)
+    assert first["as_here_ms"] == pytest.approx((passes + agree + 2e-6) * 1e3, rel=1e-3)
+    assert first["factor_low"] == first["factor_high"] == pytest.approx(8)
+    assert rows[6]["ranks"] == 128 and rows[6]["factor_low"] == pytest.approx(39)
+    assert last["ranks"] == 4_096 and last["factor_low"] == 39 and last["factor_high"] > 100
+    assert last["allreduce_ms"] - first["allreduce_ms"] == pytest.approx(11 * (TRUE["step"] * 1e3 + 2e-3))
+    assert all(0 < row["share_low"] < row["share_high"] < 1 for row in rows)
+    assert (tmp_path / "predict.png").stat().st_size > 10_000
+
+
+def test_steps_are_made_and_failures_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jobs").mkdir()
+    folder = tmp_path / "made"
+    folder.mkdir()
+    for each in series()[:12]:
+        write(each, folder)
+    said = []
+    everything.make(everything.choose(["scaling", "predict"]), folder, said.append)
+    assert (folder / "scaling.md").read_text().startswith("### ") and (folder / "predict.png").exists()
+    assert said[0].startswith("predict: about") and said[-1].startswith("scaling: done")
+    with pytest.raises(DistnormError, match="these failed: compare"):
+        everything.make(everything.choose(["compare"]), folder, said.append)
+    assert "balanced_stdp.toml" in said[-1]
+
+
+def test_every_step_is_a_command_that_exists():
+    from distnorm.cli import _parser
+
+    for each in everything.STEPS:
+        _parser().parse_args([word.replace("{out}", "out") for word in each.arguments])
+    assert json.dumps(everything.listed(everything.STEPS)).count("FOLDER") >= 8
+    with pytest.raises(RuleError, match="no step 'kernels'; known: kernel,"):
+        everything.choose(["kernels"])
