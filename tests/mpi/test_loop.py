@@ -168,13 +168,13 @@ def test_normalizing_right_after_a_probe():
 
 
 class Counting:
-    """Every 10 ms; counts the hints it is given."""
+    """Every 9 ms; counts the hints it is given."""
 
     def first(self, clock):
-        return 10.0, 0
+        return 9.0, 0
 
     def look(self, hints, elapsed_ms, drifts, forced):
-        return forced or elapsed_ms >= 10.0, 10.0, hints
+        return forced or elapsed_ms >= 9.0, 9.0, hints
 
 
 class Hinted(Counting):
@@ -182,17 +182,17 @@ class Hinted(Counting):
         return hints + 1
 
     def look(self, hints, elapsed_ms, drifts, forced):
-        return True, 10.0 if hints == 0 else 5.0, hints
+        return True, 9.0 if hints == 0 else 4.5, hints
 
 
 def test_a_controller_of_ones_own_is_told_of_changes():
     reset()
     network()
     normalizer = distnorm.Normalizer(RULE, interval=Hinted())
-    normalizer.simulate(15.0)
+    normalizer.simulate(13.5)
     normalizer.expect_change()
-    normalizer.simulate(15.0)
-    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 10.0, 15.0, 20.0, 25.0, 30.0])
+    normalizer.simulate(13.5)
+    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 9.0, 13.5, 18.0, 22.5, 27.0])
 
 
 def test_a_controller_that_takes_no_hints_is_named_once(caplog):
@@ -201,8 +201,8 @@ def test_a_controller_that_takes_no_hints_is_named_once(caplog):
     normalizer = distnorm.Normalizer(RULE, interval=Counting())
     for _ in range(2):
         normalizer.expect_change()
-        normalizer.simulate(15.0)
-    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 10.0, 20.0, 30.0])
+        normalizer.simulate(13.5)
+    assert [each.time_ms for each in normalizer.log] == pytest.approx([0.0, 9.0, 18.0, 27.0])
     said = [each.getMessage() for each in caplog.records if "expect_change" in each.getMessage()]
     assert len(said) == (nest.Rank() == 0) and all("Counting" in each for each in said)
 
