@@ -125,6 +125,7 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
     opened: list[Synapses] = []
     for rule in rules:
         synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
+        ranks.together(lambda synapses=synapses: synapses.check_layout(nest))  # type: ignore[misc]
         _say_generic(nest, synapses, library, ranks)
         opened.append(synapses)
     return opened
@@ -139,7 +140,7 @@ def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
     """
     if not isinstance(synapses, InPlace):
         return
-    ranks.together(lambda: synapses.check_layout(nest))
+    ranks.together(synapses.check_setting)
     if not synapses.sources_are_known():
         if ranks.rank == 0:
             log.warning(

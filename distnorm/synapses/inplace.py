@@ -233,11 +233,10 @@ class InPlace:
                 )
 
     def check_layout(self, nest: Any) -> None:
-        """Connections have the size that was compiled; a weight set through NEST's status interface stays.
+        """Compare the size of connections with that compiled, before any is read.
 
         Raises:
             KernelError: An extension's header has changed since it was compiled.
-            RuleError: A synapse model does not keep a weight that is set.
         """
         for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
             compiled, actual = self._library.dn_bytes(synapse_id), nest.GetDefaults(name).get("sizeof", 0)
@@ -246,7 +245,15 @@ class InPlace:
                     f"synapse model {name!r} has {actual} bytes per connection, and had {compiled} when compiled; "
                     "run distnorm build --synapse with its present header"
                 )
-            if not compiled and self._library.dn_try_to_set(synapse_id):
+
+    def check_setting(self) -> None:
+        """Set a weight of each model that is reached through NEST's status interface, and put it back.
+
+        Raises:
+            RuleError: A synapse model does not keep it.
+        """
+        for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
+            if not self._library.dn_bytes(synapse_id) and self._library.dn_try_to_set(synapse_id):
                 raise RuleError(f"synapse model {name!r} cannot be normalized: {self._error()}")
 
     def agree_on_delays(self) -> None:
