@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from .adaptive import AdaptiveInterval
 from .drift import Drift
 from .errors import CallbackError, CheckpointError, DistnormError, KernelError, MPIError, RuleError, WeightError
+from .exact import Exact
 from .interval import FixedInterval, Interval
 from .look import Look
 from .rule import Rule
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .history import plot, to_pandas
     from .normalizer import Normalizer
     from .survey import inspect
+    from .synapses import install_models
 
 __version__ = "0.1.0"
 
@@ -22,6 +24,7 @@ _LATER = {
     "Normalizer": "normalizer",
     "checkpoint_table": "checkpoint.table",
     "inspect": "survey",
+    "install_models": "synapses",
     "plot": "history",
     "to_pandas": "history",
 }
@@ -32,6 +35,7 @@ __all__ = [
     "CheckpointError",
     "DistnormError",
     "Drift",
+    "Exact",
     "FixedInterval",
     "Interval",
     "KernelError",
@@ -43,6 +47,7 @@ __all__ = [
     "WeightError",
     "checkpoint_table",
     "inspect",
+    "install_models",
     "plot",
     "to_pandas",
 ]

@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HEADER.h[,CLASS[,WEIGHT]]",
         help="also compile the connections of a NEST extension, such as NESTML's; may be given several times",
     )
+    build.add_argument("--exact", action="store_true", help="also the models that hold norms by themselves")
     build.set_defaults(run=_build)
     report = commands.add_parser("report", help="a figure and a summary of run logs, or of scaling points")
     report.add_argument("logs", nargs="+", type=Path, metavar="LOG", help="run logs, or one folder of bench scaling")
@@ -186,6 +187,8 @@ def _build(options: argparse.Namespace) -> None:
     ranks = world(nest.build_info["have_mpi"])
     path = build_on(nest, ranks)
     paths = [path, *(build_extension_on(nest, ranks, path, each) for each in options.synapse)]
+    if options.exact:
+        paths.append(build_on(nest, ranks, "exact"))
     if ranks.rank == 0:
         print(*paths, sep="\n")
 

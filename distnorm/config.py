@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from .adaptive import AdaptiveInterval
 from .errors import RuleError
+from .exact import Exact
 from .interval import FixedInterval, Interval
 from .node_ids import union
 from .rule import Rule
@@ -26,7 +27,11 @@ else:
 T = TypeVar("T")
 Find = Callable[[str, str], Any]
 
-_INTERVALS: dict[str, Callable[..., Interval]] = {"adaptive": AdaptiveInterval, "fixed": FixedInterval}
+_INTERVALS: dict[str, Callable[..., Interval]] = {
+    "adaptive": AdaptiveInterval,
+    "exact": Exact,
+    "fixed": FixedInterval,
+}
 
 
 _NODES = ("targets", "sources")  # may be given by several names, too

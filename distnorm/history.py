@@ -53,6 +53,7 @@ def look_fields(look: Look) -> dict[str, Any]:
         "next_look_ms": look.next_look_ms,
         "drift": [_drift_fields(each) for each in look.drifts],
         "since_start": [each.max for each in look.since_start],
+        "within_slices": [each.max for each in look.within_slices],
         "seconds": look.seconds,
     }
 

@@ -19,6 +19,9 @@ class Look:
             and when only observing.
         next_look_ms: Time to the next look, in ms.
         since_start: When only observing, the drift from each target's own norm at the first look; else empty.
+        within_slices: With `Exact`, per rule, how far norms were from their targets at the end of a time slice since
+            the last look, before the factor followed; else empty. Its `zero_norm` also counts the targets that were let
+            go since then: their raw weights fell more than a thousandfold, or grew too fast to be followed.
         seconds: Wall time of "simulate" (since the last look), "measure", "agree" and "rescale" on this rank.
     """
 
@@ -28,6 +31,7 @@ class Look:
     normalized: bool
     next_look_ms: float
     since_start: tuple[Drift, ...]
+    within_slices: tuple[Drift, ...]
     seconds: dict[str, float]
 
     @property
@@ -41,4 +45,5 @@ class Look:
             self,
             drifts=tuple(each.small() for each in self.drifts),
             since_start=tuple(each.small() for each in self.since_start),
+            within_slices=tuple(each.small() for each in self.within_slices),
         )

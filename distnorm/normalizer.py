@@ -27,6 +27,7 @@ from .checks import check_network, checked_interval, checked_rules, whole_interv
 from .correction import Correction, first_pass
 from .drift import Drift
 from .errors import CallbackError, RuleError, WeightError
+from .exact import Exact
 from .initial import InitialNorms, TargetNorms
 from .interval import Clock, FixedInterval, Hintable, Interval
 from .look import Look
@@ -36,7 +37,7 @@ from .notices import Notices, look_closer
 from .progress import shown
 from .rule import Rule
 from .slices import Grid, Laps, Slices
-from .synapses import Synapses, Way, open_synapses, run_all, verify, work_out
+from .synapses import ExactInPlace, Synapses, Way, open_synapses, run_all, verify, work_out
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class Normalizer:
 
         Args:
             rules: One rule or several; no two may touch the same connection.
-            interval: Time between normalizations in ms, or a controller such as `AdaptiveInterval`.
+            interval: Time between normalizations in ms, or a controller such as `AdaptiveInterval`; or `Exact`, which
+                holds the norms in every time slice and audits them between intervals.
             observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`. The
                 interval is then a fixed one.
             on_look: Called on every rank after each look. An exception in it, on any rank, is raised on all ranks at
@@ -89,6 +91,7 @@ class Normalizer:
         self._alive = nest.NodeCollection([1])  # not valid any more after nest.ResetKernel
         self.interval = checked_interval(interval, observe, self.rules)
         self.observes = observe
+        self._exact = isinstance(self.interval, Exact)
         self._ranks = parallel.world(nest.build_info["have_mpi"])
         self._on_look = on_look
         self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self._total_ms(ms))))
@@ -193,6 +196,7 @@ class Normalizer:
         if self._hint:
             self._look(forced=False)
         self._look_if_due()  # an Interruption came just before
+        self._refresh()
 
     def advance(self, time_ms: float, run: Run) -> None:
         """What `simulate` does once NEST has prepared the network. Collective.
@@ -287,7 +291,7 @@ class Normalizer:
         if not self.stands:
             raise RuleError(_GONE)
         if not self._synapses:
-            self._synapses = open_synapses(nest, self.rules, self._ranks, self._way)
+            self._synapses = open_synapses(nest, self.rules, self._ranks, self._way, self._exact)
         clock = Laps(simulate=self._slices.take_seconds())
         now = self.time_ms
         elapsed = now - self._normalized_ms if self._begun else 0.0
@@ -296,7 +300,7 @@ class Normalizer:
         merged = self._ranks.agree(records, self._take_pending() or error)
         clock.lap("agree")
         every = tuple(drift.read(record) for record in merged)
-        drifts, since_start = every[: len(self.rules)], every[len(self.rules) :]
+        drifts, others = every[: len(self.rules)], every[len(self.rules) :]
         self._verify(drifts)
         ends = self._decide(elapsed, drifts, forced) and not self.observes
         if not self._begun:
@@ -306,9 +310,11 @@ class Normalizer:
             self._rescale(corrections)
             self._normalized_ms = now
         clock.lap("rescale")
+        since_start, within = ((), others) if self._exact else (others, ())
         if self._ranks.rank == 0:
             self._notices.tell(drifts)
-        done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, clock.seconds)
+            self._notices.tell_let_go(within)
+        done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, within, clock.seconds)
         self.log.append(done.small())
         self._tell(done)
         return done
@@ -319,9 +325,22 @@ class Normalizer:
             verify(nest, self._synapses[i], self._ranks)
             self._unverified.remove(i)
 
+    def _refresh(self) -> None:
+        """With `Exact`, before simulating: what was connected anew is measured, by this rank alone."""
+        try:
+            for synapses in self._synapses:
+                if isinstance(synapses, ExactInPlace):
+                    synapses.refresh()
+        except Exception as error:  # raised on all ranks at the next agreement
+            self._pending = error
+
     def _rescale(self, corrections: list[Correction]) -> None:
         try:
-            run_all(self._synapses, [correction.change for correction in corrections])
+            if not self._exact:
+                run_all(self._synapses, [correction.change for correction in corrections])
+            for synapses in self._synapses:
+                if isinstance(synapses, ExactInPlace):
+                    synapses.hold()
         except Exception as error:
             # Half of the weights are written and the other ranks go on: nothing can be agreed any more.
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
@@ -340,7 +359,8 @@ class Normalizer:
 
     def _measure(self, elapsed_ms: float) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
         """Drift records and corrections per rule; an error of this rank is handed on, not raised."""
-        records = np.zeros(len(self.rules) + len(self._start_norms), drift.RECORD)
+        more = len(self.rules) if self._exact else len(self._start_norms)
+        records = np.zeros(len(self.rules) + more, drift.RECORD)
         corrections: list[Correction] = []
         try:
             measured = run_all(self._synapses, [first_pass(rule) for rule in self.rules])  # may be collective: first
@@ -350,6 +370,9 @@ class Normalizer:
                 norm, counts = norms.norms(sums[0], synapses.rule.power), sums[1].astype(np.int64)
                 target = self._target_norms[i].of(synapses.node_ids, norm, counts)
                 corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms))
+                if isinstance(synapses, ExactInPlace):
+                    reached = synapses.audit(target, counts)
+                    records[len(self.rules) + i] = drift.summarize(reached, target, counts, synapses.node_ids)
                 if self._start_norms:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self.rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)

@@ -46,6 +46,19 @@ class Notices:
                     self._told.add((i, name))
                     log.warning("rule %d (%s): %s", i + 1, ", ".join(rule.synapse_models), text)
 
+    def tell_let_go(self, within_slices: Sequence[Drift]) -> None:
+        """Warn of targets that an exact rule let go."""
+        for i, (rule, within) in enumerate(zip(self._rules, within_slices, strict=False)):
+            if within.zero_norm and (i, "let go") not in self._told:
+                self._told.add((i, "let go"))
+                log.warning(
+                    "rule %d (%s): %s targets were let go until this audit, because the raw sum of their weights fell "
+                    "more than a thousandfold or grew too fast; audit more often, or look for a run-away learning rate",
+                    i + 1,
+                    ", ".join(rule.synapse_models),
+                    f"{within.zero_norm:,}",
+                )
+
 
 def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
     why = "w_min and w_max" if rule.bounded else "signs that stay"

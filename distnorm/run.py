@@ -17,6 +17,7 @@ from .adaptive import AdaptiveInterval
 from .checkpoint.find import Found, find
 from .config import Job
 from .errors import AllocationEnds, Interruption, RuleError
+from .exact import Exact
 from .history import header_fields
 from .interval import FixedInterval, Interval
 from .job import check_parameters, load_build
@@ -25,6 +26,7 @@ from .normalizer import Normalizer
 from .parallel import Ranks, world
 from .saver import Saver
 from .stop import REQUEUE, STOPPED
+from .synapses import install_models
 from .teller import Teller
 
 log = logging.getLogger(__name__)
@@ -138,6 +140,8 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
     except Exception as error:  # NEST raises it on every rank
         raise RuleError(f"resolution_ms is {job.resolution_ms}, which NEST refuses: {error}") from None
     nest.rng_seed = job.seed
+    if isinstance(job.interval, Exact):
+        install_models()
 
     def built() -> Any:
         try:
@@ -190,6 +194,8 @@ def _drifts(looks: list[Look], interval: object, observed: bool) -> list[str]:
             f"  observed {len(looks)} times, not normalized; largest drift {looks[0].drift_max:.2%} after the first "
             f"interval, {looks[-1].drift_max:.2%} at the end"
         ]
+    if isinstance(interval, Exact):
+        return [_held(looks)]
     ends = [each for each in looks if each.normalized]
     lengths = [each.elapsed_ms for each in ends]
     drifts = [each.drift_max for each in ends]
@@ -203,6 +209,16 @@ def _drifts(looks: list[Look], interval: object, observed: bool) -> list[str]:
     if isinstance(interval, AdaptiveInterval):
         lines.append(_violations(looks, interval))
     return lines
+
+
+def _held(looks: list[Look]) -> str:
+    drift = max(look.drift_max for look in looks)
+    within = max(each.max for look in looks for each in look.within_slices)
+    let_go = sum(each.zero_norm for look in looks for each in look.within_slices)
+    return (
+        f"  held in every time slice: audited {len(looks)} times, drift at most {drift:.1e}; within slices at most "
+        f"{within:.1e}" + (f"; {let_go:,} times a target was let go" if let_go else "")
+    )
 
 
 def _violations(looks: list[Look], interval: AdaptiveInterval) -> str:

@@ -18,6 +18,9 @@ ruff check .
 ruff format --check .
 mypy
 
+echo "== models that hold norms, compiled"
+timeout --kill-after=10 900 python -m distnorm build --exact
+
 echo "== unit, one process, and runs started by the tests"
 timeout --kill-after=10 900 python -m pytest -q tests/unit tests/nest tests/launch
 

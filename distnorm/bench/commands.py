@@ -22,6 +22,13 @@ def add_to(which: Any) -> None:
     overhead.add_argument("--pairs", type=count, default=7, help="plain and observed stretches (default 7)")
     add_set(overhead)
     overhead.set_defaults(run=_overhead)
+    exact = which.add_parser("exact", help="models that hold norms against their parents, with the same spikes")
+    exact.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
+    exact.add_argument("--models", nargs="+", default=["stdp_synapse", "stdp_synapse_hom_hpc"], metavar="MODEL")
+    exact.add_argument("--pairs", type=count, default=7, help="stretches of each model and its twin (default 7)")
+    exact.add_argument("--stretch", type=count, default=500, metavar="MS", help="ms of a stretch (default 500)")
+    add_set(exact)
+    exact.set_defaults(run=_exact)
     scaling = which.add_parser("scaling", help="a weak or strong series over ranks x threads on this machine")
     scaling.add_argument("job", type=Path, help="job file whose model has a parameter scale")
     _add_series(scaling)
@@ -120,6 +127,12 @@ def _positive(text: str) -> float:
 
 def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _exact(options: argparse.Namespace) -> None:
+    from . import exact
+
+    print(exact.run(options.job, options.set, options.models, options.pairs, float(options.stretch)), end="")
 
 
 def _overhead(options: argparse.Namespace) -> None:

@@ -7,23 +7,26 @@ from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 from ..correction import Correction
-from ..errors import KernelError
+from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
 from ..norms import FloatArray
 from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
+from .exact import ExactInPlace, install_models, is_held, library_path
 from .extensions import add_extensions
 from .inplace import InPlace, class_of, load
 from .models import check_class, check_copies, check_models, check_selection, parrots
 from .pynest import ThroughPyNEST
 
 __all__ = [
+    "ExactInPlace",
     "Synapses",
     "Way",
     "check_models",
     "check_selection",
+    "install_models",
     "open_synapses",
     "parrots",
     "run_all",
@@ -95,7 +98,7 @@ def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) ->
     return number
 
 
-def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> list[Synapses]:
+def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exact: bool = False) -> list[Synapses]:
     """A way to the connections of each rule. Collective.
 
     Args:
@@ -104,15 +107,27 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
         ranks: All ranks.
         way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where the
             kernel cannot be compiled.
+        exact: The rules' models hold the norms by themselves.
 
     Raises:
         KernelError: The kernel was insisted on and does not serve, or PyNEST cannot.
-        RuleError: A copy of a synapse model that cannot be normalized.
+        RuleError: A copy of a synapse model that cannot be normalized; norms are to be held, or held already, and that
+            cannot be.
     """
+    for rule in rules:
+        if exact:
+            ExactInPlace.check(nest, rule)
+        elif is_held(nest, rule):
+            raise RuleError(
+                f"{', '.join(rule.synapse_models)}: norms are held by an earlier distnorm.Exact(); go on with that, or "
+                "start anew with nest.ResetKernel()"
+            )
+    if way == "pynest" and exact:
+        raise RuleError('way is "pynest"; distnorm.Exact() is compiled, use way="auto"')
     if way == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
     try:
-        path = build_on(nest, ranks)
+        path = library_path() or build_on(nest, ranks)
     except KernelError as error:
         if way == "inplace":
             raise
@@ -122,9 +137,10 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way) -> l
     for name in models:
         check_class(name, class_of(nest, library, name))
     add_extensions(nest, ranks, library, path, models)
+    kind = ExactInPlace if exact else InPlace
     opened: list[Synapses] = []
     for rule in rules:
-        synapses = ranks.together(lambda rule=rule: InPlace(nest, rule, library))  # type: ignore[misc]
+        synapses = ranks.together(lambda rule=rule: kind(nest, rule, library))  # type: ignore[misc]
         ranks.together(lambda synapses=synapses: synapses.check_layout(nest))  # type: ignore[misc]
         _say_generic(nest, synapses, library, ranks)
         opened.append(synapses)

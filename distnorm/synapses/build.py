@@ -20,14 +20,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import KernelError
 from ..parallel import Ranks, mpi_library
-from .models import BOUNDS_PER_CONNECTION, WEIGHT_PER_CONNECTION
+from .models import BOUNDS_PER_CONNECTION, PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION
 from .once import BEAT_SECONDS, beat, obtain
 
 log = logging.getLogger(__name__)
+
+Source = Literal["kernel", "exact"]
 
 _SOURCES = Path(__file__).with_name("kernel")
 # Boost, ltdl and GSL headers need not be installed: the kernel does without Boost, and an lt_dlhandle is a pointer.
@@ -52,22 +54,23 @@ def cache_folder() -> Path:
     return Path(base)
 
 
-def build(nest: Any, prefix: str) -> Path:
+def build(nest: Any, prefix: str, source: Source = "kernel") -> Path:
     """Compile the kernel unless the cache has it; local to this process. A compiler is needed only if it has not.
 
     Args:
         nest: The imported module.
         prefix: What `nest.build_info["prefix"]` says; all ranks must read that together.
+        source: "kernel", or "exact" for the kernel with models that normalize themselves.
 
     Raises:
         KernelError: No compiler, no headers, or a NEST that the kernel does not fit.
     """
     headers = _headers(nest, prefix)
-    models = "".join(_lines(name) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
+    models = "".join(_lines(name, source) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
     flags = [*_FLAGS, *_abi_flags()]
-    target = cache_folder() / f"kernel-{_key(flags, headers, models)}.so"
+    target = cache_folder() / f"{source}-{_key(flags, headers, models, source)}.so"
     if not target.exists():
-        command = _command(nest, prefix, "kernel.cpp")
+        command = _command(nest, prefix, f"{source}.cpp")
         with _writing(target):
             obtain(target, lambda folder: _compile(command, models, folder, "the kernel", nest.__version__))
     return target
@@ -115,15 +118,15 @@ def find_compiler() -> list[str]:
     return command
 
 
-def build_on(nest: Any, ranks: Ranks) -> Path:
+def build_on(nest: Any, ranks: Ranks, source: Source = "kernel") -> Path:
     """Path of the compiled kernel, present on every node. Collective.
 
     Raises:
         KernelError: As `build`; the same on every rank.
     """
     prefix = nest.build_info["prefix"]  # on all ranks: a kernel status is collective while connections are new
-    ranks.from_first(lambda: build(nest, prefix))
-    return ranks.once_per_node(lambda: build(nest, prefix))  # in the cache, unless the node has one of its own
+    ranks.from_first(lambda: build(nest, prefix, source))
+    return ranks.once_per_node(lambda: build(nest, prefix, source))  # in the cache, unless the node has one of its own
 
 
 @contextlib.contextmanager
@@ -189,9 +192,12 @@ def _headers(nest: Any, prefix: str) -> Path:
     )
 
 
-def _lines(model: str) -> str:
+def _lines(model: str, source: Source) -> str:
     macros = [f"DN_{bound.upper()}( {model} )\n" for bound in BOUNDS_PER_CONNECTION.get(model, ())]
-    return f'#include "{model}.h"\n' + "".join(macros) + f"DN_MODEL( nest::{model}, weight_, )\n"
+    macros.append(f"DN_MODEL( nest::{model}, weight_, )\n")
+    if source == "exact" and model in PLASTIC_AT_SPIKES:
+        macros.append(f"DN_NORMALIZED( {model} )\n")
+    return f'#include "{model}.h"\n' + "".join(macros)
 
 
 def _abi_flags() -> list[str]:
@@ -220,16 +226,17 @@ def _mpi_flags(headers: Path) -> list[str]:
     raise KernelError(f"{wrapper} does not say where mpi.h is; load the MPI that NEST was built with")
 
 
-def _key(flags: Sequence[str], headers: Path, models: str) -> str:
+def _key(flags: Sequence[str], headers: Path, models: str, source: Source) -> str:
     """Hash of what goes into a kernel.
 
     Not NEST's library, whose headers say all, nor its place and time: a copy on another node is the same NEST. Not the
     compiler, so nodes without one find the kernel.
     """
     hashed = hashlib.sha256()
-    for source in (_SOURCES, headers):
-        for path in sorted(each for each in source.rglob("*.h*") if each.is_file()):
-            hashed.update(f"\0{path.relative_to(source)}\0".encode() + path.read_bytes())
-    rest = ((_SOURCES / "kernel.cpp").read_text(), models, LTDL_STAND_IN, " ".join(flags), platform.machine())
+    for folder in (_SOURCES, headers):
+        for path in sorted(each for each in folder.rglob("*.h*") if each.is_file()):
+            hashed.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    programs = [(_SOURCES / f"{name}.cpp").read_text() for name in sorted({"kernel", source})]
+    rest = (*programs, models, LTDL_STAND_IN, " ".join(flags), platform.machine())
     hashed.update("\0".join(rest).encode())
     return hashed.hexdigest()[:20]

@@ -49,6 +49,20 @@ BOUNDS_PER_CONNECTION = {
     "vogels_sprekeler_synapse": ("Wmax",),
     "clopath_synapse": ("Wmin", "Wmax"),
 }
+# Those whose weights change at presynaptic spikes (and when dopamine is released), and can be normalized there.
+PLASTIC_AT_SPIKES = (
+    "stdp_synapse",
+    "stdp_synapse_hom",
+    "stdp_pl_synapse_hom",
+    "stdp_triplet_synapse",
+    "stdp_nn_symm_synapse",
+    "stdp_nn_restr_synapse",
+    "stdp_nn_pre_centered_synapse",
+    "stdp_dopamine_synapse",
+    "vogels_sprekeler_synapse",
+    "clopath_synapse",
+    "jonke_synapse",
+)
 _VARIANTS = ("", "_hpc", "_lbl")
 
 _HOMOGENEOUS = "has one weight for all its connections; use {0}, which has one per connection"
@@ -79,6 +93,11 @@ def check_models(nest: Any, names: tuple[str, ...]) -> None:
     known = set(nest.synapse_models)
     for name in names:
         if name not in known:
+            if "_normalized" in name:
+                raise RuleError(
+                    f"NEST has no synapse model {name!r}; call distnorm.install_models() before nodes are made, and "
+                    "again after nest.ResetKernel or a change of the number of threads"
+                )
             near = sorted(model for model in known if model.split("_")[0] == name.split("_")[0])[:6]
             hint = f"; similar: {', '.join(near)}" if near else "; nest.synapse_models lists them"
             raise RuleError(f"NEST has no synapse model {name!r}{hint}")

@@ -53,6 +53,7 @@ struct Weight;
 template < typename ConnectionT, typename Synapse >
 class TypedConnection : public ConnectionType
 {
+protected:
   using Connector = nest::Connector< ConnectionT >;
 
   static BlockVector< ConnectionT >&

@@ -166,6 +166,8 @@ add_row_type()
 #undef DN_MODEL
 #undef DN_WMAX
 #undef DN_WMIN
+#undef DN_NORMALIZED
+#define DN_NORMALIZED( model )
 #define DN_WMAX( model )
 #define DN_WMIN( model )
 #define DN_ROWS( ConnectionT, Synapse )                                                                                \

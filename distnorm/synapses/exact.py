@@ -1,0 +1,178 @@
+"""Synapse models that hold their targets' norms by themselves (kernel/normalized.h), and the rules that tell them how.
+
+The models are NEST's own, each with "_normalized" in its name, from a library of their own that is compiled only when
+they are asked for. Without a rule they are exactly their parents. They are NEST's until ResetKernel or a change of the
+number of threads, as models from nest.Install are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import KernelError, RuleError
+from ..node_ids import Int64Array
+from ..norms import FloatArray, norms
+from ..parallel import world
+from ..rule import Rule
+from .build import build_on
+from .inplace import _DOUBLES, _STALE, InPlace, load
+
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "dn_exact_install": (ctypes.c_int, []),
+    "dn_exact_models": (ctypes.c_char_p, []),
+    "dn_exact_state": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_exact_open": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
+    "dn_exact_hold": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
+    "dn_exact_refresh": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
+    "dn_exact_largest": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
+    "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
+}
+_HELD = 2
+_NOT_EXACT = ("mode", "rate", "tau_ms", "only", "tolerance", "w_min", "w_max", "zero")
+
+_library: ctypes.CDLL | None = None  # NEST keeps pointers into it: once loaded, it stays
+
+
+def install_models() -> tuple[str, ...]:
+    """Give NEST the models that hold norms: `stdp_synapse_normalized`, with `_hpc` and `_lbl`, and so on. Collective.
+
+    Call it before nodes are made, and again after `nest.ResetKernel` or a change of the number of threads.
+
+    Returns:
+        Names of the models, without variants.
+
+    Raises:
+        RuleError: There are nodes, or the models, already.
+        KernelError: The models cannot be compiled for this NEST.
+    """
+    import nest
+
+    if nest.network_size:
+        raise RuleError(
+            f"install_models: the network has {nest.network_size} nodes; call it before any are made, after ResetKernel"
+        )
+    ranks = world(nest.build_info["have_mpi"])
+    path = build_on(nest, ranks, "exact")
+    return ranks.together(lambda: _install(nest, path))
+
+
+def _install(nest: Any, path: Path) -> tuple[str, ...]:
+    global _library  # noqa: PLW0603
+    if _library is None:
+        _library = load(path)
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(_library, name)
+            function.restype, function.argtypes = result, arguments
+    names = tuple(_library.dn_exact_models().decode().split())
+    if names[0] not in nest.synapse_models and _library.dn_exact_install():
+        raise KernelError(f"NEST does not take the normalized models: {_library.dn_error().decode(errors='replace')}")
+    return names
+
+
+def library_path() -> Path | None:
+    """The kernel that knows the normalized models too, once they were installed."""
+    return Path(_library._name) if _library is not None else None
+
+
+class ExactInPlace(InPlace):
+    """The connections of a rule whose models hold their norms. See `Synapses` for the interface."""
+
+    way = "exact"
+
+    @staticmethod
+    def check(nest: Any, rule: Rule) -> None:
+        """Refuse what cannot be held, with the reason; the same on every rank.
+
+        Raises:
+            RuleError: The rule's models do not normalize themselves, or its norm is not one of all their connections.
+        """
+        for name in rule.synapse_models:
+            if _library is None or not _library.dn_exact_state(nest.GetDefaults(name)["synapse_modelid"]):
+                raise RuleError(
+                    f"synapse model {name!r} does not hold norms by itself; for distnorm.Exact() call "
+                    "distnorm.install_models() before nodes are made and connect with models such as "
+                    "stdp_synapse_normalized, or a CopyModel of one"
+                )
+        for what in ("sources", "receptor_type", "label", "sign", "exclude"):
+            if getattr(rule, what) is not None:
+                raise RuleError(
+                    f"distnorm.Exact() holds the norm of all connections of a model; instead of {what}, give these "
+                    "connections a model of their own with nest.CopyModel"
+                )
+        if rule.norm not in ("l1", "l2"):
+            raise RuleError(
+                f"norm is {rule.norm!r}; distnorm.Exact() holds l1 and l2, which one changed weight changes by a term"
+            )
+        for each in dataclasses.fields(Rule):
+            if each.name in _NOT_EXACT and getattr(rule, each.name) != each.default:
+                raise RuleError(
+                    f"{each.name} is {getattr(rule, each.name)!r}; distnorm.Exact() multiplies weights to the exact "
+                    "norm at all times, leave it out"
+                )
+
+    def _open(self) -> None:
+        self._checked_counts = np.zeros(0, np.int64)
+        self._power = int(self.rule.power)
+        super()._open()
+        if self._library.dn_exact_open(self._handle, self._power):
+            raise RuleError(f"{', '.join(self.rule.synapse_models)}: {self._error()}")
+
+    def audit(self, target_norms: FloatArray, counts: Int64Array) -> FloatArray:
+        """Take new target norms, which `hold` puts in force.
+
+        Args:
+            target_norms: What each target's norm is to be, shape (n,); NaN where it is not known yet.
+            counts: Number of connections of each target as just measured, shape (n,).
+
+        Returns:
+            Norm of each target, shape (n,), where it was farthest from its target at the end of a slice since the last
+            audit; 0 where it was let go in between.
+
+        Raises:
+            RuleError: A target norm is more than Wmax allows.
+        """
+        self._check_reach(target_norms, counts)
+        self._target_norms = np.ascontiguousarray(np.nan_to_num(target_norms, nan=0.0))
+        deviations = np.zeros(len(self.node_ids))
+        self._check(self._library.dn_exact_deviations(self._handle, self._power, deviations))
+        return np.where(deviations < 0, 0.0, target_norms * (1.0 + deviations))
+
+    def _check_reach(self, target_norms: FloatArray, counts: Int64Array) -> None:
+        """The same counts as last time need no check."""
+        if np.array_equal(counts, self._checked_counts):
+            return
+        sums = np.zeros(len(self.node_ids))
+        self._check(self._library.dn_exact_largest(self._handle, self._power, sums))
+        largest = norms(sums, self.rule.power)
+        beyond = np.flatnonzero((counts > 0) & (target_norms > largest))
+        if beyond.size:
+            i = beyond[0]
+            raise RuleError(
+                f"neuron {self.node_ids[i]}: the norm cannot be {target_norms[i]:g}, its {counts[i]} connections reach "
+                f"{largest[i]:g} where each has its Wmax ({beyond.size} such neurons on this rank); set a larger Wmax "
+                "or a smaller target_norm"
+            )
+        self._checked_counts = counts
+
+    def hold(self) -> None:
+        """Keep each target's norm at the target norm of the last audit, starting from what is measured now."""
+        self._check(self._library.dn_exact_hold(self._handle, self._power, self._target_norms))
+
+    def refresh(self) -> None:
+        """Before simulating: measure targets with their first connections, or with very different ones."""
+        code = self._library.dn_exact_refresh(self._handle, self._power)
+        if code == _STALE:
+            self._open()
+            code = self._library.dn_exact_refresh(self._handle, self._power)
+        self._check(code)
+
+
+def is_held(nest: Any, rule: Rule) -> bool:
+    """Whether an `Exact` holds norms of the rule's models."""
+    ids = (nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models)
+    return _library is not None and any(_library.dn_exact_state(synapse_id) == _HELD for synapse_id in ids)
