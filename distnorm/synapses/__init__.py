@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..correction import Correction
@@ -14,7 +15,7 @@ from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
-from .exact import ExactInPlace, install_models, is_held, library_path
+from .exact import ExactInPlace, install_models, is_held, library
 from .extensions import add_extensions
 from .inplace import InPlace, class_of, load
 from .models import check_class, check_copies, check_models, check_selection, parrots
@@ -126,23 +127,24 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
         raise RuleError('way is "pynest"; distnorm.Exact() is compiled, use way="auto"')
     if way == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
+    loaded = library()  # knows the models that hold norms, once they were installed
     try:
-        path = library_path() or build_on(nest, ranks)
+        path = Path(loaded._name) if loaded else build_on(nest, ranks)
     except KernelError as error:
         if way == "inplace":
             raise
         return [_through_pynest(nest, rule, ranks, str(error)) for rule in rules]
-    library = ranks.together(lambda: load(path))
+    kernel = loaded or ranks.together(lambda: load(path))
     models = sorted({name for rule in rules for name in rule.synapse_models})
     for name in models:
-        check_class(name, class_of(nest, library, name))
-    add_extensions(nest, ranks, library, path, models)
+        check_class(name, class_of(nest, kernel, name))
+    add_extensions(nest, ranks, kernel, path, models)
     kind = ExactInPlace if exact else InPlace
     opened: list[Synapses] = []
     for rule in rules:
-        synapses = ranks.together(lambda rule=rule: kind(nest, rule, library))  # type: ignore[misc]
+        synapses = ranks.together(lambda rule=rule: kind(nest, rule, kernel))  # type: ignore[misc]
         ranks.together(lambda synapses=synapses: synapses.check_layout(nest))  # type: ignore[misc]
-        _say_generic(nest, synapses, library, ranks)
+        _say_generic(nest, synapses, kernel, ranks)
         opened.append(synapses)
     return opened
 

@@ -74,9 +74,9 @@ def _install(nest: Any, path: Path) -> tuple[str, ...]:
     return names
 
 
-def library_path() -> Path | None:
+def library() -> ctypes.CDLL | None:
     """The kernel that knows the normalized models too, once they were installed."""
-    return Path(_library._name) if _library is not None else None
+    return _library
 
 
 class ExactInPlace(InPlace):
