@@ -226,7 +226,7 @@ def _mpi_flags(headers: Path) -> list[str]:
     raise KernelError(f"{wrapper} does not say where mpi.h is; load the MPI that NEST was built with")
 
 
-def _key(flags: Sequence[str], headers: Path, models: str, source: Source) -> str:
+def _key(flags: Sequence[str], headers: Path, models: str, source: Source = "kernel") -> str:
     """Hash of what goes into a kernel.
 
     Not NEST's library, whose headers say all, nor its place and time: a copy on another node is the same NEST. Not the
