@@ -302,6 +302,7 @@ class Normalizer:
         every = tuple(drift.read(record) for record in merged)
         drifts, others = every[: len(self.rules)], every[len(self.rules) :]
         self._verify(drifts)
+        clock.skip()
         ends = self._decide(elapsed, drifts, forced) and not self.observes
         if not self._begun:
             self._normalized_ms = now

@@ -30,6 +30,10 @@ class Laps:
         self.seconds = seconds
         self._last = time.perf_counter()
 
+    def skip(self) -> None:
+        """The time since the last lap belongs to none: it is spent once, as on opening the connections."""
+        self._last = time.perf_counter()
+
     def lap(self, name: str) -> None:
         """The time since the last lap was spent on `name`."""
         now = time.perf_counter()
