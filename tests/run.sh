@@ -22,7 +22,7 @@ echo "== models that hold norms, compiled"
 timeout --kill-after=10 900 python -m distnorm build --exact
 
 echo "== unit, one process, and runs started by the tests"
-timeout --kill-after=10 900 python -m pytest -q tests/unit tests/nest tests/launch
+timeout --kill-after=10 2400 python -m pytest -q tests/unit tests/nest tests/launch
 
 echo "== batch scripts on a SLURM started by the tests"
 timeout --kill-after=60 900 python -m pytest -q tests/slurm
@@ -38,5 +38,5 @@ tests/sanitize.sh tests/nest/test_selection.py tests/nest/test_changing.py
 
 for ranks in 1 2 3 4; do
     echo "== $ranks rank(s)"
-    timeout --kill-after=10 300 mpiexec -n "$ranks" python -m pytest -q --with-mpi tests/mpi
+    timeout --kill-after=10 600 mpiexec -n "$ranks" python -m pytest -q --with-mpi tests/mpi
 done

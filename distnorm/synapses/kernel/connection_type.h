@@ -85,6 +85,10 @@ protected:
     {
       Synapse& synapse = block[ i ];
       __builtin_prefetch( reinterpret_cast< const char* >( &synapse ) + prefetch_distance, 1 );
+      if constexpr ( sizeof( ConnectionT ) > 64 ) // more than one cache line
+      {
+        __builtin_prefetch( reinterpret_cast< const char* >( &synapse ) + prefetch_distance + 64, 1 );
+      }
       const int32_t target = target_of_node[ target_index( synapse, tid ) ];
       if ( target != not_a_target and not synapse.is_disabled()
         and work.filter.selects( block[ i ], weight_of( synapse ), target, first + i ) )
