@@ -59,23 +59,23 @@ def check_network(nest: Any, rules: Sequence[Rule]) -> None:
                 raise RuleError(f"rules[{i}].{name} holds node ID {runs[-1, 1]}; the network has {nodes} nodes")
 
 
-def whole_steps(time_ms: Any, what: str, nest: Any) -> int:
+def whole_steps(time_ms: Any, what: str, resolution_ms: float, tic_ms: float) -> int:
     """Number of time steps in a time, as NEST rounds it.
 
     Args:
         time_ms: Zero or more ms, a multiple of the resolution.
         what: Its name, for the message.
-        nest: The imported module.
+        resolution_ms: Time step of NEST.
+        tic_ms: Its smallest unit of time.
 
     Raises:
         RuleError: NEST would refuse to simulate it.
     """
     if isinstance(time_ms, bool) or not isinstance(time_ms, numbers.Real) or not math.isfinite(time_ms):
         raise RuleError(f"{what} is {time_ms!r}; give a number of ms")
-    status, time_ms = nest.kernel_status, float(time_ms)
-    resolution_ms = float(status["resolution"])
+    time_ms = float(time_ms)
     steps: int = round(time_ms / resolution_ms)
-    if time_ms < 0 or abs(steps * resolution_ms - time_ms) > status["ms_per_tic"] / 2:
+    if time_ms < 0 or abs(steps * resolution_ms - time_ms) > tic_ms / 2:
         near = max(steps, 1) * resolution_ms
         raise RuleError(
             f"{what} is {time_ms} ms, not a multiple of the resolution of {resolution_ms} ms; {near:g} ms would be"
@@ -83,13 +83,13 @@ def whole_steps(time_ms: Any, what: str, nest: Any) -> int:
     return steps
 
 
-def whole_interval(time_ms: Any, nest: Any) -> int:
+def whole_interval(time_ms: Any, resolution_ms: float, tic_ms: float) -> int:
     """Number of time steps in an interval, at least one.
 
     Raises:
         RuleError: None, or as `whole_steps`.
     """
-    steps = whole_steps(time_ms, "interval", nest)
+    steps = whole_steps(time_ms, "interval", resolution_ms, tic_ms)
     if steps == 0:
-        raise RuleError(f"interval is {time_ms} ms, less than the resolution of {nest.resolution} ms")
+        raise RuleError(f"interval is {time_ms} ms, less than the resolution of {resolution_ms} ms")
     return steps

@@ -104,6 +104,8 @@ class Normalizer:
         self._pending: Exception | None = None
         self._notices = Notices(self.rules)
         self._resolution_ms = float(nest.resolution)
+        self._time_units = self._resolution_ms, float(nest.ms_per_tic)
+        self._grid: Grid | None = None
         self._hint = False
         self._unheard = False
         self._begun = False
@@ -115,7 +117,7 @@ class Normalizer:
         )
         self._state: Any
         first_ms, self._state = self.interval.first(self.clock)
-        self._steps_left = whole_interval(first_ms, nest)
+        self._steps_left = whole_interval(first_ms, *self._time_units)
         self.log: list[Look] = []
 
     @property
@@ -161,7 +163,7 @@ class Normalizer:
             Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
-        whole_steps(time_ms, "time to simulate", nest)
+        whole_steps(time_ms, "time to simulate", *self._time_units)
         end_ms = float(nest.biological_time) + float(time_ms)
         with shown(self, self._slices, end_ms) if progress else nullcontext():
             if self._attached:
@@ -189,6 +191,10 @@ class Normalizer:
 
     def begin(self) -> None:
         """What `simulate` does before NEST prepares the network. Collective."""
+        self._start()
+        self._grid = self._read_grid()
+
+    def _start(self) -> None:
         if not self.stands:
             raise RuleError(_GONE)
         if not self._begun:
@@ -206,13 +212,17 @@ class Normalizer:
             run: NEST's Run.
         """
         try:
-            steps = whole_steps(math.ldexp(time_ms, 0), "time to simulate", nest)  # text raises here, as in NEST
+            steps = whole_steps(
+                math.ldexp(time_ms, 0), "time to simulate", *self._time_units
+            )  # text raises here, as in NEST
         except (RuleError, TypeError):
             run(time_ms)
             raise
-        self.begin()
+        self._start()
         while steps:
-            grid = self._grid()
+            # Read before NEST prepares or after it ran: between, reading a kernel status of ranks with different
+            # smallest delays ends NEST 3.10.
+            grid, self._grid = self._grid or self._read_grid(), None
             piece = min(steps, max(grid.up(self._steps_left), 1))
             try:
                 self._slices.run(piece, grid, run)
@@ -223,10 +233,10 @@ class Normalizer:
         if self._on_look is not None:
             self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
 
-    def _grid(self) -> Grid:
-        status = nest.kernel_status
-        span = max(round(status["min_delay"] / self._resolution_ms), 1)
-        phase = round(status["biological_time"] / self._resolution_ms) % span
+    def _read_grid(self) -> Grid:
+        smallest = self._ranks.gather(float(nest.min_delay)) or []  # not agreed upon before NEST first prepares
+        span = max(round(self._ranks.from_first(lambda: min(smallest)) / self._resolution_ms), 1)
+        phase = round(float(nest.biological_time) / self._resolution_ms) % span
         return Grid(resolution_ms=self._resolution_ms, span=span, phase=phase)
 
     def memory(self) -> Memory:
@@ -354,7 +364,7 @@ class Normalizer:
             return True  # the first of all, or once more at the same time: the plan stands
         ends, after_ms, self._state = self.interval.look(self._state, elapsed_ms, drifts, forced)
         late = min(self._steps_left, 0)  # where NEST cannot be stopped at any time step
-        self._steps_left = max(whole_interval(after_ms, nest) + late, 1)
+        self._steps_left = max(whole_interval(after_ms, *self._time_units) + late, 1)
         self._hint = False
         return ends or forced
 

@@ -276,6 +276,8 @@ def test_any_real_number_is_an_interval(interval):
 
 
 def test_adaptive_intervals_where_smallest_delays_differ_over_ranks():
+    if nest.num_processes > 2:
+        pytest.skip("NEST 3.10 ends in GetConnections, or in Run, on three ranks and more; see docs/design.md")
     reset()
     slow_plasticity()
     population = nest.Create("iaf_psc_delta", 40)
