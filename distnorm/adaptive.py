@@ -19,7 +19,7 @@ from .interval import Clock, check_time
 MARGIN = 2.6  # standard deviations from forecast to bound; the largest of many drifts has a long upper tail
 FAR = 4.2  # standard deviations from forecast to WORST times the bound: what decides for long forecasts
 WORST = 1.2
-LOOK_AGAIN = 0.55  # standard deviations of log age by which a look must be able to prolong an interval to be worth it
+LOOK_AGAIN = 0.75  # standard deviations of log age by which a look must be able to prolong an interval to be worth it
 LOOK_LEAST = 0.05  # and as a part of the interval, however regular the drift
 LOOK_TWICE = 0.6  # the same from the second look on, where one probe is asked for
 START = 4.0  # looks of the first interval are at most so many times as late as the one before

@@ -157,8 +157,10 @@ def check_together(rule: Any) -> None:
     bounded = rule.bounded
     shifts = rule.mode == "subtractive"
     lower, upper = rule.box
-    if (rule.target_norm is None) == (rule.mean_weight is None):
-        raise RuleError("give either target_norm or mean_weight: what the norm should be")
+    if rule.target_norm is None and rule.mean_weight is None:
+        raise RuleError("target_norm is missing; give either target_norm or mean_weight: what the norm should be")
+    if rule.target_norm is not None and rule.mean_weight is not None:
+        raise RuleError("target_norm and mean_weight are given; give either target_norm or mean_weight")
     if rule.tau_ms is not None and rule.rate != 1:
         raise RuleError(f"rate is {rule.rate} and tau_ms is {rule.tau_ms}; give one of them")
     if lower > upper or upper == 0:
