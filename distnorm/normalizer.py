@@ -111,10 +111,7 @@ class Normalizer:
         self._begun = False
         self._steps_before = 0  # simulated by runs that this one goes on from
         self._normalized_ms = 0.0
-        smallest = self._ranks.gather(float(nest.min_delay)) or []  # not agreed upon before NEST first prepares
-        self.clock = Clock(
-            resolution_ms=self._resolution_ms, min_delay_ms=self._ranks.from_first(lambda: min(smallest))
-        )
+        self.clock = Clock(resolution_ms=self._resolution_ms, min_delay_ms=self._agreed(float(nest.min_delay)))
         self._state: Any
         first_ms, self._state = self.interval.first(self.clock)
         self._steps_left = whole_interval(first_ms, *self._time_units)
@@ -234,10 +231,17 @@ class Normalizer:
             self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
 
     def _read_grid(self) -> Grid:
-        smallest = self._ranks.gather(float(nest.min_delay)) or []  # not agreed upon before NEST first prepares
-        span = max(round(self._ranks.from_first(lambda: min(smallest)) / self._resolution_ms), 1)
-        phase = round(float(nest.biological_time) / self._resolution_ms) % span
+        now_ms, min_delay_ms = float(nest.biological_time), float(nest.min_delay)
+        if now_ms == 0:
+            min_delay_ms = self._agreed(min_delay_ms)
+        span = max(round(min_delay_ms / self._resolution_ms), 1)
+        phase = round(now_ms / self._resolution_ms) % span
         return Grid(resolution_ms=self._resolution_ms, span=span, phase=phase)
+
+    def _agreed(self, min_delay_ms: float) -> float:
+        """The smallest delay of all ranks, in ms; NEST itself agrees on it when it first simulates. Collective."""
+        delays = self._ranks.gather(min_delay_ms) or []
+        return self._ranks.from_first(lambda: min(delays))
 
     def memory(self) -> Memory:
         """What this Normalizer knows beside the network and `initial_norms`. Collective."""
