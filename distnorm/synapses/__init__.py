@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..correction import Correction
@@ -127,18 +126,19 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
         raise RuleError('way is "pynest"; distnorm.Exact() is compiled, use way="auto"')
     if way == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
-    loaded = library()  # knows the models that hold norms, once they were installed
-    try:
-        path = Path(loaded._name) if loaded else build_on(nest, ranks)
-    except KernelError as error:
-        if way == "inplace":
-            raise
-        return [_through_pynest(nest, rule, ranks, str(error)) for rule in rules]
-    kernel = loaded or ranks.together(lambda: load(path))
+    kernel = library()  # knows the models that hold norms, once they were installed
+    if kernel is None:
+        try:
+            path = build_on(nest, ranks)
+        except KernelError as error:
+            if way == "inplace":
+                raise
+            return [_through_pynest(nest, rule, ranks, str(error)) for rule in rules]
+        kernel = ranks.together(lambda: load(path))
     models = sorted({name for rule in rules for name in rule.synapse_models})
     for name in models:
         check_class(name, class_of(nest, kernel, name))
-    add_extensions(nest, ranks, kernel, path, models)
+    add_extensions(nest, ranks, kernel, models)
     kind = ExactInPlace if exact else InPlace
     opened: list[Synapses] = []
     for rule in rules:

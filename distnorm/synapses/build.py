@@ -66,14 +66,31 @@ def build(nest: Any, prefix: str, source: Source = "kernel") -> Path:
         KernelError: No compiler, no headers, or a NEST that the kernel does not fit.
     """
     headers = _headers(nest, prefix)
-    models = "".join(_lines(name, source) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
-    flags = [*_FLAGS, *_abi_flags()]
-    target = cache_folder() / f"{source}-{_key(flags, headers, models, source)}.so"
+    models = _models(headers, source)
+    target = _target(headers, models, source)
     if not target.exists():
         command = _command(nest, prefix, f"{source}.cpp")
         with _writing(target):
             obtain(target, lambda folder: _compile(command, models, folder, "the kernel", nest.__version__))
     return target
+
+
+def kernel_path(nest: Any, prefix: str) -> Path:
+    """Where `build` keeps the kernel, or would.
+
+    Raises:
+        KernelError: No headers of NEST.
+    """
+    headers = _headers(nest, prefix)
+    return _target(headers, _models(headers, "kernel"), "kernel")
+
+
+def _models(headers: Path, source: Source) -> str:
+    return "".join(_lines(name, source) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
+
+
+def _target(headers: Path, models: str, source: Source) -> Path:
+    return cache_folder() / f"{source}-{_key([*_FLAGS, *_abi_flags()], headers, models, source)}.so"
 
 
 def compile_for(nest: Any, prefix: str, source: str, models: str, target: Path, flags: Sequence[str] = ()) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import KernelError
 from ..parallel import Ranks
-from .build import compile_for
+from .build import compile_for, kernel_path
 from .inplace import class_of
 
 # Whatever else the header defines, such as a function that registers the model, is dropped, with what it would call.
@@ -125,13 +125,16 @@ def build_extension_on(nest: Any, ranks: Ranks, kernel: Path, text: str) -> Path
     return path
 
 
-def add_extensions(nest: Any, ranks: Ranks, library: ctypes.CDLL, kernel: Path, names: Iterable[str]) -> None:
+def add_extensions(nest: Any, ranks: Ranks, library: ctypes.CDLL, names: Iterable[str]) -> None:
     """Hand the types of compiled extensions to the kernel for the models that it does not know. Collective.
+
+    Also to the kernel with models that hold norms: both are compiled from the same headers.
 
     Raises:
         KernelError: A rank lacks a library that rank 0 has, or cannot load it.
     """
     unknown = sorted({class_of(nest, library, name) for name in names if not library.dn_bytes(_id(nest, name))})
+    kernel = kernel_path(nest, nest.build_info["prefix"])
     anywhere = ranks.gather(unknown) or []  # ranks differ after an error in here that was caught
     found = ranks.from_first(
         lambda: [name for name in sorted(set().union(*anywhere)) if _library(kernel, name).exists()]

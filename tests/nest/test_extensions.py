@@ -39,15 +39,6 @@ def compiled():
     library.unlink()
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    """A cache with the kernel alone, a copy: one loaded before keeps the types that it was given."""
-    kernel = build.build(nest, nest.build_info["prefix"])
-    monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path))
-    shutil.copy(kernel, tmp_path)
-    return tmp_path
-
-
 def build_synapse(*arguments):
     command = [sys.executable, "-m", "distnorm", "build", *(f"--synapse={each}" for each in arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -77,6 +68,12 @@ def test_generic_and_compiled_in_are_the_same(model, norm, register, compiled, c
     fast = normalized(register, model, norm=norm)
     assert fast[0] == "in place" and same(generic, fast)
     assert same(generic, normalized(register, model, way="pynest", norm=norm))
+
+
+def test_the_kernel_with_models_that_hold_norms_takes_them_too(register, compiled):
+    reset(virtual_processes=2)
+    distnorm.install_models()
+    assert normalized(register, "leaky_synapse")[0] == "in place"
 
 
 def test_it_is_said_once_what_generic_costs_and_what_helps(register, cache, caplog):

@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def test_generic_and_compiled_in_are_the_same(tmp_path, monkeypatch):
+def test_generic_and_compiled_in_are_the_same(cache, tmp_path, monkeypatch):
     pytest.importorskip("pynestml", reason="NESTML is not installed")
     spec = importlib.util.spec_from_file_location("nestml_module", JOBS / "nestml_module.py")
     module = importlib.util.module_from_spec(spec)
@@ -33,7 +33,6 @@ def test_generic_and_compiled_in_are_the_same(tmp_path, monkeypatch):
     assert made.returncode == 0, made.stderr[-2000:]
     header = made.stdout.splitlines()[-1]
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
-    monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path / "cache"))
 
     def normalized():
         reset(virtual_processes=2)
