@@ -1,0 +1,18 @@
+"""Fixtures of the tests that run NEST in this process."""
+
+import shutil
+
+import nest
+import pytest
+
+from distnorm.synapses import build, exact
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache with the kernel alone, a copy: one that was loaded before keeps the types that it was given."""
+    kernel = build.build(nest, nest.build_info["prefix"])
+    monkeypatch.setattr(exact, "_library", None)
+    monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path))
+    shutil.copy(kernel, tmp_path)
+    return tmp_path
