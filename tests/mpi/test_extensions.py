@@ -13,7 +13,7 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
 from distnorm.parallel import world
-from distnorm.synapses import build, extensions, inplace
+from distnorm.synapses import build, exact, extensions, inplace
 
 EXTENSION = Path(__file__).parents[1] / "extension"
 pytestmark = [pytest.mark.mpi, pytest.mark.timeout(300)]  # compiles three times
@@ -25,9 +25,10 @@ def ranks():
 
 
 @pytest.fixture
-def folder(ranks):
+def folder(ranks, monkeypatch):
     """A cache of this test's own, with a copy of the kernel; the same on all ranks."""
     kernel = build.build_on(nest, ranks)
+    monkeypatch.setattr(exact, "_library", None)
     path = Path(ranks.from_first(lambda: tempfile.mkdtemp(prefix="distnorm-test-")))
     ranks.from_first(lambda: shutil.copy(kernel, path) and None)
     yield path
@@ -55,13 +56,15 @@ def test_generic_and_compiled_in_are_the_same(ranks, folder, monkeypatch):
     generic = normalized(register)
     kernel = build.build_on(nest, ranks)
     made = extensions.build_extension_on(nest, ranks, kernel, str(EXTENSION / "leaky_synapse.h"))
-    elsewhere = folder / f"node-{ranks.rank}" / kernel.name
-    elsewhere.parent.mkdir()
+    elsewhere = folder / f"node-{ranks.rank}"
+    elsewhere.mkdir()
     if ranks.rank == 0:
-        shutil.copy(made, elsewhere.parent)
+        shutil.copy(made, elsewhere)
     if ranks.size > 1:
+        monkeypatch.setenv("DISTNORM_CACHE", str(elsewhere))
         with pytest.raises(distnorm.KernelError, match=rf"rank 1: {os.uname().nodename} has no .*, which rank 0 has"):
-            extensions.add_extensions(nest, ranks, inplace.load(kernel), elsewhere, ["leaky_synapse"])
+            extensions.add_extensions(nest, ranks, inplace.load(kernel), ["leaky_synapse"])
+        monkeypatch.setenv("DISTNORM_CACHE", str(folder))
     compiled = normalized(register)
     assert (generic[0], compiled[0]) == ("in place (generic)", "in place")
     assert all(np.array_equal(a, b) for a, b in zip(generic[1], compiled[1], strict=True))
