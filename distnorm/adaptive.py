@@ -16,10 +16,12 @@ from .errors import RuleError
 from .growth import SILENT, Growth, Look
 from .interval import Clock, check_time
 
-MARGIN = 2.6  # standard deviations from forecast to bound; the largest of many drifts has a long upper tail
-FAR = 4.2  # standard deviations from forecast to WORST times the bound: what decides for long forecasts
+MARGIN = 2.75  # standard deviations from forecast to bound; the largest of many drifts has a long upper tail
+FAR = 4.6  # standard deviations from forecast to WORST times the bound: what decides for long forecasts
 WORST = 1.2
-LOOK_AGAIN = 0.75  # standard deviations of log age by which a look must be able to prolong an interval to be worth it
+# By how much of its age a look must be able to prolong an interval to be worth it: LOOK_AGAIN standard deviations of log
+# drift times 1 / exponent ** LOOK_POWER. The steadier the growth, the surer the look, and the more it is worth.
+LOOK_AGAIN, LOOK_POWER = 0.27, 3.0
 LOOK_LEAST = 0.05  # and as a part of the interval, however regular the drift
 LOOK_TWICE = 0.6  # the same from the second look on, where one probe is asked for
 START = 4.0  # looks of the first interval are at most so many times as late as the one before
@@ -141,7 +143,7 @@ class AdaptiveInterval:
         if (self.probes == 0 and not state.early) or (ahead < self._least(state.clock) and now.time_ms > 0):
             return True
         growth = state.growth
-        worth = max(LOOK_LEAST, LOOK_AGAIN * math.sqrt(growth.within) * growth.power)
+        worth = max(LOOK_LEAST, LOOK_AGAIN * math.sqrt(growth.within) * growth.power**LOOK_POWER)
         if self.probes == 1:
             worth = LOOK_LEAST if state.before is None else LOOK_TWICE
         return now.drift > SILENT and ahead < worth * now.grown_ms

@@ -24,7 +24,7 @@ from .norms import FloatArray, exact_sums, powers
 # What a negative weight shifted to zero becomes: NEST takes -0.0 for positive, and refuses it with a negative Wmax.
 LEAST = 2.0**-1074
 
-EVENTS = 8  # with each tally, to either side
+EVENTS = 6  # with each tally, to either side
 TINY = 2.0**-900  # sizes below are zero where all weights of a target are set equal
 
 # Rows of a tally. "low" and "high" are weights exactly at a bound after the change, "outside" those that it would bring

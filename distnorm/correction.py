@@ -123,11 +123,15 @@ class Correction:
             self._search.learn(self._measured)
 
     @property
+    def _made_equal(self) -> FloatArray | None:
+        return self._flat if (self._flat > 0).any() else None
+
+    @property
     def next_pass(self) -> Pass | None:
         """A tally that is still needed; None when there is none."""
         if self._search is None or self._search.done:
             return None
-        return Pass(kind="tally", at=self._search.at, flat=self._flat)
+        return Pass(kind="tally", at=self._search.at, flat=self._made_equal)
 
     def learn(self, tally: FloatArray) -> None:
         """Take in the result of `next_pass`."""
@@ -141,9 +145,9 @@ class Correction:
         """The pass that changes the weights; None where none changes."""
         if self._search is not None:
             at = self._search.x
-            return None if np.isnan(at).all() else Pass(kind="move", at=at, flat=self._flat)
-        if (self._flat > 0).any():
-            return Pass(kind="move", at=self._at, flat=self._flat)
+            return None if np.isnan(at).all() else Pass(kind="move", at=at, flat=self._made_equal)
+        if self._made_equal is not None:
+            return Pass(kind="move", at=self._at, flat=self._made_equal)
         return None if (self._at == 1.0).all() else Pass(kind="scale", at=self._at)
 
     @property
@@ -152,7 +156,7 @@ class Correction:
         if self.rule.box[1] < math.inf or math.isnan(self.rule.box[1]):
             return None
         at = self._at if self._search is None else self._search.x
-        return Pass(kind="tally", at=at, flat=self._flat, own_bounds=True)
+        return Pass(kind="tally", at=at, flat=self._made_equal, own_bounds=True)
 
     def record(self) -> npt.NDArray[np.void]:
         """Record of the local targets, for the agreement.

@@ -109,14 +109,9 @@ protected:
   gather( Work& work, ConnectionT* block, const size_t size, const size_t first, const size_t tid, Buffer& all )
   {
     all.size = 0;
-    const double* at = work.at();
     for_each( work, block, size, first, tid,
       [ & ]( Synapse& synapse, const int32_t target, const size_t place )
       {
-        if ( at and at[ target ] != at[ target ] ) // left alone
-        {
-          return;
-        }
         const double weight = weight_of( synapse );
         all.weight[ all.size ] = weight;
         all.target[ all.size ] = target;
@@ -136,7 +131,7 @@ protected:
             all.low[ all.size ] = std::signbit( least ) == std::signbit( weight ) ? std::abs( least ) : 0.0;
           }
         }
-        ++all.size;
+        all.size += not work.leaves_alone( target );
       } );
   }
 
@@ -162,6 +157,12 @@ protected:
     {
       for_each( work, block, size, first, tid,
         [ factors ]( Synapse& synapse, const int32_t i, size_t ) { weight_of( synapse ) *= factors[ i ]; } );
+    }
+    else if ( pass.kind == MOVE and work.quick )
+    {
+      for_each( work, block, size, first, tid,
+        [ & ]( Synapse& synapse, const int32_t i, size_t )
+        { weight_of( synapse ) = moved_quickly( work.box, factors[ i ], weight_of( synapse ) ); } );
     }
     else
     {

@@ -59,7 +59,7 @@ class GenericType : public ConnectionType
         const double least = access.bound( lcid, nest::names::Wmin );
         all.low[ all.size ] = std::signbit( least ) == std::signbit( weight ) ? std::abs( least ) : 0.0;
       }
-      ++all.size;
+      all.size += not work.leaves_alone( target );
     }
   }
 

@@ -10,7 +10,7 @@
 
 #include "nest_private.h"
 #include "node_ids.h"
-#include "sums.h"
+#include "tallies.h"
 
 namespace distnorm
 {
@@ -38,7 +38,7 @@ struct ThreadTargets
   std::vector< Sum > sums;            //!< by target, of the last measurement
   std::vector< Sum > scales;          //!< by target, where the norm is a signed sum
   std::vector< Tally > tallies;       //!< by target, of the last tally
-  std::vector< TallyRest > rests;     //!< likewise
+  std::vector< QuickTally > quick;    //!< likewise, where bounds are alike
   size_t first = 0;                   //!< number of the thread's first target
 };
 

@@ -58,7 +58,14 @@ bounds_alike( const Group& group, const Pass& pass )
   return alike;
 }
 
-//! Connections of a block that belong to a group, side by side.
+//! Whether the pass is what most runs with bounds make: factors, the same bounds for all weights, no power but 1 and 2.
+inline bool
+is_quick( const Group& group, const Pass& pass )
+{
+  return not pass.shifts and not pass.flat and bounds_alike( group, pass ) and ( pass.norm == L1 or pass.norm == L2 );
+}
+
+//! Connections of a block that belong to a group and are not left alone, side by side.
 struct Buffer
 {
   size_t size = 0;
@@ -95,6 +102,7 @@ struct Work
   Filter filter;
   Box box;
   bool counts_bounds;
+  bool quick;
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t model )
     : group( g )
@@ -103,6 +111,7 @@ struct Work
     , filter( g, tid, g.synapse_ids[ model ] )
     , box( p.low[ model ], p.high[ model ] )
     , counts_bounds( bounds_alike( g, p ) )
+    , quick( is_quick( g, p ) )
   {
   }
 
@@ -110,6 +119,13 @@ struct Work
   at() const
   {
     return pass.at ? pass.at + thread.first : nullptr;
+  }
+
+  bool
+  leaves_alone( const int32_t target ) const
+  {
+    const double* factors = at();
+    return factors and factors[ target ] != factors[ target ];
   }
 
   double

@@ -2,12 +2,9 @@
 
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
-#include <utility>
 
 namespace distnorm
 {
@@ -91,80 +88,16 @@ struct alignas( 32 ) Sum
   }
 };
 
-constexpr size_t num_events = 8; // as in box.py
-
-//! The nearest of the events on one side: edges, ascending, and changes of the slope.
-struct Events
+//! A sum of terms of one sign, as the first two numbers of Sum.
+struct ShortSum
 {
-  double edge[ num_events ];
-  double slope[ num_events ];
-
-  Events()
-  {
-    std::fill_n( edge, num_events, std::numeric_limits< double >::infinity() );
-    std::fill_n( slope, num_events, 0.0 );
-  }
+  double high = 0.0;
+  double low = 0.0;
 
   void
-  add( double at, double change )
+  add( const double value )
   {
-    for ( size_t i = 0; i < num_events; ++i )
-    {
-      if ( at < edge[ i ] or ( at == edge[ i ] and change < slope[ i ] ) )
-      {
-        std::swap( at, edge[ i ] );
-        std::swap( change, slope[ i ] );
-      }
-    }
-  }
-
-  //! Adds an event unless it lies too far; `farthest` is what lies too far, kept next to what is touched anyway.
-  void
-  offer( const double at, const double change, double& farthest )
-  {
-    if ( at < farthest or ( at == farthest and at == edge[ num_events - 1 ] ) )
-    {
-      add( at, change );
-      farthest = std::min( farthest, edge[ num_events - 1 ] );
-    }
-  }
-};
-
-//! What most connections touch of a target's tally, in one cache line; with `TallyRest` the rows of box.py.
-struct alignas( 64 ) Tally
-{
-  Sum free;
-  double farthest_left;
-  double farthest_right = std::numeric_limits< double >::infinity();
-  int64_t under = 0; //!< connections that the change would bring below their lower bound
-  int64_t over = 0;  //!< and above their upper one
-
-  //! Nothing yet; edges from the given one on, negated, are no events on the left.
-  explicit Tally( const double no_left )
-    : farthest_left( no_left )
-  {
-  }
-};
-
-struct TallyRest
-{
-  Sum low;
-  Sum high;
-  Sum outside; //!< before the change; summed up only where there is none
-  Sum bound;   //!< after it; where the bounds are alike, `under` and `over` say as much
-  Sum scale;
-  Events left; //!< edges negated
-  Events right;
-
-  Sum
-  with( const Sum& free ) const
-  {
-    Sum result;
-    for ( const Sum* part : { &free, &low, &high, &outside } )
-    {
-      result.add( *part );
-    }
-    return result;
+    low += Sum::add_to( high, value );
   }
 };
 
