@@ -19,8 +19,8 @@ from .interval import Clock, check_time
 MARGIN = 2.75  # standard deviations from forecast to bound; the largest of many drifts has a long upper tail
 FAR = 4.6  # standard deviations from forecast to WORST times the bound: what decides for long forecasts
 WORST = 1.2
-# By how much of its age a look must be able to prolong an interval to be worth it: LOOK_AGAIN standard deviations of log
-# drift times 1 / exponent ** LOOK_POWER. The steadier the growth, the surer the look, and the more it is worth.
+# By how much of its age a look must be able to prolong an interval to be worth it: LOOK_AGAIN standard deviations of
+# log drift times 1 / exponent ** LOOK_POWER. The steadier the growth, the surer the look, and the more it is worth.
 LOOK_AGAIN, LOOK_POWER = 0.27, 3.0
 LOOK_LEAST = 0.05  # and as a part of the interval, however regular the drift
 LOOK_TWICE = 0.6  # the same from the second look on, where one probe is asked for

@@ -20,6 +20,7 @@ from ..checkpoint.rows import NORM, Part, on_each, read_part, write_part
 from ..errors import RuleError
 from ..parallel import world
 from ..synapses.export import Connections
+from .resident import begin_peak, peak, resident
 
 _REPETITIONS = 3
 _BLOCK = np.arange(1 << 20, dtype=np.uint8)
@@ -45,7 +46,7 @@ def run(connections: int, indegree: int, synapse_model: str, threads: int, folde
         raise RuleError(f"{connections} connections with in-degree {indegree}; use at least one neuron's worth")
     _network(connections // indegree, indegree, synapse_model, threads)
     kept = Connections(nest, ranks, [synapse_model])
-    before = _memory("VmRSS")
+    before = resident() / 1e6
     rows: dict[str, list[tuple[float, float]]] = {}
     for _ in range(_REPETITIONS):
         with tempfile.TemporaryDirectory(dir=folder) as temporary:
@@ -104,17 +105,10 @@ def _read_plainly(path: Path) -> None:
 
 
 def _measure(rows: dict[str, list[tuple[float, float]]], name: str, action: Callable[[], None]) -> None:
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    before, start = _memory("VmRSS"), time.perf_counter()
+    before, start = begin_peak(), time.perf_counter()
     action()
     seconds = time.perf_counter() - start
-    rows.setdefault(name, []).append((seconds, _memory("VmHWM") - before))
-
-
-def _memory(name: str) -> float:
-    """MB of this process, as Linux says it: VmRSS now, VmHWM at its peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1]) / 1e3
+    rows.setdefault(name, []).append((seconds, (peak() - before) / 1e6))
 
 
 def _table(rows: dict[str, list[tuple[float, float]]], connections: int, size: int, before: float) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import nest
@@ -21,6 +20,7 @@ from ..passes import Pass
 from ..rule import Rule
 from ..synapses import check_models, open_synapses, verify
 from ..synapses.inplace import InPlace
+from .resident import begin_peak, peak
 
 _RECIPE_NEURONS = 10
 _BULK_CONNECTIONS = 200_000
@@ -151,10 +151,10 @@ def _bulk(synapse_model: str) -> tuple[str, float, float | None]:
 
 def _timed(action: Callable[[], Any]) -> tuple[float, float]:
     """Seconds, and growth of the largest resident memory in bytes."""
-    before = _reset_peak_memory()
+    before = begin_peak()
     start = time.perf_counter()
     action()
-    return time.perf_counter() - start, _peak_memory() - before
+    return time.perf_counter() - start, peak() - before
 
 
 def _best(action: Callable[[], Any], number: int) -> tuple[float, float | None]:
@@ -162,16 +162,6 @@ def _best(action: Callable[[], Any], number: int) -> tuple[float, float | None]:
     action()
     runs = [_timed(action) for _ in range(_REPETITIONS)]
     return float(np.median([seconds for seconds, _ in runs])) / number * 1e9, max(memory for _, memory in runs) / number
-
-
-def _reset_peak_memory() -> float:
-    Path("/proc/self/clear_refs").write_text("5")
-    return _peak_memory()
-
-
-def _peak_memory() -> float:
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return float(line.split()[1]) * 1024
 
 
 def _table(rows: list[tuple[str, float, float | None]], number: int, synapse_model: str, indegree: int) -> str:

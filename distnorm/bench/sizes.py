@@ -23,6 +23,7 @@ from ..rule import Rule
 from ..synapses import check_models, open_synapses, verify
 from ..synapses.inplace import InPlace
 from . import provenance
+from .resident import begin_peak, peak, resident
 from .tables import table, write_csv, write_text
 
 _PASSES = ("measure", "rescale")
@@ -68,17 +69,19 @@ def run(
     if provenance.crowded(ranks, threads):
         raise RuleError(f"{ranks.size} ranks x {threads} threads are more than the cores; times would mean nothing")
     models = _build(neurons, indegree, synapse_model, threads)
+    before = begin_peak()
     rules = [Rule(models[: i + 1], target_norm=1.0) for i in range(len(models))]
     opened = [each for each in open_synapses(nest, rules, ranks, "inplace") if isinstance(each, InPlace)]  # as asked
     for each in opened:
         verify(nest, each, ranks)
     sizes = _measure(opened, repetitions, ranks)
     bytes_each = int(nest.GetDefaults(synapse_model)["sizeof"])
+    memory = [sum(each) / 1e9 for each in zip(*(ranks.gather((before, resident(), peak())) or []), strict=True)]
     everyone = ranks.gather(sizes)
     if everyone is None:
         return ""
     rows = [_row([rank[i] for rank in everyone], ranks.size, threads, bytes_each) for i in range(len(sizes))]
-    text = _report(rows, synapse_model, indegree, repetitions)
+    text = _report(rows, synapse_model, indegree, repetitions) + _report_memory(memory, rows[-1]["connections"])
     if folder is not None:
         write_csv(folder / "sizes.csv", rows)
         write_text(folder / "sizes.md", text)
@@ -153,3 +156,12 @@ def _report(rows: Sequence[dict[str, float]], synapse_model: str, indegree: int,
     columns = ("connections", "measure (ms)", "rescale (ms)", "ns per connection and thread", "middle half")
     spread = f"largest / smallest ns per connection over the sizes: {max(nanoseconds) / min(nanoseconds):.3f}"
     return f"{head}\n\n{table(columns, lines)}\n\n{spread}"
+
+
+def _report_memory(memory: Sequence[float], connections: float) -> str:
+    before, after, most = memory
+    more = (most - before) * 1e9 / connections
+    return (
+        f"\n\nresident memory of all ranks: {before:.3f} GB with the networks built, {after:.3f} GB after the passes, "
+        f"{most:.3f} GB at most in between, {more:.3f} bytes per connection more"
+    )
