@@ -33,8 +33,8 @@ echo "== the kernel on the NEST wheel from PyPI"
 PATH="$PWD/.venv-pypi/bin:$PATH" timeout --kill-after=10 600 python -m pytest -q \
     tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py tests/nest/test_changing.py
 
-echo "== the kernel under sanitizers (a part; tests/sanitize.sh alone runs all)"
-tests/sanitize.sh tests/nest/test_selection.py tests/nest/test_changing.py
+echo "== the kernel under sanitizers"
+tests/sanitize.sh
 
 for ranks in 1 2 3 4; do
     echo "== $ranks rank(s)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Run the kernel's tests under the address and undefined-behaviour sanitizers; any finding ends the run with an error.
 #
-#   tests/sanitize.sh [PYTEST ARGUMENTS]     default: all models, selections, comparisons and changing networks
+#   tests/sanitize.sh [PYTEST ARGUMENTS]     default: all models, norms, modes, selections, and changing networks
 #
 # The kernel, with all of NEST's code that its headers bring in, is compiled with the sanitizers into a cache of its own;
 # python, which is not, gets their library preloaded. Uses the python, and so the NEST, that is first on PATH, and g++.
@@ -20,6 +20,7 @@ python -m distnorm build # before anything is preloaded, which would slow the co
 
 # Python and NEST keep memory until they end: no report of leaks.
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYNEST_QUIET=1 OMP_WAIT_POLICY=passive
-[ $# -gt 0 ] || set -- tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py tests/nest/test_changing.py
+[ $# -gt 0 ] || set -- tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py \
+    tests/nest/test_changing.py tests/mpi/test_ways.py
 LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
-    timeout --kill-after=10 1200 python -m pytest -q -p no:cacheprovider --capture=sys --timeout=600 "$@"
+    timeout --kill-after=10 1200 python -m pytest -q --with-mpi -p no:cacheprovider --capture=sys --timeout=600 "$@"

@@ -1,6 +1,6 @@
 // What a change would do to the weights of each target, as box.py does in numpy.
 //
-// Most weights lie clearly inside their bounds, or clearly beyond the upper one, and are only added up. Those near a bound
+// Most weights lie clearly inside their bounds, or clearly beyond one, and are only added up. Those near a bound
 // take a division, and may be events.
 
 #pragma once
@@ -187,10 +187,10 @@ tally_largest( const Work& work, const Buffer& all )
     [ & ]( size_t, const int32_t target, const Element& e )
     {
       Tally& tally = tallies[ target ];
-          tally.low.high = e.low > tally.low.high ? e.low : tally.low.high;
+      tally.low.high = std::max( tally.low.high, e.low );
       if ( e.value > 0 )
       {
-        tally.high.high = e.high > tally.high.high ? e.high : tally.high.high;
+        tally.high.high = std::max( tally.high.high, e.high );
         if ( e.high >= e.x )
         {
           tally.free.high = std::max( tally.free.high, e.value );
