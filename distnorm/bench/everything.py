@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +19,7 @@ _FIXED = '--set=interval={"kind":"fixed","interval_ms":100.0}'
 _BALANCED = ("jobs/balanced_stdp.toml", _FIXED)
 _LARGE = ("--set=parameters.n_excitatory=16000", "--set=parameters.n_inhibitory=4000")
 _HPC = ("jobs/hpc_benchmark.toml",)
+_SIZES_OF_CONNECTIONS = ("stdp_synapse", "stdp_synapse_hom", "stdp_synapse_hom_hpc")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,25 @@ def _overhead(name: str, makes: str, *settings: str, pairs: int = 3, minutes: fl
     return Step(name=name, makes=makes, arguments=arguments, minutes=minutes, ranks=2)
 
 
+def _kernel(model: str) -> Step:
+    arguments = ("bench", "kernel", "--connections=10000000", f"--synapse-model={model}")
+    return Step(name=f"kernel-{model}", makes="synapses.md: ratio to streaming", arguments=arguments, minutes=1.0)
+
+
+def _modes(name: str, threads: str, minutes: float) -> Step:
+    arguments = ("bench", "modes", "--connections=5000000", threads)
+    return Step(name=name, makes="rules.md: cost of modes", arguments=arguments, minutes=minutes)
+
+
+def _cost(model: str, bound: float, probes: int | None) -> Step:
+    interval = {"kind": "adaptive", "bound": bound} | ({} if probes is None else {"probes": probes})
+    settings = (f"interval={json.dumps(interval)}", f"parameters.synapse_model={model}")
+    duration = "simulate_ms=16000" if bound == 0.05 else "simulate_ms=6000"
+    arguments = ("run", "jobs/balanced_stdp.toml", *(f"--set={each}" for each in (*settings, duration)))
+    name = f"cost-{model}-{bound:.0%}".replace("%", "") + ("" if probes is None else f"-{probes}-probe")
+    return Step(name=name, makes="intervals.md: share of wall time", arguments=arguments, minutes=0.5, ranks=2)
+
+
 def _series(kind: str, scale: float, job: tuple[str, ...], minutes: float) -> Step:
     name = f"{kind}-{Path(job[0]).stem}"
     arguments = ("bench", "scaling", *job, f"--series={kind}", f"--set=parameters.scale={scale}", "--intervals=3")
@@ -50,11 +72,11 @@ def _series(kind: str, scale: float, job: tuple[str, ...], minutes: float) -> St
 
 
 STEPS = (
-    Step(name="kernel", makes="README: ns per connection", arguments=("bench", "kernel"), minutes=1.0),
-    _overhead("overhead", "README: share of wall time", *_LARGE, pairs=7, minutes=2.5),
-    _overhead(
-        "overhead-hom", "README: 32 bytes", *_LARGE, "--set=parameters.synapse_model=stdp_synapse_hom_hpc", minutes=1.5
-    ),
+    Step(name="kernel", makes="README: ns per connection", arguments=("bench", "kernel"), minutes=0.5),
+    *(_kernel(model) for model in _SIZES_OF_CONNECTIONS),
+    _modes("modes", "--threads=1", minutes=2.5),
+    _modes("modes-2-threads", "--threads=2", minutes=1.0),
+    _overhead("overhead", "README: share of wall time", *_LARGE, pairs=7, minutes=3.5),
     _overhead("overhead-800", "README: 800 inputs", "--set=parameters.in_degree_excitatory=800", minutes=1),
     Step(
         name="normalized",
@@ -79,9 +101,10 @@ STEPS = (
     Step(
         name="interval",
         makes="docs/intervals.md",
-        arguments=("bench", "interval", "--seeds=9", "--intervals=450", "-o", "{out}"),
-        minutes=60.0,
+        arguments=("bench", "interval", "--seeds=10", "--first-seed=301", "--intervals=600", "-o", "{out}"),
+        minutes=10.0,
     ),
+    *(_cost(*each) for each in itertools.product(("stdp_synapse", "stdp_synapse_hom_hpc"), (0.05, 0.01), (None, 1))),
     _series("weak", 0.5, _HPC, 2.5),
     _series("strong", 1.0, _HPC, 3.0),
     _series("weak", 2.0, _BALANCED, 1.5),
@@ -91,6 +114,13 @@ STEPS = (
         makes="benchmarks.md: 10 to 100 million",
         arguments=("bench", "sizes", "-o", "{out}"),
         minutes=2,
+        ranks=2,
+    ),
+    Step(
+        name="sizes-hom_hpc",
+        makes="benchmarks.md: 32 bytes",
+        arguments=("bench", "sizes", "--synapse-model=stdp_synapse_hom_hpc", "--connections=1e8"),
+        minutes=0.5,
         ranks=2,
     ),
     Step(name="compare", makes="benchmarks.md: Brian2", arguments=("bench", "compare", "-o", "{out}"), minutes=3.5),
