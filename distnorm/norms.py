@@ -19,16 +19,20 @@ from .node_ids import Int64Array
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+LARGEST_WHOLE_POWER = 8  # that is multiplied out
+
 
 def powers(values: FloatArray, power: float) -> FloatArray:
-    """Non-negative values to a power, elementwise, by the C library's `pow` as in the kernel.
+    """Non-negative values to a power, elementwise, as in the kernel: small whole powers multiplied out, others by the C
+    library's `pow`.
 
     numpy has a `pow` of its own, whose last bit may differ.
     """
-    if power == 1:
-        return values
-    if power == 2:
-        return values * values
+    if power in range(1, LARGEST_WHOLE_POWER + 1):
+        result = values
+        for _ in range(int(power) - 1):
+            result = result * values
+        return result
     if power == 0.5:
         return np.sqrt(values)
     return np.array([_power(value, power) for value in values.tolist()], dtype=np.float64)

@@ -12,7 +12,7 @@ import distnorm
 pytestmark = pytest.mark.mpi
 
 MODEL = "stdp_synapse_lbl"
-WAYS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l1.5", "linf", "sum")]
+WAYS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l8", "l9", "l1.5", "linf", "sum")]
 WAYS += [("l1", "subtractive"), ("sum", "subtractive")]
 BOXES = [{}, {"w_max": 0.8}, {"w_min": 0.1, "w_max": 0.8}, {"w_max": "Wmax"}]
 ALL = [(way, box) for way in WAYS for box in BOXES if not (way == ("sum", "multiplicative") and box)]
@@ -60,7 +60,7 @@ def normalized(way, **rule):
 @pytest.mark.parametrize("target_norm", ["near", "far"])
 def test_met_inside_the_bounds_or_reported_and_both_ways_alike(way, box, target_norm):
     norm, mode = way
-    near = {"linf": 0.75, "l2": 1.6, "l3": 1.2, "l1.5": 2.8, "sum": 4.0}.get(norm, 7.0)
+    near = {"linf": 0.75, "l2": 1.6, "l3": 1.2, "l8": 0.9, "l9": 0.9, "l1.5": 2.8, "sum": 4.0}.get(norm, 7.0)
     target = {"near": near, "far": 5 * near}[target_norm]
     rule = {
         "norm": norm,

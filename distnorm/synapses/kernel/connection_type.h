@@ -147,11 +147,11 @@ protected:
       for_each( work, block, size, first, tid,
         [ sums ]( Synapse& synapse, const int32_t i, size_t ) { sums[ i ].add( std::abs( weight_of( synapse ) ) ); } );
     }
-    else if ( pass.kind == MEASURE and pass.norm == L2 )
+    else if ( pass.kind == MEASURE and work.quick )
     {
       for_each( work, block, size, first, tid,
-        [ sums ]( Synapse& synapse, const int32_t i, size_t )
-        { sums[ i ].add( weight_of( synapse ) * weight_of( synapse ) ); } );
+        [ & ]( Synapse& synapse, const int32_t i, size_t )
+        { sums[ i ].add( multiplied_out( std::abs( weight_of( synapse ) ), work.whole ) ); } );
     }
     else if ( pass.kind == SCALE )
     {

@@ -58,11 +58,32 @@ bounds_alike( const Group& group, const Pass& pass )
   return alike;
 }
 
-//! Whether the pass is what most runs with bounds make: factors, the same bounds for all weights, no power but 1 and 2.
+//! The power as a whole number where it is multiplied out, as in norms.py; 0 where it is left to pow.
+inline int
+whole_power( const Pass& pass )
+{
+  constexpr double largest = 8; // as in norms.py
+  const double power = pass.norm == LP or pass.norm == L2 ? pass.power : 1.0;
+  return power <= largest and power == std::floor( power ) ? static_cast< int >( power ) : 0;
+}
+
+//! Whether the pass is what most runs with bounds make: factors, the same bounds for all weights, whole powers.
 inline bool
 is_quick( const Group& group, const Pass& pass )
 {
-  return not pass.shifts and not pass.flat and bounds_alike( group, pass ) and ( pass.norm == L1 or pass.norm == L2 );
+  return not pass.shifts and not pass.flat and bounds_alike( group, pass ) and pass.norm <= LP and whole_power( pass );
+}
+
+//! A number to a power of at least 1.
+inline double
+multiplied_out( const double value, const int power )
+{
+  double result = value;
+  for ( int i = 1; i < power; ++i )
+  {
+    result *= value;
+  }
+  return result;
 }
 
 //! Connections of a block that belong to a group and are not left alone, side by side.
@@ -103,6 +124,7 @@ struct Work
   Box box;
   bool counts_bounds;
   bool quick;
+  int whole;
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t model )
     : group( g )
@@ -112,6 +134,7 @@ struct Work
     , box( p.low[ model ], p.high[ model ] )
     , counts_bounds( bounds_alike( g, p ) )
     , quick( is_quick( g, p ) )
+    , whole( whole_power( p ) )
   {
   }
 
@@ -131,15 +154,7 @@ struct Work
   double
   power_of( const double size ) const
   {
-    switch ( pass.norm )
-    {
-    case L2:
-      return size * size;
-    case LP:
-      return std::pow( size, pass.power );
-    default:
-      return size;
-    }
+    return whole ? multiplied_out( size, whole ) : std::pow( size, pass.power );
   }
 };
 

@@ -148,7 +148,7 @@ tally_quickly( const Work& work, const Buffer& all )
 {
   constexpr size_t ahead = 16;
   QuickTally* quick = work.thread.quick.data();
-  const bool squares = work.pass.norm == L2;
+  const int whole = work.whole;
   const double low = work.box.low;
   const double high = work.box.high;
   const bool unlimited = high == std::numeric_limits< double >::infinity();
@@ -158,7 +158,7 @@ tally_quickly( const Work& work, const Buffer& all )
   {
     __builtin_prefetch( &quick[ all.target[ i + ahead < all.size ? i + ahead : i ] ], 1 );
     const double value = std::abs( all.weight[ i ] );
-    const double term = squares ? value * value : value;
+    const double term = multiplied_out( value, whole );
     QuickTally& tally = quick[ all.target[ i ] ];
     const bool free = ( value >= low * tally.most ) & ( ( value < high * tally.least ) | unlimited );
     const bool over = value > high * tally.most;
