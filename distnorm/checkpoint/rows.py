@@ -175,6 +175,7 @@ def _read_model(
     """Block by block, each up to the end of a source, as NEST may have sorted its targets otherwise."""
     rows = np.zeros(min(_BLOCK, left), ROW)
     state = np.zeros((len(rows), len(connections.models[model].state)))
+    live, live_state = np.zeros_like(rows), np.zeros_like(state)
     first = have = 0
     while have or left:
         n = min(len(rows) - have, left)
@@ -186,8 +187,12 @@ def _read_model(
         if whole == 0:  # one source has more targets here than fit
             rows = np.concatenate((rows, np.zeros_like(rows)))
             state = np.concatenate((state, np.zeros_like(state)))
+            live, live_state = np.zeros_like(rows), np.zeros_like(state)
             continue
-        _place(connections, thread, model, first, rows[:whole], state[:whole], now_ms, source.path)
+        connections.read(thread, model, first, live[:whole], live_state[:whole])
+        placed, placed_state = _placed(rows[:whole], state[:whole], live[:whole], source.path)
+        placed_state[:, connections.models[model].times] += now_ms
+        connections.write(thread, model, first, placed, placed_state)
         first, have = first + whole, have - whole
         rows[:have], state[:have] = rows[whole : whole + have].copy(), state[whole : whole + have].copy()
 
@@ -197,32 +202,23 @@ def _before_last_source(rows: npt.NDArray[np.void]) -> int:
     return int(others[-1]) + 1 if len(others) else 0
 
 
-def _place(
-    connections: Connections,
-    thread: int,
-    model: int,
-    first: int,
-    rows: npt.NDArray[np.void],
-    state: FloatArray,
-    now_ms: float,
-    path: Path,
-) -> None:
-    live, live_state = np.zeros_like(rows), np.zeros_like(state)
-    connections.read(thread, model, first, live, live_state)
-    if not np.array_equal(_keys(live), _keys(rows)):
-        order, live_order = _order(rows), _order(live)
-        placed, placed_state = np.zeros_like(rows), np.zeros_like(state)
-        placed[live_order], placed_state[live_order] = rows[order], state[order]
-        if not np.array_equal(_keys(live), _keys(placed)):
-            raise CheckpointError(f"{path} is damaged: it holds connections that were not written")
-        rows, state = placed, placed_state
-    state = np.ascontiguousarray(state)
-    state[:, connections.models[model].times] += now_ms
-    connections.write(thread, model, first, rows, state)
+def _placed(
+    rows: npt.NDArray[np.void], state: FloatArray, live: npt.NDArray[np.void], path: Path
+) -> tuple[npt.NDArray[np.void], FloatArray]:
+    """Rows and state in the order of the live connections."""
+    if np.array_equal(_keys(live), _keys(rows)):
+        return rows, state
+    order, live_order = _order(rows), _order(live)
+    placed, placed_state = np.zeros_like(rows), np.zeros_like(state)
+    placed[live_order], placed_state[live_order] = rows[order], state[order]
+    if not np.array_equal(_keys(live), _keys(placed)):
+        raise CheckpointError(f"{path} is damaged: it holds connections that were not written")
+    return placed, placed_state
 
 
-def _keys(rows: npt.NDArray[np.void]) -> npt.NDArray[np.uint8]:
-    return rows.view(np.uint8).reshape(len(rows), ROW.itemsize)[:, :KEY_BYTES]
+def _keys(rows: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+    """What tells the rows apart, as columns of whole words."""
+    return rows.view(np.uint64).reshape(len(rows), -1)[:, : KEY_BYTES // 8]
 
 
 def _order(rows: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
