@@ -1,7 +1,7 @@
 """NEST's own example models, as installed with it and unmodified, with rules attached to all their synapse models.
 
 plain     the script alone                        spikes, potentials
-inspect   rules from its network                  each target's norm is to be the median of all targets
+inspect   rules from its network, or from RULES   each target's norm is to be the median of all targets
 observe   attached, no weight is changed          spikes and potentials must be those of the plain run
 attach    attached and normalizing                must come to its end
 """
@@ -43,6 +43,20 @@ EXAMPLES = {
     "wang_decision_making.py": "receptors, many models",
     "repeated_stimulation.py": "one neuron",
     "twoneurons.py": "two neurons",
+}
+
+# Where the network has no connections at its first Simulate, so that there is nothing to inspect.
+RULES = {
+    "structural_plasticity.py": """
+[[rules]]
+synapse_model = "synapse_ex"
+target_norm = 20.0
+only = "above"
+
+[interval]
+kind = "fixed"
+interval_ms = 1000.0
+""",
 }
 
 
@@ -110,7 +124,9 @@ def _row(setting: Setting, name: str, ranks: int) -> tuple[str, str, str]:
     events = sum(int(each) for each in re.findall(r'"events": (\d+)', spikes))
     networks = spikes.count('"digest"') // ranks
     text = f"{networks} network{'s' * (networks != 1)}, {events:,} events"
-    if not (setting.scratch / "all.toml").exists():
+    if name in RULES:
+        (setting.scratch / "all.toml").write_text(RULES[name])
+    elif not (setting.scratch / "all.toml").exists():
         inspected = _start(setting, 1, "distnorm", "inspect", "-o", "all.toml", script)
         if inspected is None or inspected.returncode:
             return text, _failure(setting, inspected), ""
@@ -179,5 +195,6 @@ def _environment() -> dict[str, str]:
 def _failure(setting: Setting, done: subprocess.CompletedProcess[str] | None) -> str:
     if done is None:
         return f"takes longer than {setting.seconds:g} s"
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip() and not line.startswith("Abort(")]
+    printed = (done.stdout + done.stderr).splitlines()
+    lines = [line.strip() for line in printed if line.strip() and not line.startswith("Abort(")]
     return f"exit code {done.returncode}: {lines[-1][:100] if lines else ''}"
