@@ -83,7 +83,15 @@ struct Group
   }
 };
 
-//! Which connections onto a target belong to the group. Remembers the last source: connections are sorted by source.
+inline size_t
+number_of_connections( const size_t tid, const nest::synindex synapse_id )
+{
+  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
+  const auto& of_thread = connections[ tid ];
+  return synapse_id < of_thread.size() and of_thread[ synapse_id ] ? of_thread[ synapse_id ]->size() : 0;
+}
+
+//! Which connections onto a target belong to the group; to be asked in the order of their numbers (lcid).
 class Filter
 {
 public:
@@ -93,6 +101,9 @@ public:
         and group.excluded.empty() )
     , tid_( tid )
     , synapse_id_( synapse_id )
+    , is_sorted_( nest::kernel().connection_manager.use_compressed_spikes()
+        and not nest::kernel().connection_manager.connections_have_changed() )
+    , num_connections_( everything_ ? 0 : number_of_connections( tid, synapse_id ) )
   {
   }
 
@@ -119,22 +130,59 @@ private:
     {
       return true;
     }
-    const size_t source = nest::kernel().connection_manager.get_source_node_id( tid_, synapse_id_, lcid );
-    if ( source != last_source_ )
+    if ( lcid >= run_end_ )
     {
-      last_source_ = source;
-      last_answer_ = group_.sources.contains( source );
+      find_source( lcid );
     }
-    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], source );
-    return last_answer_ and not std::binary_search( group_.excluded.begin(), group_.excluded.end(), pair );
+    return answer_ and ( group_.excluded.empty() or not is_excluded( target ) );
+  }
+
+  bool
+  is_excluded( const int32_t target ) const
+  {
+    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], source_ );
+    return std::binary_search( group_.excluded.begin(), group_.excluded.end(), pair );
+  }
+
+  bool
+  has_source( const size_t lcid ) const
+  {
+    return lcid < num_connections_ and source_of( lcid ) == source_;
+  }
+
+  size_t
+  source_of( const size_t lcid ) const
+  {
+    return nest::kernel().connection_manager.get_source_node_id( tid_, synapse_id_, lcid );
+  }
+
+  //! The source of a connection, and, where NEST has sorted by source, where its connections end: in growing strides.
+  void
+  find_source( const size_t lcid )
+  {
+    source_ = source_of( lcid );
+    answer_ = group_.sources.contains( source_ );
+    run_end_ = lcid + 1;
+    size_t stride = is_sorted_ ? 1 : 0;
+    for ( ; stride and has_source( run_end_ - 1 + stride ); stride *= 2 )
+    {
+      run_end_ += stride;
+    }
+    for ( ; stride; stride /= 2 )
+    {
+      run_end_ += has_source( run_end_ - 1 + stride ) ? stride : 0;
+    }
   }
 
   const Group& group_;
   const bool everything_;
   const size_t tid_;
   const nest::synindex synapse_id_;
-  size_t last_source_ = 0;
-  bool last_answer_ = false;
+  const bool is_sorted_;
+  const size_t num_connections_;
+  size_t source_ = 0;
+  size_t run_end_ = 0; //!< connections before it, from the last one asked for, have this source
+  bool answer_ = false;
 };
 
 //! The targets of a group on one thread.
