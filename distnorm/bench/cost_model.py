@@ -1,12 +1,13 @@
 """What a normalization costs a rank, fitted on measured points and tested on points kept out.
 
-    measure + rescale = c (a + b bytes) + t d + e
+    measure + rescale = c (a + b bytes + d bytes (v - 1))
     agree             = f + g log2(ranks)
 
-c: connections on the fullest virtual process, each of so many bytes; the ranks wait for it. t: targets of a rank. The
-Allreduce sends one message, which every rank merges at each of log2(ranks) steps, as MPI libraries do with messages of
-one element (recursive doubling; Thakur, Rabenseifner & Gropp 2005, Int J High Perform Comput Appl 19:49). Both lines
-are fitted by themselves: they are measured apart. Coefficients are not negative.
+c: connections on the fullest virtual process, each of so many bytes; the ranks wait for it. v: virtual processes that
+share the memory of a machine, and its bandwidth. The Allreduce sends one message, which every rank merges at each of
+log2(ranks) steps, as MPI libraries do with messages of one element (recursive doubling; Thakur, Rabenseifner & Gropp
+2005, Int J High Perform Comput Appl 19:49). Both lines are fitted by themselves: they are measured apart.
+Coefficients are not negative.
 """
 
 from __future__ import annotations
@@ -31,19 +32,20 @@ class Load:
     Attributes:
         connections: On the fullest virtual process.
         connection_bytes: Of one of them.
-        targets: Of a rank.
+        sharing: Virtual processes of a machine.
         ranks: In all.
     """
 
     connections: float
     connection_bytes: float
-    targets: float
+    sharing: float
     ranks: int
 
     @property
     def of_passes(self) -> list[float]:
         """What measuring and rescaling take time for."""
-        return [self.connections, self.connections * self.connection_bytes, self.targets, 1.0]
+        size = self.connections * self.connection_bytes
+        return [self.connections, size, size * (self.sharing - 1)]
 
     @property
     def of_agreement(self) -> list[float]:
@@ -77,7 +79,7 @@ class Model:
     """Coefficients, in s.
 
     Attributes:
-        passes: Per connection, per byte of connections, per target, and once, shape (4,).
+        passes: Per connection, per byte of connections, and per byte and other virtual process, shape (3,).
         agreement: Once and per step, shape (2,).
     """
 
@@ -94,17 +96,13 @@ class Model:
         """Of a normalization."""
         return self.passes_s(load) + self.agree_s(load)
 
-    def connection_s(self, connection_bytes: float) -> float:
-        """Of both passes over a connection."""
-        return float(self.passes[0] + self.passes[1] * connection_bytes)
-
     def text(self) -> str:
-        connection, byte, target, once = self.passes * [1e9, 1e9, 1e9, 1e6]
+        connection, byte, shared = self.passes * 1e9
         fixed, step = self.agreement * 1e6
         return (
             f"measure and rescale: {connection:.2f} ns per connection of a virtual process + {byte:.4f} ns per byte of "
-            f"it + {target:.1f} ns per target of a rank + {once:.0f} µs; agree: {fixed:.0f} µs + {step:.0f} µs per "
-            "step of the Allreduce"
+            f"it + {shared:.4f} ns per byte for each other virtual process of the machine; agree: {fixed:.0f} µs + "
+            f"{step:.0f} µs per step of the Allreduce"
         )
 
 
@@ -157,7 +155,7 @@ def load_of(point: Point) -> Load:
     return Load(
         connections=connections,
         connection_bytes=point.plastic_bytes,
-        targets=point.targets / point.ranks,
+        sharing=processes / point.provenance["machines"],
         ranks=point.ranks,
     )
 

@@ -82,7 +82,8 @@ def run(folder: Path, machine: Machine) -> str:
     """
     chosen = samples(read_folder(folder))
     model, tested = fit(chosen), keep_out(chosen)
-    rows = [row(model, machine, 2**i) for i in range(1, int(math.log2(LARGEST)) + 1)]
+    sharing = max(each.load.sharing for each in chosen)
+    rows = [row(model, machine, sharing, 2**i) for i in range(1, int(math.log2(LARGEST)) + 1)]
     text = _report(chosen, model, tested, machine, rows)
     write_csv(folder / "predict.csv", [vars(each) for each in rows])
     write_text(folder / "predict.md", text)
@@ -95,19 +96,18 @@ def run(folder: Path, machine: Machine) -> str:
     return f"{text}\n\nfigure: {outputs[0]}"
 
 
-def row(model: Model, machine: Machine, ranks: int) -> Row:
-    """The published network on so many ranks."""
+def row(model: Model, machine: Machine, sharing: float, ranks: int) -> Row:
+    """The published network on so many ranks; `sharing` virtual processes of a machine as on those measured."""
     nodes = ranks / _RANKS_PER_NODE
     targets = _TARGETS_PER_NODE * nodes
     processes = ranks * _THREADS
     imbalance = fullest(targets, processes)
     connections = targets * _IN_DEGREE / processes * imbalance
-    load = Load(connections=connections, connection_bytes=_PLASTIC_BYTES, targets=targets / ranks, ranks=ranks)
+    load = Load(connections=connections, connection_bytes=_PLASTIC_BYTES, sharing=sharing, ranks=ranks)
     allreduce = model.agree_s(load) + machine.latency_us * 1e-6 * math.log2(ranks)
-    as_here = model.passes_s(load) + allreduce
-    over_connections = connections * model.connection_s(_PLASTIC_BYTES)
+    passes = model.passes_s(load)
     streamed = connections * _THREADS * _PLASTIC_BYTES * _TRANSFERS / (machine.bandwidth_GB_s * 1e9)
-    shared = as_here + max(streamed - over_connections, 0.0)
+    as_here, shared = passes + allreduce, max(passes, streamed) + allreduce
     grown = _FACTORS[0][1] * nodes**_EXPONENT
     low, high = min(grown, _FACTORS[1][1]), grown
     interval_s = machine.interval_ms / 1e3
