@@ -196,6 +196,8 @@ class Normalizer:
             raise RuleError(_GONE)
         if not self._begun:
             self.normalize()
+        elif self._exact and not self._synapses:
+            self._hold_again()
         if self._hint:
             self._look(forced=False)
         self._look_if_due()  # an Interruption came just before
@@ -348,6 +350,13 @@ class Normalizer:
                     synapses.refresh()
         except Exception as error:  # raised on all ranks at the next agreement
             self._pending = error
+
+    def _hold_again(self) -> None:
+        """With `Exact`, going on from a checkpoint: hold what its weights give, without a look. Collective."""
+        self._synapses = open_synapses(nest, self.rules, self._ranks, self._way, self._exact)
+        records, corrections, error = self._measure(0.0)
+        self._ranks.agree(records, error)
+        self._rescale(corrections)
 
     def _rescale(self, corrections: list[Correction]) -> None:
         try:

@@ -12,8 +12,7 @@ import nest
 from .checkpoint.checkpoints import Checkpoints
 from .checkpoint.find import Found
 from .config import CheckpointSettings, Job
-from .errors import CheckpointDue, CheckpointError, Interruption
-from .exact import Exact
+from .errors import CheckpointDue, Interruption
 from .normalizer import Normalizer
 from .parallel import Ranks
 from .stop import Signals, Timer, seed_of
@@ -43,11 +42,6 @@ class Saver:
         self._teller = teller
         if self._folder is None:
             return
-        if isinstance(job.interval, Exact):
-            raise CheckpointError(
-                'interval.kind is "exact": checkpoints do not keep the accounts that hold its norms; run without '
-                "checkpoints, or with a fixed or an adaptive interval"
-            )
         resumes = found.resumes + 1 if found else 0
         self._checkpoints = Checkpoints(self._folder, job, observe, normalizer, ranks, resumes)
         if found:

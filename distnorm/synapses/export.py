@@ -19,6 +19,7 @@ from ..errors import KernelError, RuleError
 from ..norms import FloatArray
 from ..parallel import Ranks
 from .build import build_on
+from .exact import library
 
 ROW = np.dtype(
     [
@@ -90,8 +91,11 @@ class Connections:
             KernelError: The kernel cannot be compiled.
             RuleError: Connections that cannot be told apart, or whose weights cannot be kept.
         """
-        path = build_on(nest, ranks)
-        self._library = ranks.together(lambda: ctypes.CDLL(str(path)))
+        kernel = library()  # knows the models that hold norms, once they were installed
+        if kernel is None:
+            path = build_on(nest, ranks)
+            kernel = ranks.together(lambda: ctypes.CDLL(str(path)))
+        self._library = kernel
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self._library, name)
             function.restype, function.argtypes = result, arguments

@@ -5,3 +5,4 @@
 #include "kernel.cpp"
 
 #include "exact_calls.h"
+#include "normalized_rows.h"

@@ -12,6 +12,15 @@
 namespace distnorm
 {
 
+//! What a raw weight is multiplied by.
+template < typename Synapse >
+double
+factor_of( const Synapse& synapse, const Slot& slot, const size_t tid )
+{
+  const Account* account = slot.find( target_index( synapse, tid ) );
+  return account ? account->read_factor( slot.power ) : 1.0;
+}
+
 //! What is asked of the type of a normalized model, beside what is asked of any.
 class NormalizedType
 {
@@ -28,13 +37,6 @@ class NormalizedConnection : public TypedConnection< ConnectionT, Synapse >, pub
 {
   using Plain = TypedConnection< ConnectionT, Synapse >;
 
-  static double
-  factor_of( const Synapse& synapse, const Slot& slot, const size_t tid )
-  {
-    const Account* account = slot.find( target_index( synapse, tid ) );
-    return account ? account->read_factor( slot.power ) : 1.0;
-  }
-
 public:
   //! Shows each block to the passes in weights; one that a pass leaves alone gets its raw weight back.
   void
@@ -49,7 +51,7 @@ public:
         for ( size_t i = 0; i < size; ++i )
         {
           double& weight = Plain::weight_of( block[ i ] );
-          factors[ i ] = block[ i ].is_disabled() ? 1.0 : factor_of( block[ i ], slot, tid );
+          factors[ i ] = block[ i ].is_disabled() ? 1.0 : factor_of< Synapse >( block[ i ], slot, tid );
           raw[ i ] = weight;
           shown[ i ] = weight *= factors[ i ];
         }
@@ -97,7 +99,7 @@ public:
   weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
   {
     const Slot& slot = slot_of( tid, connector.get_syn_id() );
-    return Plain::weight( connector, tid, lcid ) * factor_of( Plain::elements( connector )[ lcid ], slot, tid );
+    return Plain::weight( connector, tid, lcid ) * factor_of< Synapse >( Plain::elements( connector )[ lcid ], slot, tid );
   }
 
   //! Whether an element lies in a connector.

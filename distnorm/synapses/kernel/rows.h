@@ -73,6 +73,7 @@ class TypedRow : public RowType
   using Members = StateOf< Synapse >;
   using Positions = std::make_index_sequence< Members::size >;
 
+protected:
   static BlockVector< ConnectionT >&
   elements( nest::ConnectorBase& connector )
   {
@@ -152,11 +153,11 @@ public:
 
 inline std::vector< std::unique_ptr< RowType > > row_types;
 
-template < typename ConnectionT, typename Synapse >
+template < typename TypedRowT >
 bool
 add_row_type()
 {
-  row_types.push_back( std::make_unique< TypedRow< ConnectionT, Synapse > >() );
+  row_types.push_back( std::make_unique< TypedRowT >() );
   return true;
 }
 
@@ -171,7 +172,8 @@ add_row_type()
 #define DN_WMAX( model )
 #define DN_WMIN( model )
 #define DN_ROWS( ConnectionT, Synapse )                                                                                \
-  static const bool DN_NAME( added_rows_, __COUNTER__ ) = distnorm::add_row_type< ConnectionT, Synapse >();
+  static const bool DN_NAME( added_rows_, __COUNTER__ ) =                                                              \
+    distnorm::add_row_type< distnorm::TypedRow< ConnectionT, Synapse > >();
 #define DN_MODEL( model, member, within )                                                                              \
   DN_ROWS( model< distnorm::Pointer >, model< distnorm::Pointer > )                                                    \
   DN_ROWS( model< distnorm::Index >, model< distnorm::Index > )                                                        \
