@@ -14,6 +14,7 @@ from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
+from .comparison import compare
 from .exact import ExactInPlace, install_models, is_held, library
 from .extensions import add_extensions
 from .inplace import InPlace, class_of, load
@@ -165,7 +166,7 @@ def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
                 "keep_source_table is off: the kernel is used without comparing a sample of weights with PyNEST"
             )
         return
-    ranks.together(lambda: synapses.verify(nest))
+    ranks.together(lambda: compare(nest, synapses))
     # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
     smallest = ranks.gather(float(nest.min_delay)) or []
     if ranks.from_first(lambda: len(set(smallest)) > 1):

@@ -14,17 +14,14 @@ import numpy as np
 
 from ..box import ROWS
 from ..errors import KernelError, RuleError
-from ..node_ids import Int64Array
-from ..norms import FloatArray, measure
+from ..norms import FloatArray
 from ..passes import Pass
 from ..rule import Rule
-from .models import common_bound, device_ids, forgotten_sources
-from .selection import keys_of, needs_sources, selected
+from .models import common_bound, forgotten_sources
+from .selection import needs_sources
 
 _STALE = 2
 _FORGOTTEN = 3
-_CHECKED_TARGETS = 3  # and the one with fewest connections
-_CHECKED_CONNECTIONS = 1_000  # 53 microseconds and 4 kB each, through PyNEST
 
 _CLASS = re.compile(r"GenericConnectorModel<(?:nest::ConnectionLabel<)?([\w:]+)<")
 _INTS = np.ctypeslib.ndpointer(np.int64, flags="C")
@@ -189,49 +186,6 @@ class InPlace:
         """Whether NEST can tell the sources of connections, without which GetConnections ends the process."""
         return bool(self._library.dn_sources_are_known())
 
-    def verify(self, nest: Any) -> None:
-        """Compare weights, targets, counts and sums of a sample of each model with what PyNEST says. Collective.
-
-        Raises:
-            KernelError: They differ; nothing has been written.
-        """
-        for name in self.rule.synapse_models:
-            only = InPlace(nest, dataclasses.replace(self.rule, synapse_model=name), self._library)
-            try:
-                only._verify(nest, name)
-            finally:
-                only.close()
-
-    def _verify(self, nest: Any, synapse_model: str) -> None:
-        measured = self.measure()
-        counts = measured[1]
-        sample = _sample(counts)
-        # GetConnections is collective while connections are new: a rank without any asks too.
-        asked = nest.NodeCollection(sorted(self.node_ids[sample])) if len(sample) else nest.NodeCollection([1])
-        found = nest.GetConnections(target=asked, synapse_model=synapse_model)
-        if len(found) == counts[sample].sum() > _CHECKED_CONNECTIONS:
-            for status in _statuses(found[:: len(found) // _CHECKED_CONNECTIONS], keys_of(self.rule)):
-                self._compare(status)
-        elif len(sample):  # few connections, or some that are not this rule's
-            self._compare_all(found, sample, measured, device_ids(nest))
-
-    def _compare_all(self, found: Any, sample: Int64Array, measured: FloatArray, devices: Int64Array) -> None:
-        weights_of: dict[int, list[float]] = {}
-        for first in range(0, len(found), _CHECKED_CONNECTIONS):
-            for status in _statuses(found[first : first + _CHECKED_CONNECTIONS], keys_of(self.rule)):
-                if status["source"] not in devices and self._is_mine(status):
-                    self._compare(status)
-                    weights_of.setdefault(status["target"], []).append(status["weight"])
-        for i in sample:
-            weights = np.array(weights_of.get(int(self.node_ids[i]), []))
-            total, count, _ = measure(weights, np.zeros(len(weights), np.int64), 1, self.rule.norm, self.rule.power)
-            if count[0] != measured[1, i] or total[0] != measured[0, i]:
-                raise KernelError(
-                    f"neuron {self.node_ids[i]}: the kernel finds {measured[1, i]:g} connections with sum "
-                    f"{measured[0, i]!r}, PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, "
-                    "use way='pynest'"
-                )
-
     def check_layout(self, nest: Any) -> None:
         """Compare the size of connections with that compiled, before any is read.
 
@@ -260,21 +214,15 @@ class InPlace:
         """Have NEST agree anew on the smallest delay of all ranks before it first simulates."""
         self._check(self._library.dn_agree_on_delays())
 
-    def _is_mine(self, status: dict[str, Any]) -> bool:
-        columns = {key: np.array([status[key]]) for key in keys_of(self.rule)}
-        return bool(status["target"] in self.node_ids and selected(self.rule, columns)[0])
-
-    def _compare(self, status: dict[str, Any]) -> None:
+    def connection(self, thread: int, synapse_id: int, port: int) -> tuple[float, int]:
+        """Weight and target of one connection, as the kernel reads them."""
         weight, target = np.zeros(1), np.zeros(1, np.int64)
-        self._check(
-            self._library.dn_connection(status["target_thread"], status["synapse_id"], status["port"], weight, target)
-        )
-        if weight[0] != status["weight"] or target[0] != status["target"]:
-            raise KernelError(
-                f"{status['synapse_model']} connection onto neuron {status['target']}: the kernel reads weight "
-                f"{weight[0]!r} of neuron {target[0]}, PyNEST {status['weight']!r}; the kernel does not fit this NEST, "
-                "use way='pynest'"
-            )
+        self._check(self._library.dn_connection(thread, synapse_id, port, weight, target))
+        return float(weight[0]), int(target[0])
+
+    def of_model(self, name: str) -> InPlace:
+        """The connections of one of the rule's models."""
+        return InPlace(self._nest, dataclasses.replace(self.rule, synapse_model=name), self._library)
 
     def _check(self, code: int) -> None:
         if code:
@@ -283,26 +231,3 @@ class InPlace:
     def _error(self) -> str:
         text: bytes = self._library.dn_error()
         return text.decode(errors="replace")
-
-
-def _sample(counts: FloatArray) -> Int64Array:
-    """The connected target with fewest connections, and others as long as all together have few; shape (n,)."""
-    connected = np.flatnonzero(counts)
-    if not len(connected):
-        return connected
-    spread = connected[np.linspace(0, len(connected) - 1, _CHECKED_TARGETS).astype(int)]
-    chosen = np.unique([connected[np.argmin(counts[connected])], *spread])
-    chosen = chosen[np.argsort(counts[chosen], kind="stable")]
-    return chosen[: max(1, int((np.cumsum(counts[chosen]) <= _CHECKED_CONNECTIONS).sum()))]
-
-
-def _statuses(connections: Any, more: Sequence[str]) -> list[dict[str, Any]]:
-    keys = sorted({"source", "target", "target_thread", "synapse_id", "port", "weight", "synapse_model", *more})
-    values = connections.get(keys) if len(connections) else {}
-    if len(connections) == 1:
-        values = {key: [values[key]] if np.ndim(values[key]) == 0 else values[key] for key in keys}
-    return (
-        [dict(zip(keys, row, strict=True)) for row in zip(*(values[key] for key in keys), strict=True)]
-        if values
-        else []
-    )

@@ -8,7 +8,7 @@ from changes import CHANGES, MODEL, structural_plasticity
 from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
 
 import distnorm
-from distnorm.synapses.inplace import InPlace
+from distnorm.synapses import comparison
 
 WAYS = ["inplace", "pynest"]
 RULE = distnorm.Rule(MODEL, target_norm=TARGET_NORM)
@@ -65,7 +65,7 @@ def test_connections_that_come_later_are_compared_with_pynest(monkeypatch):
     population = network([])
     normalizer = distnorm.Normalizer(RULE)
     compared = []
-    monkeypatch.setattr(InPlace, "_compare", lambda _, status: compared.append(status["target"]))
+    monkeypatch.setattr(comparison, "compare_one", lambda _, status: compared.append(status["target"]))
     normalizer()
     assert not compared
     nest.Connect(population, population, "one_to_one", {"synapse_model": MODEL})

@@ -5,6 +5,7 @@ import pytest
 from networks import TARGET_NORM, connections, network, reset
 
 import distnorm
+from distnorm.synapses import comparison
 from distnorm.synapses.inplace import InPlace
 
 MODELS = ("stdp_synapse", "static_synapse_lbl")  # the second has connections from a device too
@@ -27,15 +28,15 @@ def other_sum(measure, connection):
 
 
 def other_weight(measure, connection):
-    def read(self, status, shift=1e-15):
-        connection(self, status | {"weight": status["weight"] * (1 + shift)})
+    def read(synapses, status, shift=1e-15):
+        connection(synapses, status | {"weight": status["weight"] * (1 + shift)})
 
     return measure, read
 
 
 def other_target(measure, connection):
-    def read(self, status):
-        connection(self, status | {"target": status["target"] + 1})
+    def read(synapses, status):
+        connection(synapses, status | {"target": status["target"] + 1})
 
     return measure, read
 
@@ -52,9 +53,9 @@ def test_what_differs_is_refused(model, fault, indegree, monkeypatch):
     network([model], neurons=10, indegree=indegree)
     before = connections([model])[2]
     if fault:
-        measure, compare = fault(InPlace.measure, InPlace._compare)
+        measure, compare = fault(InPlace.measure, comparison.compare_one)
         monkeypatch.setattr(InPlace, "measure", measure)
-        monkeypatch.setattr(InPlace, "_compare", compare)
+        monkeypatch.setattr(comparison, "compare_one", compare)
     if fault is None or (fault is other_sum and indegree > 1000 and model == "stdp_synapse"):
         return normalized(synapse_model=model)  # of many connections the number and a thousand weights are compared
     with pytest.raises(distnorm.KernelError, match="does not fit this NEST, use way='pynest'"):
@@ -67,8 +68,10 @@ def test_each_model_of_a_rule_is_compared(indegree, monkeypatch):
     reset(virtual_processes=2)
     network(["static_synapse", *MODELS], neurons=10, indegree=indegree)
     seen = []
-    compare = InPlace._compare
-    monkeypatch.setattr(InPlace, "_compare", lambda self, status: seen.append(status) or compare(self, status))
+    compare = comparison.compare_one
+    monkeypatch.setattr(
+        comparison, "compare_one", lambda synapses, status: seen.append(status) or compare(synapses, status)
+    )
     normalized(synapse_model=MODELS)
     numbers = [sum(each["synapse_model"] == model for each in seen) for model in ("static_synapse", *MODELS)]
     assert numbers[0] == 0 and min(numbers[1:]) >= (3 * indegree if indegree == 20 else 1000)
