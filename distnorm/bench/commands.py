@@ -29,6 +29,13 @@ def add_to(which: Any) -> None:
     exact.add_argument("--stretch", type=count, default=500, metavar="MS", help="ms of a stretch (default 500)")
     add_set(exact)
     exact.set_defaults(run=_exact)
+
+    convergence = which.add_parser("convergence", help="how near runs come to an exact one, by the bound of the drift")
+    convergence.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
+    convergence.add_argument("--seeds", type=count, default=3, help="networks (default 3)")
+    convergence.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where to")
+    add_set(convergence)
+    convergence.set_defaults(run=_convergence)
     scaling = which.add_parser("scaling", help="a weak or strong series over ranks x threads on this machine")
     scaling.add_argument("job", type=Path, help="job file whose model has a parameter scale")
     _add_series(scaling)
@@ -133,6 +140,12 @@ def _exact(options: argparse.Namespace) -> None:
     from . import exact
 
     print(exact.run(options.job, options.set, options.models, options.pairs, float(options.stretch)), end="")
+
+
+def _convergence(options: argparse.Namespace) -> None:
+    from . import convergence
+
+    print(convergence.run(options.job, options.set, options.seeds, options.output), end="")
 
 
 def _overhead(options: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ _TIMEOUT_S = 7_200.0
 _FIXED = '--set=interval={"kind":"fixed","interval_ms":100.0}'
 _BALANCED = ("jobs/balanced_stdp.toml", _FIXED)
 _LARGE = ("--set=parameters.n_excitatory=16000", "--set=parameters.n_inhibitory=4000")
+_SMALL = ("--set=parameters.n_excitatory=2000", "--set=parameters.n_inhibitory=500", "--set=simulate_ms=4000")
 _HPC = ("jobs/hpc_benchmark.toml",)
 _SIZES_OF_CONNECTIONS = ("stdp_synapse", "stdp_synapse_hom", "stdp_synapse_hom_hpc")
 
@@ -128,6 +129,19 @@ STEPS = (
         makes="checkpoints.md: 50 million",
         arguments=("bench", "checkpoint", "--connections=50000000"),
         minutes=0.7,
+    ),
+    Step(
+        name="exact",
+        makes="exact.md: what it costs",
+        arguments=("bench", "exact", "jobs/balanced_stdp.toml", *_LARGE),
+        minutes=2.5,
+        ranks=2,
+    ),
+    Step(
+        name="convergence",
+        makes="exact.md: which to choose",
+        arguments=("bench", "convergence", "jobs/balanced_stdp.toml", *_SMALL, "--output={out}"),
+        minutes=3,
     ),
     Step(
         name="examples",
