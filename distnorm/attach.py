@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .calls import Run, replaced
-from .errors import DistnormError, RuleError
-from .rules_file import RulesFile
+from .calls import Run, replaced, watched
+from .errors import DistnormError
+from .rules_file import RulesFile, write_rules
 from .runlog import RunLog
 from .script import Ending, after_import, run_script
 
@@ -31,9 +31,14 @@ class _Stop(SystemExit):
 
 
 class Attachment:
-    """What is done with a script's simulations; a base that does nothing with them."""
+    """What is done with a script's simulations; a base that does nothing with them.
 
-    def __init__(self) -> None:
+    Args:
+        held: Synapse models whose connections are to hold norms by themselves; NEST's are replaced by such.
+    """
+
+    def __init__(self, held: Sequence[str] = ()) -> None:
+        self._held = held
         self.ranks: Ranks | None = None
         self._error: DistnormError | None = None
         self._stack = ExitStack()
@@ -44,8 +49,14 @@ class Attachment:
         from nest import nestkernel_api
 
         from .parallel import world
+        from .synapses import load_models
 
-        self.ranks = self._guarded(lambda: world(nest.build_info["have_mpi"]))
+        ranks: Ranks = self._guarded(lambda: world(nest.build_info["have_mpi"]))
+        self.ranks = ranks
+        if self._held:
+            self._guarded(lambda: load_models(nest, ranks))
+            self._stack.enter_context(watched(nestkernel_api, self._replace))
+            self._replace()
         self._stack.enter_context(replaced(nestkernel_api, self))
 
     def begin(self) -> None:
@@ -70,6 +81,11 @@ class Attachment:
             for line in text.splitlines():
                 print(f"distnorm: {line.strip()}", file=sys.stderr, flush=True)
 
+    def _replace(self) -> None:
+        from .synapses import replace_models
+
+        self._guarded(lambda: replace_models(self._held))
+
     def _begin(self) -> None: ...
 
     def _advance(self, time_ms: float, run: Run) -> None:
@@ -87,7 +103,7 @@ class Inspection(Attachment):
     """Prints what the network has when it stands, and ends the script: `distnorm inspect`, and attach --dry-run."""
 
     def __init__(self, rules: RulesFile | None, output: Path | None) -> None:
-        super().__init__()
+        super().__init__(rules.held if rules is not None else ())
         self._rules = rules
         self._output = output
         self._done = False
@@ -105,7 +121,7 @@ class Inspection(Attachment):
         self._done = True
         nest.verbosity = nest.VerbosityLevel.ERROR
         if self._rules is not None:
-            text = table(survey_rules(nest, self.ranks, self._rules.rules_of(nest)))
+            text = table(survey_rules(nest, self.ranks, self._rules.rules_of(nest), exact=bool(self._held)))
         else:
             found = inspect()
             text, rules = str(found), found.rules()
@@ -113,7 +129,7 @@ class Inspection(Attachment):
             if output is None:
                 text = f"{text}\n\n{rules}"
             else:
-                self.ranks.from_first(lambda: _write(output, rules))
+                self.ranks.from_first(lambda: write_rules(output, rules))
         if self.ranks.rank == 0:
             print(text, flush=True)
 
@@ -131,7 +147,7 @@ class Attached(Attachment):
     """Normalizes each network of a script."""
 
     def __init__(self, rules: RulesFile, observe: bool, path: Path | None) -> None:
-        super().__init__()
+        super().__init__(() if observe else rules.held)
         self._rules = rules
         self._observe = observe
         self._path = path
@@ -237,13 +253,3 @@ def run_attached(attachment: Attachment, script: Path, arguments: Sequence[str])
     if isinstance(ending.error, SystemExit) or (ending.error is not None and attachment.owns(ending.error)):
         raise ending.error
     raise SystemExit(ending.code)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError:
-        raise RuleError(f"{path} exists already and is kept; give another path, or move it away") from None
-    except OSError as error:
-        raise RuleError(f"cannot write {path}: {error.strerror}") from None

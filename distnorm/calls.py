@@ -97,6 +97,34 @@ def replaced(api: Any, slicer: Slicer) -> Iterator[None]:
         vars(api).update(theirs)
 
 
+@contextmanager
+def watched(api: Any, action: Callable[[], None]) -> Iterator[None]:
+    """While this lasts, an action follows each call of the model that may change the synapse models that NEST has:
+    ResetKernel, CopyModel, and a kernel status, which may be the number of threads.
+
+    Args:
+        api: The module `nest.nestkernel_api`.
+        action: What follows, on each rank.
+    """
+
+    def followed(call: Callable[..., Any]) -> Callable[..., Any]:
+        def then_act(*arguments: Any) -> Any:
+            try:
+                return call(*arguments)
+            finally:
+                action()
+
+        return then_act
+
+    names = ("llapi_reset_kernel", "llapi_copy_model", "llapi_set_kernel_status")
+    theirs = {name: getattr(api, name) for name in names}
+    vars(api).update({name: followed(call) for name, call in theirs.items()})
+    try:
+        yield
+    finally:
+        vars(api).update(theirs)
+
+
 class _SpikeCounter:
     """NEST counts the spikes of its last Run; a model asks for those of its own last call."""
 

@@ -13,9 +13,11 @@ import numpy as np
 
 from .config import RuleTable, check_keys, interval_table, read_toml, rule_tables, rules_of
 from .errors import KernelError, RuleError
+from .exact import Exact
 from .interval import Interval
 from .node_ids import Int64Array, Nodes
 from .rule import Rule
+from .rule_checks import names_of
 
 _RANGE = re.compile(r"(\d+)-(\d+)")
 _RUN = re.compile(r"model=(\w+), size=(\d+), first=(\d+)")
@@ -32,6 +34,13 @@ class RulesFile:
 
     rules: list[RuleTable]
     interval: Interval
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Synapse models whose connections are to hold norms by themselves; none unless the interval is `Exact`."""
+        if not isinstance(self.interval, Exact):
+            return ()
+        return tuple(name for each in self.rules for name in names_of(each.table["synapse_model"]))
 
     def rules_of(self, nest: Any) -> list[Rule]:
         """The rules for the network that stands. Collective.
@@ -60,6 +69,21 @@ def read_rules(path: Path) -> RulesFile:
         return RulesFile(rules=rules, interval=interval_table(content["interval"]))
     except RuleError as error:
         raise RuleError(f"{path}: {error}") from None
+
+
+def write_rules(path: Path, text: str) -> None:
+    """Write a rules file.
+
+    Raises:
+        RuleError: There is such a file already, or it cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise RuleError(f"{path} exists already and is kept; give another path, or move it away") from None
+    except OSError as error:
+        raise RuleError(f"cannot write {path}: {error.strerror}") from None
 
 
 def node_models(nest: Any) -> dict[str, Int64Array]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import norms, parallel
+from .checks import check_network
 from .correction import first_pass
 from .errors import RuleError
 from .node_ids import Int64Array, contains
@@ -102,14 +103,15 @@ def inspect() -> Survey:
     return Survey(found=tuple(_found(nest, ranks, models, name) for name in names))
 
 
-def survey_rules(nest: Any, ranks: Ranks, rules: Sequence[Rule]) -> tuple[Found, ...]:
-    """What each rule would normalize, by its own norm. Collective.
+def survey_rules(nest: Any, ranks: Ranks, rules: Sequence[Rule], exact: bool = False) -> tuple[Found, ...]:
+    """What each rule would normalize, by its own norm, or hold if it is to be exact. Collective.
 
     Raises:
         DistnormError: A rule does not fit the network.
     """
+    check_network(nest, rules)
     models = node_models(nest)
-    return tuple(_measured(nest, ranks, models, rule, ", ".join(rule.synapse_models)) for rule in rules)
+    return tuple(_measured(nest, ranks, models, rule, ", ".join(rule.synapse_models), exact=exact) for rule in rules)
 
 
 def table(rows: Sequence[Found]) -> str:
@@ -140,9 +142,16 @@ def _found(nest: Any, ranks: Ranks, models: dict[str, Int64Array], name: str) ->
 
 
 def _measured(
-    nest: Any, ranks: Ranks, models: dict[str, Int64Array], rule: Rule, name: str, plastic: bool = False
+    nest: Any,
+    ranks: Ranks,
+    models: dict[str, Int64Array],
+    rule: Rule,
+    name: str,
+    *,
+    plastic: bool = False,
+    exact: bool = False,
 ) -> Found:
-    (synapses,) = open_synapses(nest, [rule], ranks, "auto")
+    (synapses,) = open_synapses(nest, [rule], ranks, "auto", exact)
     (measured,) = ranks.together(lambda: run_all([synapses], [first_pass(rule)]))
     assert measured is not None
     sums, counts = measured[0], measured[1].astype(np.int64)

@@ -32,3 +32,23 @@ def launch(ranks, program, *arguments, timeout=60, **environment):
         check=False,
         env=os.environ | {"PYTHONPATH": path, "OMP_WAIT_POLICY": "passive"} | environment,
     )
+
+
+def start(folder, *command, ranks=0, timeout=60):
+    """Finished Python in a folder, under mpiexec if there are ranks."""
+    path = os.pathsep.join(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    launcher = [mpiexec(), "-n", str(ranks)] if ranks else []
+    return subprocess.run(
+        [*launcher, sys.executable, *map(str, command)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path, "PYNEST_QUIET": "1", "OMP_WAIT_POLICY": "passive"},
+    )
+
+
+def said(done):
+    """Lines by distnorm."""
+    return [line for line in done.stderr.splitlines() if line.startswith("distnorm: ")]

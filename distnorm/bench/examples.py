@@ -86,7 +86,7 @@ def run(names: Sequence[str], ranks: Sequence[int], seconds: float) -> str:
     Raises:
         RuleError: There is no such example, or no mpiexec.
     """
-    folder = _examples_folder()
+    folder = examples_folder()
     for name in names:
         if not (folder / name).is_file():
             raise RuleError(f"{folder} has no example {name}; it has {', '.join(EXAMPLES)}")
@@ -104,7 +104,8 @@ def run(names: Sequence[str], ranks: Sequence[int], seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _examples_folder() -> Path:
+def examples_folder() -> Path:
+    """Where NEST keeps its examples, asked in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", "import nest; print(nest.__path__[0])"],
         capture_output=True,

@@ -15,7 +15,7 @@ from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
 from .comparison import compare
-from .exact import ExactInPlace, install_models, is_held, library
+from .exact import ExactInPlace, install_models, is_held, library, load_models, replace_models
 from .extensions import add_extensions
 from .inplace import InPlace, class_of, load
 from .models import check_class, check_copies, check_models, check_selection, parrots
@@ -28,8 +28,10 @@ __all__ = [
     "check_models",
     "check_selection",
     "install_models",
+    "load_models",
     "open_synapses",
     "parrots",
+    "replace_models",
     "run_all",
     "verify",
     "work_out",

@@ -1,14 +1,15 @@
 """Synapse models that hold their targets' norms by themselves (kernel/normalized.h), and the rules that tell them how.
 
 The models are NEST's own, each with "_normalized" in its name, from a library of their own that is compiled only when
-they are asked for. Without a rule they are exactly their parents. They are NEST's until ResetKernel or a change of the
-number of threads, as models from nest.Install are.
+they are asked for. Without a rule they are exactly their parents, so they can also take the place of a parent under its
+own name. They are NEST's until ResetKernel or a change of the number of threads, as models from nest.Install are.
 """
 
 from __future__ import annotations
 
 import ctypes
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,16 @@ import numpy as np
 from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
 from ..norms import FloatArray, norms
-from ..parallel import world
+from ..parallel import Ranks, world
 from ..rule import Rule
 from .build import build_on
 from .inplace import _DOUBLES, _STALE, InPlace, load
+from .models import PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION, check_models
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_exact_install": (ctypes.c_int, []),
     "dn_exact_models": (ctypes.c_char_p, []),
+    "dn_exact_replace": (ctypes.c_int, [ctypes.c_char_p]),
     "dn_exact_state": (ctypes.c_int, [ctypes.c_int64]),
     "dn_exact_open": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
     "dn_exact_hold": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
@@ -33,21 +36,27 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
 }
 _HELD = 2
+_NO_TWIN = 4
+_USED = 5
 _NOT_EXACT = ("mode", "rate", "tau_ms", "only", "tolerance", "w_min", "w_max", "zero")
 
 _library: ctypes.CDLL | None = None  # NEST keeps pointers into it: once loaded, it stays
 
 
-def install_models() -> tuple[str, ...]:
+def install_models(replace: str | Sequence[str] = ()) -> tuple[str, ...]:
     """Give NEST the models that hold norms: `stdp_synapse_normalized`, with `_hpc` and `_lbl`, and so on. Collective.
 
     Call it before nodes are made, and again after `nest.ResetKernel` or a change of the number of threads.
+
+    Args:
+        replace: Synapse models, such as "stdp_synapse", that are to be such models under their own names, with the
+            defaults that they have. Copies made of them later are, too.
 
     Returns:
         Names of the models, without variants.
 
     Raises:
-        RuleError: There are nodes, or the models, already.
+        RuleError: There are nodes already, or a model that cannot be replaced.
         KernelError: The models cannot be compiled for this NEST.
     """
     import nest
@@ -56,22 +65,75 @@ def install_models() -> tuple[str, ...]:
         raise RuleError(
             f"install_models: the network has {nest.network_size} nodes; call it before any are made, after ResetKernel"
         )
+    replaced = (replace,) if isinstance(replace, str) else tuple(replace)
+    check_models(nest, replaced)
     ranks = world(nest.build_info["have_mpi"])
+    load_models(nest, ranks)
+    return ranks.together(lambda: _install(nest, replaced))
+
+
+def load_models(nest: Any, ranks: Ranks) -> None:
+    """Compile and load the models that hold norms; NEST does not have them yet. Collective.
+
+    Raises:
+        KernelError: They cannot be compiled for this NEST.
+    """
     path = build_on(nest, ranks, "exact")
-    return ranks.together(lambda: _install(nest, path))
+    ranks.together(lambda: _load(path))
 
 
-def _install(nest: Any, path: Path) -> tuple[str, ...]:
+def _load(path: Path) -> None:
     global _library  # noqa: PLW0603
     if _library is None:
         _library = load(path)
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(_library, name)
             function.restype, function.argtypes = result, arguments
+
+
+def _install(nest: Any, replaced: Sequence[str]) -> tuple[str, ...]:
+    assert _library is not None
     names = tuple(_library.dn_exact_models().decode().split())
     if names[0] not in nest.synapse_models and _library.dn_exact_install():
-        raise KernelError(f"NEST does not take the normalized models: {_library.dn_error().decode(errors='replace')}")
+        raise KernelError(f"NEST does not take the normalized models: {_last_error(_library)}")
+    replace_models(replaced)
     return names
+
+
+def replace_models(names: Sequence[str]) -> None:
+    """Put models that hold norms in place of others, under their names; those that NEST does not have are left out.
+
+    Args:
+        names: Synapse models without connections. Those that hold norms already are left as they are.
+
+    Raises:
+        RuleError: One has connections already, or no twin that holds norms.
+        KernelError: NEST does not take one.
+    """
+    assert _library is not None
+    for name in names:
+        code = _library.dn_exact_replace(name.encode())
+        if code == _NO_TWIN:
+            raise _without_twin(name)
+        if code == _USED:
+            raise RuleError(
+                f"synapse model {name!r} has connections already, which do not hold norms; replace it before the first "
+                "Connect"
+            )
+        if code:
+            raise KernelError(f"NEST does not take a normalized {name!r}: {_last_error(_library)}")
+
+
+def _without_twin(name: str) -> RuleError:
+    return RuleError(
+        f'synapse model {name!r} cannot hold norms by itself; distnorm.Exact() and kind = "exact" are for '
+        f"{', '.join(PLASTIC_AT_SPIKES)} and their copies"
+    )
+
+
+def _last_error(library: ctypes.CDLL) -> str:
+    text: bytes = library.dn_error()
+    return text.decode(errors="replace")
 
 
 def library() -> ctypes.CDLL | None:
@@ -93,10 +155,13 @@ class ExactInPlace(InPlace):
         """
         for name in rule.synapse_models:
             if _library is None or not _library.dn_exact_state(nest.GetDefaults(name)["synapse_modelid"]):
+                base = name.removesuffix("_hpc").removesuffix("_lbl")
+                if base in WEIGHT_PER_CONNECTION and base not in PLASTIC_AT_SPIKES:
+                    raise _without_twin(name)
                 raise RuleError(
                     f"synapse model {name!r} does not hold norms by itself; for distnorm.Exact() call "
-                    "distnorm.install_models() before nodes are made and connect with models such as "
-                    "stdp_synapse_normalized, or a CopyModel of one"
+                    f"distnorm.install_models(replace=[{name!r}]) before nodes are made, or connect with a model such "
+                    "as stdp_synapse_normalized or a CopyModel of one"
                 )
         for what in ("sources", "receptor_type", "label", "sign", "exclude"):
             if getattr(rule, what) is not None:

@@ -1,12 +1,8 @@
 """`distnorm attach` runs a script as Python does, alone and on several ranks."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from launching import TESTS, mpiexec
+from launching import TESTS, said, start
 
 from distnorm.runlog import read_log
 
@@ -30,27 +26,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def start(folder, *command, ranks=0, timeout=60):
-    path = os.pathsep.join(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    launcher = [mpiexec(), "-n", str(ranks)] if ranks else []
-    return subprocess.run(
-        [*launcher, sys.executable, *map(str, command)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": path, "PYNEST_QUIET": "1", "OMP_WAIT_POLICY": "passive"},
-    )
-
-
 def own(text):
     """What was not said by distnorm."""
     return [line for line in text.splitlines() if not line.startswith("distnorm: ")]
-
-
-def said(done):
-    return [line for line in done.stderr.splitlines() if line.startswith("distnorm: ")]
 
 
 @pytest.mark.parametrize(

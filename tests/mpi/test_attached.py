@@ -157,6 +157,24 @@ def test_an_error_in_a_look_leaves_nest_ready_to_simulate():
     assert nest.biological_time == 45.0
 
 
+def test_norms_are_held_by_nests_own_model_and_its_copies():
+    reset(virtual_processes=2 * nest.num_processes)
+    distnorm.install_models(replace="stdp_synapse")
+    nest.SetDefaults("stdp_synapse", {"lambda": 1e-3})
+    nest.CopyModel("stdp_synapse", "copied", {"alpha": 1.1})
+    models = ("stdp_synapse", "copied")
+    network(models)
+    rules = [distnorm.Rule(model, target_norm=TARGET_NORM) for model in models]
+    normalizer = distnorm.Normalizer(rules, interval=distnorm.Exact(audit_ms=20.0))
+    with normalizer.attached():
+        nest.Simulate(30.0)
+        with nest.RunManager():
+            nest.Run(30.0)
+    assert len(normalizer.log) == 4 and normalizer.log[-1].drifts[0].targets == 60
+    for model in models:
+        assert all(abs(norm / TARGET_NORM - 1) < 1e-13 for norm in norms_by_target([model]).values())
+
+
 @pytest.mark.parametrize("time_ms", [0.05, -1.0, float("nan"), "10.0", None])
 def test_what_nest_refuses_it_refuses_itself(time_ms):
     def message():

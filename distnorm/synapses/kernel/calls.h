@@ -21,7 +21,9 @@ enum Code : int
   OK = 0,
   FAILED = 1, // an exception; dn_error() has the text
   STALE = 2,  // nodes or threads have changed since the group was opened
-  FORGOTTEN = 3 // the group has sources, and NEST does not keep them
+  FORGOTTEN = 3, // the group has sources, and NEST does not keep them
+  NO_TWIN = 4, // no twin of the synapse model normalizes itself
+  USED = 5 // the synapse model has connections
 };
 
 //! Types of extensions, from libraries that dn_add has been given.

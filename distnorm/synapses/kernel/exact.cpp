@@ -6,3 +6,4 @@
 
 #include "exact_calls.h"
 #include "normalized_rows.h"
+#include "replace.h"

@@ -25,6 +25,13 @@ wire_slots()
   }
 }
 
+inline void
+forget_accounts()
+{
+  stores.clear();
+  wire_slots();
+}
+
 //! The store of exactly these models; null if none of them has one.
 inline Store*
 find_store( std::vector< nest::synindex > synapse_ids, const int power )
@@ -155,8 +162,7 @@ dn_exact_install()
   return guarded(
     []
     {
-      stores.clear();
-      wire_slots();
+      forget_accounts();
       for ( const auto& model : normalized_models )
       {
         model.install( model.name );

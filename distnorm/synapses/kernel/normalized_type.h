@@ -3,10 +3,9 @@
 #pragma once
 
 #include "connection_type.h"
-#include "normalized.h"
+#include "twin.h"
 
 #include "connector_base_impl.h"
-#include "connector_model_impl.h"
 #include "model_manager_impl.h"
 
 namespace distnorm
@@ -30,6 +29,8 @@ public:
   virtual void run_raw( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
   //! Adds |Wmax|^power of the connections to the sums of the work's thread.
   virtual void measure_largest( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
+  //! A model of this type with the name, ID and defaults of one of the parent's type; null for any other.
+  virtual std::unique_ptr< nest::ConnectorModel > twin_of( const nest::ConnectorModel& ) const = 0;
 };
 
 template < typename ConnectionT, typename Synapse >
@@ -102,6 +103,12 @@ public:
     return Plain::weight( connector, tid, lcid ) * factor_of< Synapse >( Plain::elements( connector )[ lcid ], slot, tid );
   }
 
+  std::unique_ptr< nest::ConnectorModel >
+  twin_of( const nest::ConnectorModel& model ) const override
+  {
+    return make_twin< ConnectionT, Synapse >( model );
+  }
+
   //! Whether an element lies in a connector.
   static bool
   stores( nest::ConnectorBase& connector, const ConnectionT* element )
@@ -166,6 +173,7 @@ add_normalized_type()
 // After DN_MODEL of the same model.
 #define DN_NORMALIZED_VARIANT( model, Identifier, ConnectionT )                                                        \
   template struct distnorm::Reveal< distnorm::ElementsTag< ConnectionT >, &nest::Connector< ConnectionT >::C_ >;       \
+  DN_TWIN( ConnectionT )                                                                                               \
   static const bool DN_NAME( added_, __COUNTER__ ) =                                                                   \
     distnorm::add_normalized_type< ConnectionT, nest::model< Identifier > >();
 #define DN_NORMALIZED( model )                                                                                         \
@@ -180,5 +188,6 @@ add_normalized_type()
   DN_NORMALIZED_VARIANT( model, distnorm::Pointer, distnorm::named::model##_pointer )                                  \
   DN_NORMALIZED_VARIANT( model, distnorm::Index, distnorm::named::model##_index )                                      \
   DN_NORMALIZED_VARIANT( model, distnorm::Pointer, distnorm::named::model##_label )                                    \
+  DN_TWIN_LABEL( distnorm::named::model##_label )                                                                      \
   static const bool DN_NAME( listed_, __COUNTER__ ) = ( distnorm::normalized_models.push_back(                         \
     { #model "_normalized", distnorm::NormalizedOf< nest::model >::install } ), true );
