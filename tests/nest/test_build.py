@@ -16,7 +16,7 @@ import pytest
 from networks import TARGET_NORM, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses import build
+from distnorm.synapses import build, exact
 
 PREFIX = nest.build_info["prefix"]
 RULE = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
@@ -24,6 +24,7 @@ RULE = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
 
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(exact, "_library", None)  # it would serve, once a test has loaded it
     monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
