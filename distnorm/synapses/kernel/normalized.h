@@ -43,9 +43,23 @@ public:
   bool
   send( nest::Event& e, const size_t tid, const CommonProperties& cp )
   {
+    const Slot& slot = slot_of( tid, Base::get_syn_id() );
+    return send_with( account_in( slot, tid ), slot.power, e, tid, cp );
+  }
+
+  //! Sends with the account of its target, which the caller has found.
+  bool
+  send_with( Account* account, const int power, nest::Event& e, const size_t tid, const CommonProperties& cp )
+  {
     bool sent = false;
-    learn( tid, [ & ] { sent = Base::send( e, tid, cp ); } );
+    learn( account, power, [ & ] { sent = Base::send( e, tid, cp ); } );
     return sent;
+  }
+
+  Account*
+  account_in( const Slot& slot, const size_t tid ) const
+  {
+    return slot.find( target_index( parent(), tid ) );
   }
 
   void
@@ -54,7 +68,8 @@ public:
     const double t_trig,
     const CommonProperties& cp )
   {
-    learn( tid, [ & ] { Base::trigger_update_weight( tid, dopa_spikes, t_trig, cp ); } );
+    const Slot& slot = slot_of( tid, Base::get_syn_id() );
+    learn( account_in( slot, tid ), slot.power, [ & ] { Base::trigger_update_weight( tid, dopa_spikes, t_trig, cp ); } );
   }
 
   void
@@ -66,7 +81,7 @@ public:
       // NEST has entered the thread before it asks for the rest.
       const auto tid = static_cast< size_t >( d.get< long >( nest::names::target_thread ) );
       const Slot& slot = slot_of( tid, Base::get_syn_id() );
-      const Account* account = slot.find( target_index( parent(), tid ) );
+      const Account* account = account_in( slot, tid );
       d[ nest::names::weight ] = weight() * ( account ? account->read_factor( slot.power ) : 1.0 );
     }
   }
@@ -76,7 +91,7 @@ public:
   {
     const size_t tid = is_connected() ? thread_of( model ) : unknown;
     const Slot* slot = tid == unknown ? nullptr : &slot_of( tid, Base::get_syn_id() );
-    Account* account = slot ? slot->find( target_index( parent(), tid ) ) : nullptr;
+    Account* account = slot ? account_in( *slot, tid ) : nullptr;
     if ( not account )
     {
       Base::set_status( d, model );
@@ -117,7 +132,7 @@ public:
   {
     const size_t tid = thread_of_disabling();
     const Slot& slot = slot_of( tid, Base::get_syn_id() );
-    if ( Account* account = slot.find( target_index( parent(), tid ) ) )
+    if ( Account* account = account_in( slot, tid ) )
     {
       int64_t& into = account_of_now( *account, slot.power );
       account->add( into, -term( weight(), slot.power ) );
@@ -153,20 +168,18 @@ private:
   //! Lets the parent work on the weight, and accounts for what it changes.
   template < typename Work >
   void
-  learn( const size_t tid, Work work )
+  learn( Account* account, const int power, Work work )
   {
-    const Slot& slot = slot_of( tid, Base::get_syn_id() );
-    Account* account = slot.find( target_index( parent(), tid ) );
     if ( not account or not account->is_held() )
     {
       work();
       return;
     }
-    account->enter( current_slice(), slot.power );
+    account->enter( current_slice(), power );
     const double raw = weight();
     const double before = weight() = raw * account->g;
     work();
-    store( *account, account->pending, slot.power, raw, before, account->g );
+    store( *account, account->pending, power, raw, before, account->g );
   }
 
   //! Turns the weight into a raw one again; one that did not change keeps its bits.

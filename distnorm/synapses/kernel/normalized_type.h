@@ -3,6 +3,7 @@
 #pragma once
 
 #include "connection_type.h"
+#include "delivery.h"
 #include "twin.h"
 
 #include "connector_base_impl.h"
@@ -173,6 +174,7 @@ add_normalized_type()
 // After DN_MODEL of the same model.
 #define DN_NORMALIZED_VARIANT( model, Identifier, ConnectionT )                                                        \
   template struct distnorm::Reveal< distnorm::ElementsTag< ConnectionT >, &nest::Connector< ConnectionT >::C_ >;       \
+  DN_DELIVERY( ConnectionT )                                                                                           \
   DN_TWIN( ConnectionT )                                                                                               \
   static const bool DN_NAME( added_, __COUNTER__ ) =                                                                   \
     distnorm::add_normalized_type< ConnectionT, nest::model< Identifier > >();
