@@ -123,6 +123,47 @@ def test_a_weight_recorder_sees_the_weights_that_were_delivered():
         assert np.isclose(weight, weights[source, target], rtol=1e-12).any()
 
 
+@pytest.mark.parametrize("targets", [1, 16, 17, 40])
+@pytest.mark.parametrize("variant", ["", "_hpc"])
+def test_a_spike_reaches_all_targets_of_its_source_in_their_order(targets, variant):
+    of_parent, of_twin = (events_of_two_sources(f"{name}{variant}", targets) for name in ("stdp_synapse", STDP))
+    remaining = 2 * (targets - len(range(0, targets - 1, 3)))
+    for delivered in (of_parent, of_twin):
+        for time, number in ((6.0, 2 * targets), (106.0, remaining)):
+            ports = delivered["ports"][delivered["times"] == time]
+            assert len(ports) == number
+            assert (np.diff(ports) > 0).all()
+    # NEST sorts connections with random pivots: which target has which port is not the same in two runs.
+    fields = ("times", "senders", "targets", "weights")
+    assert sorted(zip(*(of_twin[field] for field in fields), strict=True)) == sorted(
+        zip(*(of_parent[field] for field in fields), strict=True)
+    )
+
+
+def events_of_two_sources(model, targets):
+    """What a weight recorder sees of two sources that spike three times, before and after some targets are taken."""
+    reset(virtual_processes=1)
+    distnorm.install_models()
+    recorder = nest.Create("weight_recorder", params={"record_to": "memory"})
+    nest.SetDefaults(model, {"weight_recorder": recorder, "lambda": 0.0, "Wmax": 128.0})
+    noise = nest.Create("spike_generator", params={"spike_times": [5.0, 10.0, 15.0, 105.0, 110.0, 115.0]})
+    sources = nest.Create("parrot_neuron", 2)
+    population = nest.Create("iaf_psc_delta", targets)
+    nest.Connect(noise, sources)
+    weights = np.random.default_rng(targets).uniform(0.1, 1.0, (targets, 2))
+    nest.Connect(sources, population, syn_spec={"synapse_model": model, "weight": weights})
+    simulate = nest.Simulate
+    if model.startswith(STDP):
+        rule = distnorm.Rule(model, target_norm="initial")
+        simulate = distnorm.Normalizer(rule, interval=distnorm.Exact()).simulate
+    simulate(50.0)
+    if targets > 1:
+        taken = population[: targets - 1 : 3]
+        nest.Disconnect(nest.GetConnections(target=taken, synapse_model=model))
+    simulate(100.0)
+    return recorder.events
+
+
 def test_a_lone_input_depressed_to_nothing_is_let_go_and_counted():
     reset()
     distnorm.install_models()
