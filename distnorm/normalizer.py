@@ -14,30 +14,28 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 import nest
 import numpy as np
-import numpy.typing as npt
 from nest import nestkernel_api
 
-from . import drift, norms, parallel
+from . import drift, parallel
 from .calls import Calls, Run, replaced
-from .checks import check_network, checked_interval, checked_rules, whole_interval, whole_steps
-from .correction import Correction, first_pass
-from .drift import Drift
-from .errors import CallbackError, RuleError, WeightError
+from .checks import check_network, checked_interval, checked_rules
+from .correction import Correction
+from .errors import CallbackError, RuleError
 from .exact import Exact
-from .initial import InitialNorms, TargetNorms
+from .initial import InitialNorms
 from .interval import Clock, FixedInterval, Hintable, Interval
 from .look import Look
 from .memory import Memory
-from .norms import FloatArray
-from .notices import Notices, look_closer
+from .notices import Notices
 from .progress import shown
 from .rule import Rule
+from .schedule import Schedule
 from .slices import Grid, Laps, Slices
-from .synapses import ExactInPlace, Synapses, Way, open_synapses, run_all, verify, work_out
+from .synapses import Way
+from .weights import Weights
 
 log = logging.getLogger(__name__)
 
@@ -94,33 +92,21 @@ class Normalizer:
         self._exact = isinstance(self.interval, Exact)
         self._ranks = parallel.world(nest.build_info["have_mpi"])
         self._on_look = on_look
-        self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self._total_ms(ms))))
+        self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self._schedule.total_ms(ms))))
         self._attached = False
-        self._way: Way = way
-        self._synapses: list[Synapses] = []
-        self._unverified = list(range(len(self.rules)))
-        self._target_norms = [TargetNorms(rule) for rule in self.rules]
-        self._start_norms = [InitialNorms() for _ in self.rules] if observe else []
+        self._weights = Weights(nest, self.rules, self._ranks, way=way, exact=self._exact, observe=observe)
         self._pending: Exception | None = None
         self._notices = Notices(self.rules)
-        self._resolution_ms = float(nest.resolution)
-        self._time_units = self._resolution_ms, float(nest.ms_per_tic)
         self._grid: Grid | None = None
-        self._hint = False
         self._unheard = False
-        self._begun = False
-        self._steps_before = 0  # simulated by runs that this one goes on from
-        self._normalized_ms = 0.0
-        self.clock = Clock(resolution_ms=self._resolution_ms, min_delay_ms=self._agreed(float(nest.min_delay)))
-        self._state: Any
-        first_ms, self._state = self.interval.first(self.clock)
-        self._steps_left = whole_interval(first_ms, *self._time_units)
+        self.clock = Clock(resolution_ms=float(nest.resolution), min_delay_ms=self._agreed(float(nest.min_delay)))
+        self._schedule = Schedule(self.interval, self.clock, float(nest.ms_per_tic))
         self.log: list[Look] = []
 
     @property
     def next_interval(self) -> float:
         """Time in ms that `simulate` would run before the next look."""
-        return self._steps_left * self._resolution_ms
+        return self._schedule.left_ms
 
     @property
     def stands(self) -> bool:
@@ -134,12 +120,7 @@ class Normalizer:
     @property
     def time_ms(self) -> float:
         """Simulated time in ms, that of runs before a checkpoint included. Collective."""
-        return self._total_ms(float(nest.biological_time))
-
-    def _total_ms(self, clock_ms: float) -> float:
-        if not self._steps_before:
-            return clock_ms
-        return (round(clock_ms / self._resolution_ms) + self._steps_before) * self._resolution_ms
+        return self._schedule.total_ms(float(nest.biological_time))
 
     def simulate(self, time_ms: float, *, progress: bool = False) -> None:
         """Simulate in place of `nest.Simulate`, normalizing between intervals. Collective.
@@ -160,7 +141,7 @@ class Normalizer:
             Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
-        whole_steps(time_ms, "time to simulate", *self._time_units)
+        self._schedule.steps(time_ms)
         end_ms = float(nest.biological_time) + float(time_ms)
         with shown(self, self._slices, end_ms) if progress else nullcontext():
             if self._attached:
@@ -194,14 +175,17 @@ class Normalizer:
     def _start(self) -> None:
         if not self.stands:
             raise RuleError(_GONE)
-        if not self._begun:
+        if not self._schedule.begun:
             self.normalize()
-        elif self._exact and not self._synapses:
+        elif self._exact and not self._weights.opened:
             self._hold_again()
-        if self._hint:
+        if self._schedule.hinted:
             self._look(forced=False)
         self._look_if_due()  # an Interruption came just before
-        self._refresh()
+        try:
+            self._weights.refresh()
+        except Exception as error:  # raised on all ranks at the next agreement
+            self._pending = error
 
     def advance(self, time_ms: float, run: Run) -> None:
         """What `simulate` does once NEST has prepared the network. Collective.
@@ -211,9 +195,7 @@ class Normalizer:
             run: NEST's Run.
         """
         try:
-            steps = whole_steps(
-                math.ldexp(time_ms, 0), "time to simulate", *self._time_units
-            )  # text raises here, as in NEST
+            steps = self._schedule.steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
         except (RuleError, TypeError):
             run(time_ms)
             raise
@@ -222,11 +204,11 @@ class Normalizer:
             # Read before NEST prepares or after it ran: between, reading a kernel status of ranks with different
             # smallest delays ends NEST 3.10.
             grid, self._grid = self._grid or self._read_grid(), None
-            piece = min(steps, max(grid.up(self._steps_left), 1))
+            piece = self._schedule.piece(steps, grid)
             try:
                 self._slices.run(piece, grid, run)
             finally:
-                self._steps_left -= self._slices.take_steps()
+                self._schedule.passed(self._slices.take_steps())
             steps -= piece
             self._look_if_due()
         if self._on_look is not None:
@@ -236,9 +218,7 @@ class Normalizer:
         now_ms, min_delay_ms = float(nest.biological_time), float(nest.min_delay)
         if now_ms == 0:
             min_delay_ms = self._agreed(min_delay_ms)
-        span = max(round(min_delay_ms / self._resolution_ms), 1)
-        phase = round(now_ms / self._resolution_ms) % span
-        return Grid(resolution_ms=self._resolution_ms, span=span, phase=phase)
+        return self._schedule.grid(now_ms, min_delay_ms)
 
     def _agreed(self, min_delay_ms: float) -> float:
         """The smallest delay of all ranks, in ms; NEST itself agrees on it when it first simulates. Collective."""
@@ -247,31 +227,20 @@ class Normalizer:
 
     def memory(self) -> Memory:
         """What this Normalizer knows beside the network and `initial_norms`. Collective."""
-        return Memory(
-            time_steps=round(self.time_ms / self._resolution_ms),
-            steps_left=self._steps_left,
-            normalized_ms=self._normalized_ms,
-            hint=self._hint,
-            state=self._state,
-        )
+        return self._schedule.memory(float(nest.biological_time))
 
     def time_of(self, memory: Memory) -> float:
         """Simulated time of a memory in ms."""
-        return memory.time_steps * self._resolution_ms
+        return self._schedule.time_of(memory)
 
     def recall(self, memory: Memory) -> None:
         """Go on from where another Normalizer was, on a network whose clock is at 0."""
-        self._begun = True
-        self._steps_before = memory.time_steps
-        self._steps_left = memory.steps_left
-        self._normalized_ms = memory.normalized_ms
-        self._hint = memory.hint
-        self._state = memory.state
+        self._schedule.recall(memory)
 
     @property
     def initial_norms(self) -> list[InitialNorms]:
         """Norms once measured and kept: for the rules, then for what observing compares with."""
-        return [each.initial for each in self._target_norms] + self._start_norms
+        return self._weights.initial_norms
 
     def normalize(self) -> Look:
         """Measure, agree, rescale, and choose the next interval. Collective.
@@ -290,42 +259,35 @@ class Normalizer:
         An adaptive interval then normalizes and looks again soon. A fixed one does not change, nor does a controller
         without a method `expect_change`, which is said once.
         """
-        if isinstance(self.interval, Hintable):
-            if self._begun:
-                self._state = self.interval.expect_change(self._state)
-                self._hint = True
-        elif not isinstance(self.interval, FixedInterval) and not self._unheard:
+        self._schedule.expect_change()
+        if not isinstance(self.interval, Hintable | FixedInterval) and not self._unheard:
             self._unheard = True
             if self._ranks.rank == 0:
                 log.warning("%r has no method expect_change; it is not told of changes", self.interval)
 
     def _look_if_due(self) -> None:
-        if self._steps_left <= 0:
+        if self._schedule.due:
             self._look(forced=False)
 
     def _look(self, forced: bool) -> Look:
         if not self.stands:
             raise RuleError(_GONE)
-        if not self._synapses:
-            self._synapses = open_synapses(nest, self.rules, self._ranks, self._way, self._exact)
+        self._weights.open()
         clock = Laps(simulate=self._slices.take_seconds())
         now = self.time_ms
-        elapsed = now - self._normalized_ms if self._begun else 0.0
-        records, corrections, error = self._measure(elapsed)
+        elapsed = self._schedule.elapsed_ms(now)
+        records, corrections, error = self._weights.measure(elapsed)
         clock.lap("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
         clock.lap("agree")
         every = tuple(drift.read(record) for record in merged)
         drifts, others = every[: len(self.rules)], every[len(self.rules) :]
-        self._verify(drifts)
+        self._weights.agreed(drifts)
         clock.skip()
-        ends = self._decide(elapsed, drifts, forced) and not self.observes
-        if not self._begun:
-            self._normalized_ms = now
-        self._begun = True
+        ends = self._schedule.decide(elapsed, drifts, forced) and not self.observes
+        self._schedule.looked(now, ends)
         if ends:
             self._rescale(corrections)
-            self._normalized_ms = now
         clock.lap("rescale")
         since_start, within = ((), others) if self._exact else (others, ())
         if self._ranks.rank == 0:
@@ -336,78 +298,21 @@ class Normalizer:
         self._tell(done)
         return done
 
-    def _verify(self, drifts: tuple[Drift, ...]) -> None:
-        """Check the way to each rule's connections as soon as it has any, on whatever rank."""
-        for i in [i for i in self._unverified if drifts[i].targets]:
-            verify(nest, self._synapses[i], self._ranks)
-            self._unverified.remove(i)
-
-    def _refresh(self) -> None:
-        """With `Exact`, before simulating: what was connected anew is measured, by this rank alone."""
-        try:
-            for synapses in self._synapses:
-                if isinstance(synapses, ExactInPlace):
-                    synapses.refresh()
-        except Exception as error:  # raised on all ranks at the next agreement
-            self._pending = error
-
     def _hold_again(self) -> None:
         """With `Exact`, going on from a checkpoint: hold what its weights give, without a look. Collective."""
-        self._synapses = open_synapses(nest, self.rules, self._ranks, self._way, self._exact)
-        records, corrections, error = self._measure(0.0)
+        self._weights.open()
+        records, corrections, error = self._weights.measure(0.0)
         self._ranks.agree(records, error)
         self._rescale(corrections)
 
     def _rescale(self, corrections: list[Correction]) -> None:
         try:
-            if not self._exact:
-                run_all(self._synapses, [correction.change for correction in corrections])
-            for synapses in self._synapses:
-                if isinstance(synapses, ExactInPlace):
-                    synapses.hold()
+            self._weights.rescale(corrections)
         except Exception as error:
             # Half of the weights are written and the other ranks go on: nothing can be agreed any more.
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
             self._ranks.abort()
             raise
-
-    def _decide(self, elapsed_ms: float, drifts: tuple[Drift, ...], forced: bool) -> bool:
-        """Whether to normalize now; sets the time to the next look."""
-        if not self._begun or (elapsed_ms == 0 and not self._hint):
-            return True  # the first of all, or once more at the same time: the plan stands
-        ends, after_ms, self._state = self.interval.look(self._state, elapsed_ms, drifts, forced)
-        late = min(self._steps_left, 0)  # where NEST cannot be stopped at any time step
-        self._steps_left = max(whole_interval(after_ms, *self._time_units) + late, 1)
-        self._hint = False
-        return ends or forced
-
-    def _measure(self, elapsed_ms: float) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
-        """Drift records and corrections per rule; an error of this rank is handed on, not raised."""
-        more = len(self.rules) if self._exact else len(self._start_norms)
-        records = np.zeros(len(self.rules) + more, drift.RECORD)
-        corrections: list[Correction] = []
-        try:
-            measured = run_all(self._synapses, [first_pass(rule) for rule in self.rules])  # may be collective: first
-            for i, (synapses, sums) in enumerate(zip(self._synapses, measured, strict=True)):
-                assert sums is not None
-                _check_finite(synapses, sums[0])
-                norm, counts = norms.norms(sums[0], synapses.rule.power), sums[1].astype(np.int64)
-                target = self._target_norms[i].of(synapses.node_ids, norm, counts)
-                corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms))
-                if isinstance(synapses, ExactInPlace):
-                    reached = synapses.audit(target, counts)
-                    records[len(self.rules) + i] = drift.summarize(reached, target, counts, synapses.node_ids)
-                if self._start_norms:
-                    start = self._start_norms[i].of(synapses.node_ids, norm)
-                    records[len(self.rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
-            work_out(corrections, self._synapses)
-            for i, correction in enumerate(corrections):
-                records[i] = correction.record()
-            if not self.log:
-                look_closer(nest, corrections, self._synapses, records)
-        except Exception as error:  # the other ranks must hear of it in the agreement
-            return records, [], error
-        return records, corrections, None
 
     def _tell(self, done: Look) -> None:
         if self._on_look is None:
@@ -421,12 +326,3 @@ class Normalizer:
     def _take_pending(self) -> Exception | None:
         error, self._pending = self._pending, None
         return error
-
-
-def _check_finite(synapses: Synapses, sums: FloatArray) -> None:
-    wrong = np.flatnonzero(~np.isfinite(sums))
-    if wrong.size:
-        raise WeightError(
-            f"neuron {synapses.node_ids[wrong[0]]} has an incoming {' or '.join(synapses.rule.synapse_models)} weight "
-            f"that is not finite ({wrong.size} such neurons on this rank); find it with nest.GetConnections(target=...)"
-        )
