@@ -25,15 +25,13 @@ from .checks import check_network, checked_interval, checked_rules
 from .correction import Correction
 from .errors import CallbackError, RuleError
 from .exact import Exact
-from .initial import InitialNorms
 from .interval import Clock, FixedInterval, Hintable, Interval
 from .look import Look
-from .memory import Memory
 from .notices import Notices
 from .progress import shown
 from .rule import Rule
 from .schedule import Schedule
-from .slices import Grid, Laps, Slices
+from .slices import Laps, Slices
 from .synapses import Way
 from .weights import Weights
 
@@ -50,6 +48,8 @@ class Normalizer:
         clock: Resolution and smallest delay of the network.
         interval: Controller of the interval.
         observes: Whether it only measures.
+        schedule: Simulated time and when the next look is due, for checkpoints.
+        weights: The weights under the rules on this rank, for checkpoints.
         next_interval: Time in ms from now to the next look at the drift.
         log: One `Look` for each made so far, with the statistics of its drifts but not their histograms: 1 kB each.
     """
@@ -92,21 +92,20 @@ class Normalizer:
         self._exact = isinstance(self.interval, Exact)
         self._ranks = parallel.world(nest.build_info["have_mpi"])
         self._on_look = on_look
-        self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self._schedule.total_ms(ms))))
+        self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self.schedule.total_ms(ms))))
         self._attached = False
-        self._weights = Weights(nest, self.rules, self._ranks, way=way, exact=self._exact, observe=observe)
+        self.weights = Weights(nest, self.rules, self._ranks, way=way, exact=self._exact, observe=observe)
         self._pending: Exception | None = None
         self._notices = Notices(self.rules)
-        self._grid: Grid | None = None
         self._unheard = False
-        self.clock = Clock(resolution_ms=float(nest.resolution), min_delay_ms=self._agreed(float(nest.min_delay)))
-        self._schedule = Schedule(self.interval, self.clock, float(nest.ms_per_tic))
+        self.clock = Clock(resolution_ms=float(nest.resolution), min_delay_ms=self._slices.agreed_min_delay())
+        self.schedule = Schedule(self.interval, self.clock, float(nest.ms_per_tic))
         self.log: list[Look] = []
 
     @property
     def next_interval(self) -> float:
         """Time in ms that `simulate` would run before the next look."""
-        return self._schedule.left_ms
+        return self.schedule.left_ms
 
     @property
     def stands(self) -> bool:
@@ -120,7 +119,7 @@ class Normalizer:
     @property
     def time_ms(self) -> float:
         """Simulated time in ms, that of runs before a checkpoint included. Collective."""
-        return self._schedule.total_ms(float(nest.biological_time))
+        return self.schedule.total_ms(float(nest.biological_time))
 
     def simulate(self, time_ms: float, *, progress: bool = False) -> None:
         """Simulate in place of `nest.Simulate`, normalizing between intervals. Collective.
@@ -141,7 +140,7 @@ class Normalizer:
             Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
-        self._schedule.steps(time_ms)
+        self.schedule.steps(time_ms)
         end_ms = float(nest.biological_time) + float(time_ms)
         with shown(self, self._slices, end_ms) if progress else nullcontext():
             if self._attached:
@@ -170,20 +169,20 @@ class Normalizer:
     def begin(self) -> None:
         """What `simulate` does before NEST prepares the network. Collective."""
         self._start()
-        self._grid = self._read_grid()
+        self._slices.read_grid()
 
     def _start(self) -> None:
         if not self.stands:
             raise RuleError(_GONE)
-        if not self._schedule.begun:
+        if not self.schedule.begun:
             self.normalize()
-        elif self._exact and not self._weights.opened:
+        elif self._exact and not self.weights.opened:
             self._hold_again()
-        if self._schedule.hinted:
+        if self.schedule.hinted:
             self._look(forced=False)
         self._look_if_due()  # an Interruption came just before
         try:
-            self._weights.refresh()
+            self.weights.refresh()
         except Exception as error:  # raised on all ranks at the next agreement
             self._pending = error
 
@@ -195,52 +194,22 @@ class Normalizer:
             run: NEST's Run.
         """
         try:
-            steps = self._schedule.steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
+            steps = self.schedule.steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
         except (RuleError, TypeError):
             run(time_ms)
             raise
         self._start()
         while steps:
-            # Read before NEST prepares or after it ran: between, reading a kernel status of ranks with different
-            # smallest delays ends NEST 3.10.
-            grid, self._grid = self._grid or self._read_grid(), None
-            piece = self._schedule.piece(steps, grid)
+            grid = self._slices.take_grid()
+            piece = self.schedule.piece(steps, grid)
             try:
                 self._slices.run(piece, grid, run)
             finally:
-                self._schedule.passed(self._slices.take_steps())
+                self.schedule.passed(self._slices.take_steps())
             steps -= piece
             self._look_if_due()
         if self._on_look is not None:
             self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
-
-    def _read_grid(self) -> Grid:
-        now_ms, min_delay_ms = float(nest.biological_time), float(nest.min_delay)
-        if now_ms == 0:
-            min_delay_ms = self._agreed(min_delay_ms)
-        return self._schedule.grid(now_ms, min_delay_ms)
-
-    def _agreed(self, min_delay_ms: float) -> float:
-        """The smallest delay of all ranks, in ms; NEST itself agrees on it when it first simulates. Collective."""
-        delays = self._ranks.gather(min_delay_ms) or []
-        return self._ranks.from_first(lambda: min(delays))
-
-    def memory(self) -> Memory:
-        """What this Normalizer knows beside the network and `initial_norms`. Collective."""
-        return self._schedule.memory(float(nest.biological_time))
-
-    def time_of(self, memory: Memory) -> float:
-        """Simulated time of a memory in ms."""
-        return self._schedule.time_of(memory)
-
-    def recall(self, memory: Memory) -> None:
-        """Go on from where another Normalizer was, on a network whose clock is at 0."""
-        self._schedule.recall(memory)
-
-    @property
-    def initial_norms(self) -> list[InitialNorms]:
-        """Norms once measured and kept: for the rules, then for what observing compares with."""
-        return self._weights.initial_norms
 
     def normalize(self) -> Look:
         """Measure, agree, rescale, and choose the next interval. Collective.
@@ -259,33 +228,33 @@ class Normalizer:
         An adaptive interval then normalizes and looks again soon. A fixed one does not change, nor does a controller
         without a method `expect_change`, which is said once.
         """
-        self._schedule.expect_change()
+        self.schedule.expect_change()
         if not isinstance(self.interval, Hintable | FixedInterval) and not self._unheard:
             self._unheard = True
             if self._ranks.rank == 0:
                 log.warning("%r has no method expect_change; it is not told of changes", self.interval)
 
     def _look_if_due(self) -> None:
-        if self._schedule.due:
+        if self.schedule.due:
             self._look(forced=False)
 
     def _look(self, forced: bool) -> Look:
         if not self.stands:
             raise RuleError(_GONE)
-        self._weights.open()
+        self.weights.open()
         clock = Laps(simulate=self._slices.take_seconds())
         now = self.time_ms
-        elapsed = self._schedule.elapsed_ms(now)
-        records, corrections, error = self._weights.measure(elapsed)
+        elapsed = self.schedule.elapsed_ms(now)
+        records, corrections, error = self.weights.measure(elapsed)
         clock.lap("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
         clock.lap("agree")
         every = tuple(drift.read(record) for record in merged)
         drifts, others = every[: len(self.rules)], every[len(self.rules) :]
-        self._weights.agreed(drifts)
+        self.weights.agreed(drifts)
         clock.skip()
-        ends = self._schedule.decide(elapsed, drifts, forced) and not self.observes
-        self._schedule.looked(now, ends)
+        ends = self.schedule.decide(elapsed, drifts, forced) and not self.observes
+        self.schedule.looked(now, ends)
         if ends:
             self._rescale(corrections)
         clock.lap("rescale")
@@ -300,14 +269,14 @@ class Normalizer:
 
     def _hold_again(self) -> None:
         """With `Exact`, going on from a checkpoint: hold what its weights give, without a look. Collective."""
-        self._weights.open()
-        records, corrections, error = self._weights.measure(0.0)
+        self.weights.open()
+        records, corrections, error = self.weights.measure(0.0)
         self._ranks.agree(records, error)
         self._rescale(corrections)
 
     def _rescale(self, corrections: list[Correction]) -> None:
         try:
-            self._weights.rescale(corrections)
+            self.weights.rescale(corrections)
         except Exception as error:
             # Half of the weights are written and the other ranks go on: nothing can be agreed any more.
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)

@@ -59,12 +59,6 @@ class Schedule:
         """
         return whole_steps(time_ms, "time to simulate", *self._time_units)
 
-    def grid(self, clock_ms: float, min_delay_ms: float) -> Grid:
-        """Where NEST, whose clock is at `clock_ms`, may be stopped."""
-        span = max(round(min_delay_ms / self._resolution_ms), 1)
-        phase = round(clock_ms / self._resolution_ms) % span
-        return Grid(resolution_ms=self._resolution_ms, span=span, phase=phase)
-
     def piece(self, steps: int, grid: Grid) -> int:
         """How many of these steps to simulate before the next look; at least one."""
         return min(steps, max(grid.up(self._steps_left), 1))

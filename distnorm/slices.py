@@ -78,6 +78,32 @@ class Slices:
         self._slice_steps = _FIRST_SLICE_STEPS
         self._seconds = 0.0
         self._steps = 0
+        self._resolution_ms = float(nest.resolution)
+        self._grid: Grid | None = None
+
+    def agreed_min_delay(self) -> float:
+        """The smallest delay of all ranks in ms; NEST itself agrees on it when it first simulates. Collective."""
+        delays = self._ranks.gather(float(self._nest.min_delay)) or []
+        return self._ranks.from_first(lambda: min(delays))
+
+    def read_grid(self) -> None:
+        """Before NEST prepares: find out where it may be stopped, for `take_grid`. Collective."""
+        self._grid = self._grid_now()
+
+    def take_grid(self) -> Grid:
+        """Where NEST may be stopped: as read before it prepared, or, after it ran, as it is now. Collective.
+
+        Between the two, reading a kernel status of ranks with different smallest delays ends NEST 3.10.
+        """
+        grid, self._grid = self._grid or self._grid_now(), None
+        return grid
+
+    def _grid_now(self) -> Grid:
+        now_ms = float(self._nest.biological_time)
+        min_delay_ms = self.agreed_min_delay() if now_ms == 0 else float(self._nest.min_delay)
+        span = max(round(min_delay_ms / self._resolution_ms), 1)
+        phase = round(now_ms / self._resolution_ms) % span
+        return Grid(resolution_ms=self._resolution_ms, span=span, phase=phase)
 
     def take_steps(self) -> int:
         """Steps simulated since this was last asked for; fewer than were wanted after an Interruption."""

@@ -73,8 +73,8 @@ class Checkpoints:
         Raises:
             CheckpointError: It cannot be written; those before it are as they were.
         """
-        memory = self._normalizer.memory()
         now_ms = float(nest.biological_time)
+        memory = self._normalizer.schedule.memory(now_ms)
         numbers = self._ranks.from_first(lambda: folders.numbers(self._folder))
         number = numbers[0] + 1 if numbers else 1
         try:
@@ -103,7 +103,7 @@ class Checkpoints:
             "distnorm": __version__,
             "nest": nest.__version__,
             "written": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "time_ms": self._normalizer.time_of(memory),
+            "time_ms": self._normalizer.schedule.time_of(memory),
             "resumes": self._resumes,
             "log_bytes": log_bytes,
             "identity": self._identity,
@@ -117,7 +117,7 @@ class Checkpoints:
     def _norms(self) -> npt.NDArray[np.void]:
         """Initial norms of the targets on this rank, dtype NORM."""
         tables = []
-        for of, initial in enumerate(self._normalizer.initial_norms):
+        for of, initial in enumerate(self._normalizer.weights.initial_norms):
             targets, norms = initial.known()
             table = np.zeros(len(targets), NORM)
             table["of"], table["target"], table["norm"] = of, targets, norms
@@ -142,10 +142,11 @@ class Checkpoints:
             )
         )
         norms = np.concatenate(tables)
-        for of, initial in enumerate(self._normalizer.initial_norms):
+        for of, initial in enumerate(self._normalizer.weights.initial_norms):
             mine = norms[norms["of"] == of]
             initial.recall(mine["target"].astype(np.int64), mine["norm"])
-        self._normalizer.recall(Memory.from_json(found.manifest["memory"], self._normalizer.memory()))
+        schedule = self._normalizer.schedule
+        schedule.recall(Memory.from_json(found.manifest["memory"], schedule.memory(now_ms)))
 
     def _check_connections(self, found: Found, parts: list[Part]) -> None:
         names = [model.name for model in self._connections.models]

@@ -44,7 +44,7 @@ def normalized(register):
     normalizer.simulate(60.0)
     errors = [abs(norm / TARGET_NORM - 1) for norm in norms_by_target(["leaky_synapse"]).values()]
     assert max(errors, default=0) <= 1e-12 and normalizer.log[-1].drift_max > 1e-3
-    return normalizer._weights._synapses[0].way, connections(["leaky_synapse"])
+    return normalizer.weights._synapses[0].way, connections(["leaky_synapse"])
 
 
 def test_generic_and_compiled_in_are_the_same(ranks, folder, monkeypatch):

@@ -50,7 +50,7 @@ def normalized(register, model, way="inplace", **rule):
     network([model], neurons=40)
     normalizer = distnorm.Normalizer(distnorm.Rule(model, target_norm=TARGET_NORM, **rule), interval=20.0, way=way)
     normalizer.simulate(60.0)
-    return normalizer._weights._synapses[0].way, [look.drift_max for look in normalizer.log], connections([model])
+    return normalizer.weights._synapses[0].way, [look.drift_max for look in normalizer.log], connections([model])
 
 
 def same(first, second):

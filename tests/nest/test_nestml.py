@@ -45,7 +45,7 @@ def test_generic_and_compiled_in_are_the_same(cache, tmp_path, monkeypatch):
         normalizer.simulate(60.0)
         errors = [abs(norm / TARGET_NORM - 1) for norm in norms_by_target([module.SYNAPSE]).values()]
         assert len(errors) == 40 and max(errors) <= 1e-12 and normalizer.log[-1].drift_max > 1e-3
-        return normalizer._weights._synapses[0].way, connections([module.SYNAPSE])
+        return normalizer.weights._synapses[0].way, connections([module.SYNAPSE])
 
     generic = normalized()
     done = subprocess.run([sys.executable, "-m", "distnorm", "build", f"--synapse={header}"], check=False)
