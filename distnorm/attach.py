@@ -7,14 +7,14 @@ every simulation until nest.ResetKernel.
 
 from __future__ import annotations
 
+import ctypes
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .calls import Run, replaced, watched
+from .calls import calls_of, replaced, watched
 from .errors import DistnormError
 from .rules_file import RulesFile, write_rules
 from .runlog import RunLog
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .look import Look
     from .normalizer import Normalizer
     from .parallel import Ranks
+    from .pieces import Run
+    from .rule import Rule
 
 
 class _Stop(SystemExit):
@@ -46,26 +48,36 @@ class Attachment:
     def hook(self) -> None:
         """The script has imported NEST. Collective, as that is."""
         import nest
-        from nest import nestkernel_api
 
         from .parallel import world
         from .synapses import load_models
 
         ranks: Ranks = self._guarded(lambda: world(nest.build_info["have_mpi"]))
         self.ranks = ranks
+        calls = calls_of(nest, ranks)
         if self._held:
             self._guarded(lambda: load_models(nest, ranks))
-            self._stack.enter_context(watched(nestkernel_api, self._replace))
+            self._stack.enter_context(watched(calls, self._replace))
             self._replace()
-        self._stack.enter_context(replaced(nestkernel_api, self))
+        self._stack.enter_context(replaced(calls, self))
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel, if it is used."""
+        return None
+
+    @property
+    def changes(self) -> tuple[Rule, ...]:
+        """Rules whose weights are changed."""
+        return ()
 
     def begin(self) -> None:
         """The network stands."""
         self._guarded(self._begin)
 
-    def advance(self, time_ms: float, run: Run) -> None:
+    def advance(self, run: Run) -> None:
         """The script simulates."""
-        self._guarded(lambda: self._advance(time_ms, run))
+        self._guarded(lambda: self._advance(run))
 
     def owns(self, error: BaseException) -> bool:
         """Whether an exception came from here, and not from the script."""
@@ -88,8 +100,8 @@ class Attachment:
 
     def _begin(self) -> None: ...
 
-    def _advance(self, time_ms: float, run: Run) -> None:
-        run(time_ms)
+    def _advance(self, run: Run) -> None:
+        run.go(run.left)
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
         try:
@@ -163,24 +175,31 @@ class Attached(Attachment):
         assert self._normalizer is not None
         self._normalizer.begin()
 
-    def _advance(self, time_ms: float, run: Run) -> None:
-        assert self._normalizer is not None  # NEST refuses Run without Prepare
-        self._normalizer.advance(time_ms, run)
+    def _advance(self, run: Run) -> None:
+        assert self._normalizer is not None  # the network has begun
+        self._normalizer.advance(run)
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel, if it is used."""
+        return None if self._normalizer is None else self._normalizer.kernel
+
+    @property
+    def changes(self) -> tuple[Rule, ...]:
+        """Rules whose weights are changed."""
+        return () if self._normalizer is None else self._normalizer.changes
 
     def _bind(self) -> None:
         import nest
 
         from .history import header_fields
         from .normalizer import Normalizer
-        from .run import observing
 
         assert self.ranks is not None
-        interval = observing(self._rules.interval) if self._observe else self._rules.interval
         rules = self._rules.rules_of(nest)
-        self._normalizer = Normalizer(rules, interval=interval, observe=self._observe, on_look=self._look)
+        self._normalizer = Normalizer(rules, interval=self._rules.interval, observe=self._observe, on_look=self._look)
         self._networks += 1
         self._names = [", ".join(rule.synapse_models) for rule in self._normalizer.rules]
-        self._started = time.perf_counter()
         header = header_fields(nest, self._normalizer)
         if self._path is not None:
             self._log = self.ranks.together(lambda: self._open(header))
@@ -209,13 +228,12 @@ class Attached(Attachment):
     def _end_network(self, reason: str) -> None:
         if self._normalizer is None:
             return
+        from .history import end_fields
         from .run import what_was_done
 
         self._last = what_was_done(self._normalizer) if self._normalizer.log else []
         if self._log is not None:
-            seconds = time.perf_counter() - self._started
-            last_ms = self._normalizer.log[-1].time_ms if self._normalizer.log else 0.0
-            self._log.end(time_ms=last_ms, wall_s=seconds, reason=reason)
+            self._log.end(**end_fields(self._normalizer, reason))
             self._log.close()
         self._normalizer = self._log = None
 

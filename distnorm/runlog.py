@@ -44,7 +44,7 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
         "time_ms": _NUMBER,
         "started": (str,),
     },
-    "end": {"time_ms": _NUMBER, "wall_s": _NUMBER, "reason": (str,)},
+    "end": {**dict.fromkeys(("time_ms", "wall_s", "simulate_s"), _NUMBER), "reason": (str,)},
 }
 _DRIFT: dict[str, tuple[type, ...]] = {
     **dict.fromkeys((*STATISTICS, "unreachable_max"), _NUMBER),

@@ -132,6 +132,7 @@ class Checkpoints:
             CheckpointError: A file was damaged since it was found whole.
         """
         check_same(found, self._identity)
+        self._connections.sort()
         parts, connections = found.parts, self._connections
         self._ranks.together(lambda: self._check_connections(found, parts))
         now_ms = float(nest.biological_time)

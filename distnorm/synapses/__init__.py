@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
@@ -17,7 +18,7 @@ from .build import build_on
 from .comparison import compare
 from .exact import ExactInPlace, install_models, is_held, library, load_models, replace_models
 from .extensions import add_extensions
-from .inplace import InPlace, class_of, load
+from .inplace import InPlace, agree_on_delays, class_of, load
 from .models import check_class, check_copies, check_models, check_selection, parrots
 from .pynest import ThroughPyNEST
 
@@ -46,6 +47,7 @@ class Synapses(Protocol):
     """The connections of one rule whose targets are on this rank.
 
     Attributes:
+        kernel: The compiled kernel; None where only PyNEST serves.
         way: How the weights are reached, for logs.
         rule: The rule.
         node_ids: Node IDs of the possible targets on this rank, shape (n,); may change with `measure`.
@@ -54,6 +56,9 @@ class Synapses(Protocol):
     way: str
     rule: Rule
     node_ids: Int64Array
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None: ...
 
     def run(self, a_pass: Pass) -> FloatArray:
         """Make one pass over the connections.
@@ -169,11 +174,7 @@ def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
             )
         return
     ranks.together(lambda: compare(nest, synapses))
-    # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
-    smallest = ranks.gather(float(nest.min_delay)) or []
-    if ranks.from_first(lambda: len(set(smallest)) > 1):
-        synapses.agree_on_delays()
-        float(nest.min_delay)  # at this they agree, also between Prepare and Run
+    agree_on_delays(nest, synapses.kernel, ranks)
 
 
 def _say_generic(nest: Any, synapses: InPlace, library: Any, ranks: Ranks) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from ..box import ROWS
 from ..errors import KernelError, RuleError
 from ..norms import FloatArray
+from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .models import common_bound, forgotten_sources
@@ -83,6 +84,18 @@ def class_of(nest: Any, library: ctypes.CDLL, name: str) -> str:
     return found[1] if found else ""
 
 
+def agree_on_delays(nest: Any, library: ctypes.CDLL, ranks: Ranks) -> None:
+    """Have NEST agree anew on the smallest delay of all ranks where they differ. Collective.
+
+    GetConnections makes NEST forget that ranks must agree on it, if that was before it first simulates. NEST sorts its
+    connections again then.
+    """
+    smallest = ranks.gather(float(nest.min_delay)) or []
+    if ranks.from_first(lambda: len(set(smallest)) > 1):
+        library.dn_agree_on_delays()
+        float(nest.min_delay)  # at this they agree, also between Prepare and Run
+
+
 class InPlace:
     """The connections of a rule on this rank. See `Synapses` for the interface.
 
@@ -101,6 +114,10 @@ class InPlace:
         self.way = "in place (generic)" if self.generic else "in place"
         self._handle: int | None = None
         self._open()
+
+    @property
+    def kernel(self) -> ctypes.CDLL:
+        return self._library
 
     def _open(self) -> None:
         self.close()
@@ -209,10 +226,6 @@ class InPlace:
         for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
             if not self._library.dn_bytes(synapse_id) and self._library.dn_try_to_set(synapse_id):
                 raise RuleError(f"synapse model {name!r} cannot be normalized: {self._error()}")
-
-    def agree_on_delays(self) -> None:
-        """Have NEST agree anew on the smallest delay of all ranks before it first simulates."""
-        self._check(self._library.dn_agree_on_delays())
 
     def connection(self, thread: int, synapse_id: int, port: int) -> tuple[float, int]:
         """Weight and target of one connection, as the kernel reads them."""

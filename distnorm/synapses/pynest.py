@@ -7,6 +7,7 @@ array to an attribute raises (NEST issue 3659).
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -30,6 +31,7 @@ _BOUNDS = ("Wmin", "Wmax")
 class ThroughPyNEST:
     """The connections of a rule on this rank. See `Synapses` for the interface."""
 
+    kernel: ctypes.CDLL | None = None
     way = "through PyNEST"
 
     def __init__(self, nest: Any, rule: Rule) -> None:

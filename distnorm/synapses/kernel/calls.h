@@ -14,6 +14,7 @@ namespace distnorm
 
 // Static, not inline: variables of another kernel in the same process must stay apart.
 static std::string last_error;
+static std::string last_error_kind; // name of an exception of NEST, else empty
 
 // Outcome of a call; the Python side has the same numbers.
 enum Code : int
@@ -70,9 +71,15 @@ template < typename Body >
 int
 guarded( Body body )
 {
+  last_error_kind.clear();
   try
   {
     return body();
+  }
+  catch ( const nest::KernelException& e )
+  {
+    last_error = e.what();
+    last_error_kind = e.exception_name();
   }
   catch ( const std::exception& e )
   {

@@ -12,6 +12,7 @@
 #include "calls.h"
 #include "distnorm_models.h" // build.py writes it: DN_MODEL( nest::..., weight_, ) for each header that NEST has
 
+#include "one_run.h"
 #include "rows.h"
 
 using namespace distnorm;
@@ -23,6 +24,13 @@ const char*
 dn_error()
 {
   return last_error.c_str();
+}
+
+//! Name of NEST's exception that the text of dn_error() is of; empty for any other.
+const char*
+dn_error_kind()
+{
+  return last_error_kind.c_str();
 }
 
 //! The C++ class of a synapse model's connector model, demangled; empty on failure. Valid until the next call.
