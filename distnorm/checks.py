@@ -6,16 +6,18 @@ import math
 import numbers
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
 from typing import Any, get_args
 
 from .adaptive import AdaptiveInterval
 from .checkpoint.identity import rule_hash
 from .errors import RuleError
+from .exact import Exact
 from .interval import Clock, FixedInterval, Interval
 from .rule import Rule, check_disjoint, with_drawn_norms
 from .synapses import Way, check_models, check_selection
 
+OURS = (FixedInterval, AdaptiveInterval, Exact)  # controllers that decide the same on all ranks
 _OBSERVE_MS = 20.0  # between looks where no fixed interval is given
 
 
@@ -44,10 +46,10 @@ def check_arguments(way: Any, callbacks: Mapping[str, Any]) -> None:
 
 def digests(rules: Sequence[Rule], interval: Any, observe: bool, way: str) -> dict[str, int]:
     """Numbers that tell whether ranks were given the same."""
-    tells_all = is_dataclass(interval) or isinstance(interval, numbers.Real)
+    controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
     given = {
         "rules": "".join(rule_hash(replace(rule, exclude=None)) for rule in rules),
-        "interval": repr(interval) if tells_all else type(interval).__qualname__,
+        "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
         "observe": repr(bool(observe)),
         "way": way,
     }

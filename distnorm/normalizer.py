@@ -21,7 +21,7 @@ from nest import nestkernel_api
 
 from . import drift, parallel
 from .calls import calls_of, replaced
-from .checks import check_arguments, check_network, checked_interval, checked_rules, digests
+from .checks import OURS, check_arguments, check_network, checked_interval, checked_rules, digests
 from .chunks import Chunks, Laps
 from .correction import Correction
 from .errors import CallbackError, DistnormError, RuleError
@@ -90,7 +90,7 @@ class Normalizer:
         self._calls = calls_of(nest, ranks)
         self.rules = ranks.together(lambda: checked_rules(rules))
         ranks.together(lambda: check_arguments(way, {"on_look": on_look, "on_slice": on_slice}))
-        ranks.same(**digests(self.rules, interval, observe, way))
+        ranks.same(digests(self.rules, interval, observe, way))
         ranks.together(lambda: check_network(nest, self.rules))
         self._network, self._set_backs = self._calls.resets, self._calls.set_backs
         smallest = ranks.gather(float(nest.min_delay)) or []  # NEST itself agrees on it when it first simulates
@@ -107,7 +107,9 @@ class Normalizer:
         self._pending: BaseException | None = None
         self._notices = Notices(self.rules)
         self._unheard = self._holds = False
-        self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, float(nest.ms_per_tic)))
+        tic_ms = float(nest.ms_per_tic)
+        self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
+        ranks.same({"interval, to the first look": self.schedule.left})
         self.log: list[Look] = []
         self.weights.remember_initial()
 
@@ -165,7 +167,7 @@ class Normalizer:
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
         steps = self._ranks.together(lambda: self._calls.whole_steps(time_ms))
-        self._ranks.same(time_ms=steps)
+        self._ranks.same({"time to simulate": steps})
         end_ms = self.time_ms + float(time_ms)
         with self.attached(), shown(self, end_ms) if progress and self._ranks.rank == 0 else nullcontext():
             nestkernel_api.llapi_simulate(time_ms)
@@ -280,7 +282,7 @@ class Normalizer:
         drifts, others = every[: len(self.rules)], every[len(self.rules) :]
         self.weights.agreed(drifts)
         clock.skip()
-        ends = self.schedule.decide(elapsed, drifts, forced) and not self.observes
+        ends = self._decide(elapsed, drifts, forced) and not self.observes
         self.schedule.looked(now, ends)
         if ends:
             self._rescale(corrections)
@@ -293,6 +295,14 @@ class Normalizer:
         self.log.append(done.small())
         self._tell(done)
         return done
+
+    def _decide(self, elapsed_ms: float, drifts: Sequence[drift.Drift], forced: bool) -> bool:
+        """Whether to normalize now; a controller that is not of distnorm must say the same on all ranks."""
+        if isinstance(self.interval, OURS):
+            return self.schedule.decide(elapsed_ms, drifts, forced)
+        ends = self._ranks.together(lambda: self.schedule.decide(elapsed_ms, drifts, forced))
+        self._ranks.same({"interval, whether to normalize": ends, "interval, to the next look": self.schedule.left})
+        return ends
 
     def _hold_again(self) -> None:
         """With `Exact`, going on from a checkpoint: hold what its weights give, without a look. Collective."""

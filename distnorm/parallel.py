@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -135,8 +135,8 @@ class Ranks:
             self._raise(rank, kind, text, error)
         return tuple(largest)
 
-    def same(self, **values: int) -> None:
-        """Refuse values that differ between ranks. Collective.
+    def same(self, values: Mapping[str, int]) -> None:
+        """Refuse values, by name, that differ between ranks. Collective.
 
         Raises:
             RuleError: With the name of one that does.
@@ -145,7 +145,7 @@ class Ranks:
         merged = self.settle(None, *numbers, *(-number for number in numbers))
         for i, name in enumerate(values):
             if merged[i] != -merged[len(numbers) + i]:
-                raise RuleError(f"{name} is not the same on all ranks; every rank makes the same calls with distnorm")
+                raise RuleError(f"{name}: not the same on all ranks; give every rank the same")
 
     def _raise(self, rank: int, kind: int, text: bytes, cause: BaseException | None) -> NoReturn:
         where = f"rank {rank}: " if self.size > 1 else ""

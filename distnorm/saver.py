@@ -11,6 +11,7 @@ import nest
 
 from .checkpoint.checkpoints import Checkpoints
 from .checkpoint.find import Found
+from .checkpoint.recorders import name_anew
 from .config import CheckpointSettings, Job
 from .errors import Interruption
 from .normalizer import Normalizer
@@ -48,6 +49,8 @@ class Saver:
         if found:
             self._checkpoints.resume(found)
             nest.rng_seed = seed_of(job.seed, resumes)
+            if named := name_anew(nest, ranks, found.time_ms):
+                teller.say(named)
         ranks.from_first(self._timer.check_time_left)
 
     def check(self, ranks: Ranks) -> None:

@@ -37,6 +37,11 @@ class Schedule:
         self.begun = False
 
     @property
+    def left(self) -> int:
+        """Time steps to the next look."""
+        return self._steps_left
+
+    @property
     def left_ms(self) -> float:
         """Time in ms to the next look."""
         return self._steps_left * self._resolution_ms
