@@ -133,15 +133,16 @@ class Inspection(Attachment):
         self._done = True
         nest.verbosity = nest.VerbosityLevel.ERROR
         if self._rules is not None:
-            text = table(survey_rules(nest, self.ranks, self._rules.rules_of(nest), exact=bool(self._held)))
+            rules = self._rules.rules_of(nest, self.ranks)
+            text = table(survey_rules(nest, self.ranks, rules, exact=bool(self._held)), "matches no connection")
         else:
             found = inspect()
-            text, rules = str(found), found.rules()
+            text, start = str(found), found.rules()
             output = self._output
             if output is None:
-                text = f"{text}\n\n{rules}"
+                text = f"{text}\n\n{start}"
             else:
-                self.ranks.from_first(lambda: write_rules(output, rules))
+                self.ranks.from_first(lambda: write_rules(output, start))
         if self.ranks.rank == 0:
             print(text, flush=True)
 
@@ -196,7 +197,7 @@ class Attached(Attachment):
         from .normalizer import Normalizer
 
         assert self.ranks is not None
-        rules = self._rules.rules_of(nest)
+        rules = self._rules.rules_of(nest, self.ranks)
         self._normalizer = Normalizer(rules, interval=self._rules.interval, observe=self._observe, on_look=self._look)
         self._networks += 1
         self._names = [", ".join(rule.synapse_models) for rule in self._normalizer.rules]

@@ -13,7 +13,7 @@ from .box import ROWS
 from .correction import Correction
 from .drift import Drift
 from .rule import Rule
-from .synapses import Synapses, parrots, run_all
+from .synapses import NodeModels, Synapses, run_all
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,11 @@ def look_closer(
 ) -> None:
     """Count in the records what is asked at the first look only: weights beyond their `Wmax`, and parrots."""
     tallies = run_all(synapses, [correction.beyond_wmax for correction in corrections])
-    local_parrots = parrots(nest)
+    parrots = NodeModels(nest).parrots
     for i, (correction, tally) in enumerate(zip(corrections, tallies, strict=True)):
         if tally is not None:
             records[i]["above_wmax"] = tally[ROWS.index("outside_count")].sum()
-        targets = correction.node_ids[correction.counts > 0]
-        records[i]["parrots"] = np.isin(targets, local_parrots).sum()
+        records[i]["parrots"] = np.isin(synapses[i].target_models()[correction.counts > 0], parrots).sum()
 
 
 class Notices:

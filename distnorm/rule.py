@@ -23,7 +23,8 @@ class Rule:
 
     The incoming connections are those of the given synapse models, from the given sources, onto the target; their
     weights enter one norm together. No weight changes its sign. Connections from devices, and onto anything that is not
-    a neuron, do not belong to a rule. A target without such a connection is left alone and counted.
+    a neuron (an astrocyte, a population in one node), do not belong to a rule. A target without such a connection is
+    left alone and counted.
 
     Attributes:
         synapse_model: Name of a synapse model of NEST, or several.

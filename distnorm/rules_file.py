@@ -1,26 +1,29 @@
 """A rules file, for a script that knows nothing of distnorm: the [[rules]] and [interval] of a job file, where targets
-and sources are node models of NEST or ranges of node IDs, such as "1-800".
+and sources are node models of NEST or ranges of node IDs, such as "1-800". A model of that very name comes first.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .config import RuleTable, check_keys, interval_table, read_toml, rule_tables, rules_of
-from .errors import KernelError, RuleError
+from .errors import RuleError
 from .exact import Exact
 from .interval import Interval
 from .node_ids import Int64Array, Nodes
 from .rule import Rule
 from .rule_checks import names_of
 
-_RANGE = re.compile(r"(\d+)-(\d+)")
-_RUN = re.compile(r"model=(\w+), size=(\d+), first=(\d+)")
+if TYPE_CHECKING:
+    from .parallel import Ranks
+
+_RANGE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +45,16 @@ class RulesFile:
             return ()
         return tuple(name for each in self.rules for name in names_of(each.table["synapse_model"]))
 
-    def rules_of(self, nest: Any) -> list[Rule]:
+    def rules_of(self, nest: Any, ranks: Ranks) -> list[Rule]:
         """The rules for the network that stands. Collective.
 
         Raises:
             RuleError: A rule does not fit it; the message says which.
         """
-        models = node_models(nest)
-        return rules_of(self.rules, lambda name, what: _nodes_named(models, name, what))
+        from .synapses import nodes_by_model
+
+        nodes, models = nodes_by_model(nest, ranks), set(nest.node_models)
+        return rules_of(self.rules, lambda name, what: _nodes_named(nodes, models, name, what))
 
 
 def read_rules(path: Path) -> RulesFile:
@@ -86,31 +91,19 @@ def write_rules(path: Path, text: str) -> None:
         raise RuleError(f"cannot write {path}: {error.strerror}") from None
 
 
-def node_models(nest: Any) -> dict[str, Int64Array]:
-    """Node IDs of each model in the network, as runs, by name. Collective.
-
-    From the printed form of all nodes, which has a line per Create: asking each node for its model takes seconds, and
-    memory for every node on each rank.
-    """
-    if nest.network_size == 0:
-        return {}
-    runs: dict[str, list[tuple[int, int]]] = {}
-    for model, size, first in _RUN.findall(str(nest.GetNodes())):
-        runs.setdefault(model, []).append((int(first), int(first) + int(size) - 1))
-    found = {model: np.array(each, dtype=np.int64) for model, each in runs.items()}
-    counted = sum(int((each[:, 1] - each[:, 0] + 1).sum()) for each in found.values())
-    if counted != nest.network_size:
-        raise KernelError(f"NEST prints {counted} of its {nest.network_size} nodes; give targets and sources by ID")
-    return found
+def quoted(name: str) -> str:
+    """A name as TOML has it."""
+    return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _nodes_named(models: dict[str, Int64Array], name: str, what: str) -> Nodes:
-    ends = _RANGE.fullmatch(name)
-    if ends:
-        first, last = int(ends[1]), int(ends[2])
-        if not 1 <= first <= last:
-            raise RuleError(f'{what} is {name!r}; a range of node IDs is "FIRST-LAST", with 1 <= FIRST <= LAST')
-        return Nodes(np.array([[first, last]], dtype=np.int64))
-    if name not in models:
-        raise RuleError(f"{what} is {name!r}, and no node of that model is there; there are {', '.join(models)}")
-    return Nodes(models[name])
+def _nodes_named(nodes: dict[str, Int64Array], models: set[str], name: str, what: str) -> Nodes:
+    if name in nodes:
+        return Nodes(nodes[name])
+    ends = None if name in models else _RANGE.fullmatch(name)
+    if ends is None:
+        there = ", ".join(map(quoted, nodes)) or "none"
+        raise RuleError(f"{what} is {name!r}, and no node of that model is there; there are {there}")
+    first, last = int(ends[1]), int(ends[2])
+    if not 1 <= first <= last:
+        raise RuleError(f'{what} is {name!r}; a range of node IDs is "FIRST-LAST", with 1 <= FIRST <= LAST')
+    return Nodes(np.array([[first, last]], dtype=np.int64))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,13 @@ from . import norms, parallel
 from .checks import check_network
 from .correction import first_pass
 from .errors import RuleError
-from .node_ids import Int64Array, contains
 from .parallel import Ranks
 from .rule import Rule
-from .rules_file import node_models
+from .rules_file import quoted
 from .spread import Spread
-from .synapses import check_models, open_synapses, run_all
+from .synapses import NodeModels, check_models, open_synapses, run_all
 
+_MOST_LABELS = 12  # that a table names
 _LEARNING = ("lambda", "eta", "A_LTP", "A_plus", "optimizer", "Wmax")  # of models whose weights change
 
 
@@ -33,6 +35,7 @@ class Found:
         target_models: Their node models.
         in_degree: Connections per target.
         norm: L1 norm of each target, in the unit of the weights; that of the rule, if it is one.
+        labels: Number of these connections by synapse label, -1 for none; empty where models have no labels.
         plastic: Whether the model learns.
         refused: Why it cannot be normalized; empty if it can.
     """
@@ -43,6 +46,7 @@ class Found:
     target_models: tuple[str, ...]
     in_degree: Spread
     norm: Spread
+    labels: dict[int, int] = field(default_factory=dict)
     plastic: bool = False
     refused: str = ""
 
@@ -68,8 +72,8 @@ class Survey:
                 continue
             lines = (
                 "[[rules]]",
-                f'synapse_model = "{each.name}"',
-                f"targets = [{', '.join(map(_quoted, each.target_models))}]",
+                f"synapse_model = {quoted(each.name)}",
+                f"targets = [{', '.join(map(quoted, each.target_models))}]",
                 f'target_norm = "initial"  # each neuron\'s own; or a number: norms are {each.norm}',
             )
             parts.append("\n".join(line if each.plastic else f"# {line}" for line in lines))
@@ -98,9 +102,8 @@ def inspect() -> Survey:
     ranks = parallel.world(nest.build_info["have_mpi"])
     if nest.network_size == 0:
         raise RuleError("the network has no nodes yet; inspect it when it stands")
-    models = node_models(nest)
     names = [name for name in nest.synapse_models if _total(nest, ranks, name)]
-    return Survey(found=tuple(_found(nest, ranks, models, name) for name in names))
+    return Survey(found=tuple(_found(nest, ranks, name) for name in names))
 
 
 def survey_rules(nest: Any, ranks: Ranks, rules: Sequence[Rule], exact: bool = False) -> tuple[Found, ...]:
@@ -110,60 +113,65 @@ def survey_rules(nest: Any, ranks: Ranks, rules: Sequence[Rule], exact: bool = F
         DistnormError: A rule does not fit the network.
     """
     check_network(nest, rules)
-    models = node_models(nest)
-    return tuple(_measured(nest, ranks, models, rule, ", ".join(rule.synapse_models), exact=exact) for rule in rules)
+    return tuple(_measured(nest, ranks, rule, ", ".join(rule.synapse_models), exact=exact) for rule in rules)
 
 
-def table(rows: Sequence[Found]) -> str:
-    """Aligned columns of text."""
+def table(rows: Sequence[Found], nothing: str = "none from neurons onto neurons") -> str:
+    """Aligned columns of text; `nothing` is said where there are no connections."""
     head = ("synapse model", "connections", "targets", "in-degree", "norm", "onto", "")
     cells = [head]
     for each in rows:
-        note = each.refused or ("plastic" if each.plastic else "" if each.connections else "of devices only")
-        onto = ", ".join(each.target_models) or "-"
+        onto = ", ".join(map(_shown, each.target_models)) or "-"
         numbers = (f"{each.connections:,}", f"{each.targets:,}", str(each.in_degree), str(each.norm))
-        cells.append((each.name, *numbers, onto, note))
+        cells.append(
+            (_shown(each.name), *numbers, onto, each.refused or (_note(each) if each.connections else nothing))
+        )
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     return "\n".join((*lines, "in-degree, norm: smallest / median / largest; connections between neurons"))
 
 
-def _found(nest: Any, ranks: Ranks, models: dict[str, Int64Array], name: str) -> Found:
+def _note(found: Found) -> str:
+    """What there is to say of it beside numbers."""
+    notes = ["plastic"] if found.plastic else []
+    if found.labels:
+        named = [f"{'none' if label < 0 else label} ({n:,})" for label, n in sorted(found.labels.items())]
+        more = [f"{len(named) - _MOST_LABELS} more"] if len(named) > _MOST_LABELS else []
+        notes.append(f"labels {', '.join(named[:_MOST_LABELS] + more)}")
+    return ", ".join(notes)
+
+
+def _found(nest: Any, ranks: Ranks, name: str) -> Found:
+    learns = any(key in nest.GetDefaults(name) for key in _LEARNING)
     try:
         check_models(nest, (name,))
-    except RuleError as error:
+        return _measured(nest, ranks, Rule(name, target_norm="initial"), name, plastic=learns)
+    except RuleError as error:  # the same on every rank
         nothing = Spread.merged(())
         total, why = _total(nest, ranks, name), str(error).rpartition(": ")[2]
         return Found(
             name=name, connections=total, targets=0, target_models=(), in_degree=nothing, norm=nothing, refused=why
         )
-    learns = any(key in nest.GetDefaults(name) for key in _LEARNING)
-    return _measured(nest, ranks, models, Rule(name, target_norm="initial"), name, plastic=learns)
 
 
-def _measured(
-    nest: Any,
-    ranks: Ranks,
-    models: dict[str, Int64Array],
-    rule: Rule,
-    name: str,
-    *,
-    plastic: bool = False,
-    exact: bool = False,
-) -> Found:
+def _measured(nest: Any, ranks: Ranks, rule: Rule, name: str, *, plastic: bool = False, exact: bool = False) -> Found:
+    labelled = all("synapse_label" in nest.GetDefaults(model) for model in rule.synapse_models)
     (synapses,) = open_synapses(nest, [rule], ranks, "auto", exact)
     (measured,) = ranks.together(lambda: run_all([synapses], [first_pass(rule)]))
     assert measured is not None
     sums, counts = measured[0], measured[1].astype(np.int64)
-    synapses.close()
     there = counts > 0
-    ids = synapses.node_ids[there]
-    mine = (
-        int(counts.sum()),
-        Spread.of(counts[there].astype(np.float64)),
-        Spread.of(norms.norms(sums[there], rule.power)),
-        {model: int(contains(runs, ids).sum()) for model, runs in models.items()},
+    mine = ranks.together(
+        lambda: (
+            int(counts.sum()),
+            Spread.of(counts[there].astype(np.float64)),
+            Spread.of(norms.norms(sums[there], rule.power)),
+            set(synapses.target_models()[there].tolist()),
+            synapses.labels() if labelled else {},
+        )
     )
+    synapses.close()
+    names = NodeModels(nest).names
     every = ranks.gather(mine)
 
     def merge() -> Found:
@@ -173,9 +181,10 @@ def _measured(
             name=name,
             connections=sum(each[0] for each in every),
             targets=in_degree.counts.total(),
-            target_models=tuple(model for model in models if any(each[3][model] for each in every)),
+            target_models=tuple(names[model] for model in sorted(set().union(*(each[3] for each in every)))),
             in_degree=in_degree,
             norm=Spread.merged(each[2] for each in every),
+            labels=dict(sum((Counter(each[4]) for each in every), Counter())),
             plastic=plastic,
         )
 
@@ -188,5 +197,6 @@ def _total(nest: Any, ranks: Ranks, name: str) -> int:
     return ranks.from_first(lambda: sum(every or []))
 
 
-def _quoted(name: str) -> str:
-    return f'"{name}"'
+def _shown(name: str) -> str:
+    """A name in a table; in quotation marks if it is more than one word."""
+    return name if re.fullmatch(r"[\w-]+", name) else quoted(name)

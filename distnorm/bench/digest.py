@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..cli import main as command
-from ..rules_file import node_models
 from ..script import after_import, run_script
+from ..synapses.node_models import model_of_each
 
 Entry = dict[str, Any]
 
@@ -77,10 +77,11 @@ def _add(nest: Any, entries: list[Entry]) -> None:
 
 def _potentials(nest: Any) -> list[Any]:
     local = np.array(nest.GetNodes({"element_type": "neuron"}, local_only=True).tolist(), dtype=np.int64)
+    models = model_of_each(nest, local)
     found = []
-    for runs in node_models(nest).values():
-        mine = [each for first, last in runs.tolist() for each in local[(local >= first) & (local <= last)].tolist()]
-        if mine and "V_m" in nest.NodeCollection(mine[:1]).get():
+    for number in dict.fromkeys(models.tolist()):
+        mine = local[models == number].tolist()
+        if "V_m" in nest.NodeCollection(mine[:1]).get():
             found.append(np.atleast_1d(nest.NodeCollection(mine).get("V_m")))
     return found
 

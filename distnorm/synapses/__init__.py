@@ -18,20 +18,22 @@ from .build import build_on
 from .comparison import compare
 from .exact import ExactInPlace, install_models, is_held, library, load_models, replace_models
 from .extensions import add_extensions
-from .inplace import InPlace, agree_on_delays, class_of, load
-from .models import check_class, check_copies, check_models, check_selection, parrots
+from .inplace import InPlace, agree_on_delays, class_of, load, model_runs
+from .models import check_class, check_copies, check_models, check_selection
+from .node_models import NodeModels, by_name, runs_through_pynest
 from .pynest import ThroughPyNEST
 
 __all__ = [
     "ExactInPlace",
+    "NodeModels",
     "Synapses",
     "Way",
     "check_models",
     "check_selection",
     "install_models",
     "load_models",
+    "nodes_by_model",
     "open_synapses",
-    "parrots",
     "replace_models",
     "run_all",
     "verify",
@@ -66,6 +68,14 @@ class Synapses(Protocol):
         Returns:
             For "measure" rows 0 to 2, for "tally" all rows of `box.ROWS`, each of shape (n,); else nothing.
         """
+        ...
+
+    def target_models(self) -> Int64Array:
+        """Number of the node model of each target, shape (n,)."""
+        ...
+
+    def labels(self) -> dict[int, int]:
+        """Number of connections on this rank by synapse label, -1 for none; where all models of the rule have them."""
         ...
 
     def close(self) -> None:
@@ -134,15 +144,11 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
         raise RuleError('way is "pynest"; distnorm.Exact() is compiled, use way="auto"')
     if way == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
-    kernel = library()  # knows the models that hold norms, once they were installed
-    if kernel is None:
-        try:
-            path = build_on(nest, ranks)
-        except KernelError as error:
-            if way == "inplace":
-                raise
-            return [_through_pynest(nest, rule, ranks, str(error)) for rule in rules]
-        kernel = ranks.together(lambda: load(path))
+    kernel = _kernel(nest, ranks)
+    if isinstance(kernel, KernelError):
+        if way == "inplace":
+            raise kernel
+        return [_through_pynest(nest, rule, ranks, str(kernel)) for rule in rules]
     models = sorted({name for rule in rules for name in rule.synapse_models})
     for name in models:
         check_class(name, class_of(nest, kernel, name))
@@ -155,6 +161,32 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
         _say_generic(nest, synapses, kernel, ranks)
         opened.append(synapses)
     return opened
+
+
+def nodes_by_model(nest: Any, ranks: Ranks) -> dict[str, Int64Array]:
+    """Runs of the node IDs of each node model that has nodes, on all ranks, by name. Collective.
+
+    From NEST's own table, which has a row for each run of them; where the kernel cannot be compiled, node by node.
+    """
+    kernel = _kernel(nest, ranks)
+    runs = runs_through_pynest(nest) if isinstance(kernel, KernelError) else model_runs(kernel)
+    return by_name(NodeModels(nest).names, runs)
+
+
+def _kernel(nest: Any, ranks: Ranks) -> ctypes.CDLL | KernelError:
+    """The compiled kernel, loaded, or why it cannot be compiled. Collective.
+
+    Raises:
+        KernelError: It cannot be loaded.
+    """
+    kernel = library()  # knows the models that hold norms, once they were installed
+    if kernel is None:
+        try:
+            path = build_on(nest, ranks)
+        except KernelError as error:
+            return error
+        kernel = ranks.together(lambda: load(path))
+    return kernel
 
 
 def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:

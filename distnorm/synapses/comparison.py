@@ -11,7 +11,7 @@ from ..errors import KernelError
 from ..node_ids import Int64Array
 from ..norms import FloatArray, measure
 from .inplace import InPlace
-from .models import device_ids
+from .node_models import NodeModels
 from .selection import keys_of, selected
 
 _TARGETS = 3  # and the one with fewest connections
@@ -43,7 +43,7 @@ def _compare_model(nest: Any, synapses: InPlace, synapse_model: str) -> None:
         for status in _statuses(found[:: len(found) // _CONNECTIONS], keys_of(synapses.rule)):
             compare_one(synapses, status)
     elif len(sample):  # few connections, or some that are not this rule's
-        _compare_all(synapses, found, sample, measured, device_ids(nest))
+        _compare_all(synapses, found, sample, measured, NodeModels(nest).devices())
 
 
 def _compare_all(synapses: InPlace, found: Any, sample: Int64Array, measured: FloatArray, devices: Int64Array) -> None:

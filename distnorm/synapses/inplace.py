@@ -14,11 +14,13 @@ import numpy as np
 
 from ..box import ROWS
 from ..errors import KernelError, RuleError
+from ..node_ids import Int64Array
 from ..norms import FloatArray
 from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .models import common_bound, forgotten_sources
+from .node_models import NodeModels
 from .selection import needs_sources
 
 _STALE = 2
@@ -46,7 +48,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_error": (ctypes.c_char_p, []),
     "dn_sources_are_known": (ctypes.c_int, []),
     "dn_own_bounds": (ctypes.c_int, [ctypes.c_int64]),
-    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 6 + [ctypes.c_int64]),
+    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 7 + [ctypes.c_int64]),
     "dn_class": (ctypes.c_char_p, [ctypes.c_int64]),
     "dn_bytes": (ctypes.c_int64, [ctypes.c_int64]),
     "dn_add": (ctypes.c_int, [ctypes.c_void_p]),
@@ -55,6 +57,10 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_num_targets": (ctypes.c_int64, [ctypes.c_void_p]),
     "dn_targets": (None, [ctypes.c_void_p, _INTS]),
     "dn_run": (ctypes.c_int, [ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(_Pass)]),
+    "dn_target_models": (ctypes.c_int, [ctypes.c_void_p, _INTS]),
+    "dn_num_model_runs": (ctypes.c_int64, []),
+    "dn_model_runs": (None, [_INTS]),
+    "dn_labels": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64, _INTS, _INTS]),
     "dn_agree_on_delays": (ctypes.c_int, []),
     "dn_stream": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
     "dn_connection": (ctypes.c_int, [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _DOUBLES, _INTS]),
@@ -96,6 +102,13 @@ def agree_on_delays(nest: Any, library: ctypes.CDLL, ranks: Ranks) -> None:
         float(nest.min_delay)  # at this they agree, also between Prepare and Run
 
 
+def model_runs(library: ctypes.CDLL) -> Int64Array:
+    """As `node_models.runs_through_pynest`, by NEST's own table."""
+    runs = np.zeros((library.dn_num_model_runs(), 3), np.int64)
+    library.dn_model_runs(runs)
+    return runs
+
+
 class InPlace:
     """The connections of a rule on this rank. See `Synapses` for the interface.
 
@@ -126,7 +139,8 @@ class InPlace:
         sources = none if rule.source_runs is None else rule.source_runs
         receptors, labels = (np.array(each, np.int64) for each in (rule.receptor_types, rule.labels))
         sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
-        lists = (self._synapse_ids, targets, sources, receptors, labels, rule.excluded)
+        neurons = NodeModels(self._nest).neurons
+        lists = (self._synapse_ids, targets, sources, receptors, labels, rule.excluded, neurons)
         arguments = [argument for each in lists for argument in (len(each), np.ascontiguousarray(each))]
         self._handle = self._library.dn_open(*arguments, sign)
         if not self._handle:
@@ -182,6 +196,20 @@ class InPlace:
                     values[i] = common_bound(self._nest, self.rule.synapse_models[i], name, where_there_are)
             result.append(values)
         return result[0], result[1]
+
+    def target_models(self) -> Int64Array:
+        """Numbers of the targets' node models; see `Synapses`."""
+        models = np.zeros(len(self.node_ids), np.int64)
+        self._check(self._library.dn_target_models(self._handle, models))
+        return models
+
+    def labels(self) -> dict[int, int]:
+        """Number of connections by label; see `Synapses`."""
+        labels = counts = np.zeros(0, np.int64)
+        while (number := self._library.dn_labels(self._handle, len(labels), labels, counts)) != len(labels):
+            self._check(number < 0)
+            labels, counts = np.zeros((2, number), np.int64)
+        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
 
     def measure(self) -> FloatArray:
         """Measure as `Synapses.run` does."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import RuleError
 from ..rule import Rule
@@ -144,12 +143,6 @@ def _refuse(base: str, label: str) -> None:
         raise RuleError(f"synapse model {label} cannot be normalized: it {_REFUSED[base]}")
 
 
-def device_ids(nest: Any) -> npt.NDArray[np.int64]:
-    """Node IDs of all devices, shape (n,): a multimeter is the source of its connections, as a generator is."""
-    ids = [nest.GetNodes({"element_type": kind}, local_only=True).tolist() for kind in ("stimulator", "recorder")]
-    return np.array([each for kind in ids for each in kind], dtype=np.int64)
-
-
 def _fingerprint(nest: Any, name: str) -> tuple[frozenset[tuple[str, str]], int]:
     """Parameters with their types (flags with their values), and the size of a connection."""
     defaults = nest.GetDefaults(name)
@@ -182,9 +175,3 @@ def common_bound(nest: Any, synapse_model: str, name: str, if_there_is: bool = F
     """Bound of |w| that all connections of a model share; inf where there is none and that may be."""
     defaults = nest.GetDefaults(synapse_model)
     return abs(float(defaults.get(name, np.inf) if if_there_is else defaults[name]))
-
-
-def parrots(nest: Any) -> npt.NDArray[np.int64]:
-    """Node IDs of the parrot neurons on this rank, shape (n,)."""
-    found = [nest.GetNodes({"model": name}, local_only=True).tolist() for name in ("parrot_neuron", "parrot_neuron_ps")]
-    return np.array([each for ids in found for each in ids], dtype=np.int64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,7 +22,8 @@ from ..node_ids import Int64Array, contains
 from ..norms import FloatArray, measure
 from ..passes import Pass
 from ..rule import Rule
-from .models import common_bound, device_ids
+from .models import common_bound
+from .node_models import NodeModels, model_of_each
 from .selection import keys_of, selected
 
 _CONNECTIONS_AT_ONCE = 20_000
@@ -46,10 +48,10 @@ class ThroughPyNEST:
                 f"{', '.join(self.rule.synapse_models)}: PyNEST cannot reach weights with nest.keep_source_table = "
                 "False; set it to True before the first Simulate, or use the compiled kernel"
             )
-        local = np.array(self._nest.GetNodes({"element_type": "neuron"}, local_only=True).tolist(), dtype=np.int64)
-        runs = self.rule.target_runs
-        self.node_ids: Int64Array = np.sort(local if runs is None else local[contains(runs, local)])
-        self._devices = device_ids(self._nest)
+        models, runs = NodeModels(self._nest), self.rule.target_runs
+        local = models.local_neurons()
+        self.node_ids: Int64Array = local if runs is None else local[contains(runs, local)]
+        self._devices = models.devices()
 
     def run(self, a_pass: Pass) -> FloatArray:
         """Make one pass; see `Synapses`."""
@@ -87,6 +89,18 @@ class ThroughPyNEST:
         if kind == "scale":
             return weights.weights * at[weights.targets]
         return changed(weights, at, flat, self.rule.shifts, self.rule.shifts and self.rule.norm == "sum")
+
+    def target_models(self) -> Int64Array:
+        """Numbers of the targets' node models; see `Synapses`."""
+        return model_of_each(self._nest, self.node_ids)
+
+    def labels(self) -> dict[int, int]:
+        """Number of connections by label; see `Synapses`."""
+        counts: Counter[int] = Counter()
+        for _, _, connections, _ in self._batches((0.0, math.inf)):
+            if len(connections):
+                counts.update(np.atleast_1d(connections.get("synapse_label")).tolist())
+        return counts
 
     def close(self) -> None:
         """Nothing is held."""

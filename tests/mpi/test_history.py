@@ -9,7 +9,7 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset, 
 
 import distnorm
 from distnorm.parallel import world
-from distnorm.rules_file import node_models
+from distnorm.synapses import nodes_by_model
 
 pytestmark = pytest.mark.mpi
 
@@ -103,11 +103,44 @@ def test_a_survey_of_a_network():
     assert "hom_w" not in text
 
 
-def test_nodes_by_model():
+@pytest.mark.parametrize("compiled", [True, False])
+def test_nodes_by_model(compiled, monkeypatch, tmp_path):
+    if not compiled:
+        monkeypatch.setenv("CXX", "no-such-compiler")
+        monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path))
+        monkeypatch.setattr("distnorm.synapses.exact._library", None)
+        monkeypatch.setattr("distnorm.synapses.node_models._NODES_AT_ONCE", 4)
     reset()
+    odd = "model=x, size=9, first=1)\n"
     nest.CopyModel("iaf_psc_alpha", "mine")
+    nest.CopyModel("iaf_psc_alpha", odd)
     for model, number in (("iaf_psc_alpha", 1), ("mine", 7), ("poisson_generator", 2), ("iaf_psc_alpha", 3)):
         nest.Create(model, number)
     nest.Create("mine", positions=nest.spatial.grid([2, 3]))
-    runs = {model: each.tolist() for model, each in node_models(nest).items()}
-    assert runs == {"iaf_psc_alpha": [[1, 1], [11, 13]], "mine": [[2, 8], [14, 19]], "poisson_generator": [[9, 10]]}
+    for _ in range(3):
+        nest.Create(odd)
+        nest.Create("iaf_psc_alpha", 2)
+    runs = {model: each.tolist() for model, each in nodes_by_model(nest, world(nest.build_info["have_mpi"])).items()}
+    assert runs == {
+        "iaf_psc_alpha": [[1, 1], [11, 13], [21, 22], [24, 25], [27, 28]],
+        "mine": [[2, 8], [14, 19]],
+        "poisson_generator": [[9, 10]],
+        odd: [[20, 20], [23, 23], [26, 26]],
+    }
+
+
+def test_a_survey_tells_labels_and_what_cannot_be_normalized():
+    reset()
+    nest.CopyModel("static_synapse_hom_w", "a copy of it")
+    nest.CopyModel("iaf_psc_alpha", '"L2/3", (exc)')
+    population = nest.Create('"L2/3", (exc)', 20)
+    for label in (4, 2):
+        syn = {"synapse_model": "stdp_synapse_lbl", "synapse_label": label, "delay": 1.5}
+        nest.Connect(population, population, {"rule": "fixed_indegree", "indegree": label}, syn)
+    nest.Connect(population, population, "one_to_one", {"synapse_model": "a copy of it"})
+    survey = distnorm.inspect()
+    copy, stdp = sorted(survey.found, key=lambda each: each.name)
+    assert (stdp.labels, stdp.target_models) == ({2: 40, 4: 80}, ('"L2/3", (exc)',))
+    assert copy.refused.startswith("it has one weight for all its connections")
+    assert "plastic, labels 2 (40), 4 (80)" in str(survey)
+    assert 'targets = ["\\"L2/3\\", (exc)"]' in survey.rules()

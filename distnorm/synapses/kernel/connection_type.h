@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "operations.h"
@@ -38,6 +39,8 @@ public:
   virtual bool is_model( const nest::ConnectorModel& ) const = 0;
   //! Does the passes, block by block, so that a block comes from memory once for all of them.
   virtual void run( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
+  //! Adds the number of the work's connections of each label.
+  virtual void count_labels( Work&, nest::ConnectorBase&, size_t tid, std::map< int64_t, int64_t >& ) const = 0;
   virtual double stream( nest::ConnectorBase&, bool write ) const = 0;
   virtual double weight( nest::ConnectorBase&, size_t tid, size_t lcid ) const = 0;
   virtual size_t bytes() const = 0; //!< of one connection; 0: unknown
@@ -194,6 +197,18 @@ public:
         {
           run_block( work, block, size, first, tid, buffer );
         }
+      } );
+  }
+
+  void
+  count_labels( Work& work, nest::ConnectorBase& connector, const size_t tid, std::map< int64_t, int64_t >& counts )
+    const override
+  {
+    for_each_block( connector,
+      [ & ]( ConnectionT* block, const size_t size, const size_t first )
+      {
+        for_each( work, block, size, first, tid,
+          [ & ]( Synapse&, int32_t, const size_t place ) { ++counts[ block[ place ].get_label() ]; } );
       } );
   }
 

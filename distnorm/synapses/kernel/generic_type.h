@@ -31,22 +31,28 @@ struct StatusOfOne
 
 class GenericType : public ConnectionType
 {
+  //! The target of a connection that belongs to the group, else not_a_target.
+  static int32_t
+  selected_target( Work& work, StatusAccess& access, const size_t lcid )
+  {
+    const int32_t target = work.thread.target_of_node[ access.target_index( lcid ) ];
+    const bool selected = target != not_a_target and not access.is_disabled( lcid )
+      and work.filter.selects( StatusOfOne { access, lcid }, access.weight( lcid ), target, lcid );
+    return selected ? target : not_a_target;
+  }
+
   static void
   gather( Work& work, StatusAccess& access, const size_t first, const size_t last, Buffer& all )
   {
     all.size = 0;
     for ( size_t lcid = first; lcid < last; ++lcid )
     {
-      const int32_t target = work.thread.target_of_node[ access.target_index( lcid ) ];
-      if ( target == not_a_target or access.is_disabled( lcid ) )
+      const int32_t target = selected_target( work, access, lcid );
+      if ( target == not_a_target )
       {
         continue;
       }
       const double weight = access.weight( lcid );
-      if ( not work.filter.selects( StatusOfOne { access, lcid }, weight, target, lcid ) )
-      {
-        continue;
-      }
       all.weight[ all.size ] = weight;
       all.target[ all.size ] = target;
       all.place[ all.size ] = lcid - first;
@@ -84,6 +90,20 @@ public:
             access.set_weight( first + all.place[ i ], all.weight[ i ] );
           }
         }
+      }
+    }
+  }
+
+  void
+  count_labels( Work& work, nest::ConnectorBase& connector, const size_t tid, std::map< int64_t, int64_t >& counts )
+    const override
+  {
+    StatusAccess access( connector, tid );
+    for ( size_t lcid = 0; lcid < connector.size(); ++lcid )
+    {
+      if ( selected_target( work, access, lcid ) != not_a_target )
+      {
+        ++counts[ access.label( lcid ) ];
       }
     }
   }

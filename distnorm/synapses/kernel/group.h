@@ -185,9 +185,9 @@ private:
   bool answer_ = false;
 };
 
-//! The targets of a group on one thread.
+//! The targets of a group on one thread: nodes of the given models, which are in ascending order.
 inline void
-open_thread( Group& group, const size_t tid, const NodeIds& targets )
+open_thread( Group& group, const size_t tid, const NodeIds& targets, const std::vector< int64_t >& neuron_models )
 {
   auto& thread = group.threads[ tid ];
   const auto& nodes = nest::kernel().node_manager.get_local_nodes( tid );
@@ -197,7 +197,8 @@ open_thread( Group& group, const size_t tid, const NodeIds& targets )
   for ( auto entry = nodes.begin(); entry < nodes.end(); ++entry, ++index )
   {
     const auto id = static_cast< int64_t >( entry->get_node_id() );
-    if ( targets.contains( id ) and entry->get_node()->get_element_type() == "neuron" )
+    const int64_t model = entry->get_node()->get_model_id();
+    if ( targets.contains( id ) and std::binary_search( neuron_models.begin(), neuron_models.end(), model ) )
     {
       thread.target_of_node[ index ] = thread.node_ids.size();
       thread.node_ids.push_back( id );

@@ -14,6 +14,7 @@
 
 #include "one_run.h"
 #include "rows.h"
+#include "survey.h"
 
 using namespace distnorm;
 
@@ -101,7 +102,8 @@ dn_sources_are_known()
 }
 
 //! A new group: synapse models by ID, targets and sources as runs of node IDs, receptor types, labels, excluded pairs
-//! (target, source), none of each: all; sign of the weights, 0: both. Null on failure.
+//! (target, source), none of each: all; the node models that are neurons, ascending; sign of the weights, 0: both. Null
+//! on failure.
 void*
 dn_open( const int64_t num_models,
   const int64_t* synapse_ids,
@@ -115,6 +117,8 @@ dn_open( const int64_t num_models,
   const int64_t* labels,
   const int64_t num_excluded,
   const int64_t* excluded,
+  const int64_t num_neuron_models,
+  const int64_t* neuron_models,
   const int64_t sign )
 {
   std::unique_ptr< Group > group;
@@ -132,7 +136,8 @@ dn_open( const int64_t num_models,
       }
       group->threads.resize( nest::kernel().vp_manager.get_num_threads() );
       const NodeIds targets( target_runs, num_target_runs );
-      const int opened = on_all_threads( [ & ]( const size_t tid ) { open_thread( *group, tid, targets ); } );
+      const std::vector< int64_t > neurons( neuron_models, neuron_models + num_neuron_models );
+      const int opened = on_all_threads( [ & ]( const size_t tid ) { open_thread( *group, tid, targets, neurons ); } );
       for ( size_t tid = 1; tid < group->threads.size(); ++tid )
       {
         group->threads[ tid ].first = group->threads[ tid - 1 ].first + group->threads[ tid - 1 ].node_ids.size();

@@ -1,0 +1,121 @@
+"""Node models by their numbers: which are neurons, which repeat spikes, and whatever they are called."""
+
+import nest
+import numpy as np
+import pytest
+from networks import reset
+
+import distnorm
+from distnorm.parallel import world
+from distnorm.synapses import NodeModels, open_synapses
+
+WAYS = ["inplace", "pynest"]
+NO_NEURONS = {"astrocyte_lr_1994", "gif_pop_psc_exp", "spike_train_injector"}  # and MUSIC's proxies
+
+
+def weights(model):
+    found = nest.GetConnections(synapse_model=model).get(["target", "weight"])
+    return np.array(found["target"]), np.array(found["weight"])
+
+
+def test_what_is_a_neuron():
+    reset()
+    called_neuron = {name for name in nest.node_models if nest.GetDefaults(name, "element_type") == "neuron"}
+    models = NodeModels(nest)
+    neurons = {models.names[number] for number in models.neurons.tolist()}
+    assert called_neuron - neurons == NO_NEURONS & called_neuron and neurons < called_neuron
+
+
+def ends_of_stdp():
+    """Node models of NEST that a plastic synapse may end at, as NEST itself says by taking the connection."""
+    ends = set()
+    for name in nest.node_models:
+        reset()
+        node = nest.Create(name)
+        for model in ("stdp_synapse", "eprop_synapse", "eprop_synapse_bsshslm_2020"):
+            for receptor in (0, 1):
+                try:
+                    source = nest.Create("eprop_iaf" if model == "eprop_synapse" else "eprop_iaf_bsshslm_2020")
+                    nest.Connect(source, node, syn_spec={"synapse_model": model, "receptor_type": receptor})
+                    ends.add(name)
+                except Exception:
+                    continue
+    return ends
+
+
+def test_nest_ends_plastic_synapses_at_neurons_alone():
+    models = NodeModels(nest)
+    ends = ends_of_stdp()
+    assert "iaf_psc_delta" in ends and ends <= {models.names[number] for number in models.neurons.tolist()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("copied", [False, True])
+@pytest.mark.parametrize("model", ["astrocyte_lr_1994", "gif_pop_psc_exp"])
+def test_weights_onto_what_is_no_neuron_are_left_alone(model, copied, way):
+    reset()
+    name = model
+    if copied:
+        name = "a copy"
+        nest.CopyModel(model, name)
+    neurons, others = nest.Create("aeif_cond_alpha_astro", 6), nest.Create(name, 5)
+    for targets in (neurons, others):
+        nest.Connect(neurons, targets, "all_to_all", {"synapse_model": "tsodyks_synapse", "weight": 1.0})
+    drift = distnorm.Normalizer(distnorm.Rule("tsodyks_synapse", target_norm=12.0), way=way).normalize().drifts[0]
+    target, weight = weights("tsodyks_synapse")
+    assert (weight[target > 6] == 1.0).all() and (weight[target <= 6] == 2.0).all()
+    assert (drift.targets, drift.no_input, drift.connections) == (6, 0, 36)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_readouts_of_eprop_are_neurons(way):
+    reset()
+    neurons, readouts = nest.Create("eprop_iaf", 4), nest.Create("eprop_readout", 2)
+    nest.Connect(neurons, readouts, "all_to_all", {"synapse_model": "static_synapse", "weight": 1.0})
+    distnorm.Normalizer(distnorm.Rule("static_synapse", target_norm=2.0), way=way).normalize()
+    assert (weights("static_synapse")[1] == 0.5).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("model", ["parrot_neuron", "parrot_neuron_ps"])
+def test_copies_of_parrots_are_parrots(model, way):
+    reset()
+    nest.CopyModel(model, "relay (L2/3)")
+    nest.CopyModel("relay (L2/3)", "relay of a relay")
+    source, neurons = nest.Create("parrot_neuron", 3), nest.Create("iaf_psc_alpha", 2)
+    for targets in (nest.Create("relay (L2/3)", 4), nest.Create("relay of a relay"), neurons):
+        nest.Connect(source, targets)
+    drift = distnorm.Normalizer(distnorm.Rule("static_synapse", target_norm=3.0), way=way).normalize().drifts[0]
+    assert (drift.parrots, drift.targets) == (5, 7)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_model_of_each_target(way):
+    reset()
+    nest.CopyModel("iaf_psc_alpha", "model=x, size=3, first=1")
+    for name, number in (("iaf_psc_delta", 3), ("model=x, size=3, first=1", 2), ("poisson_generator", 1)):
+        nest.Create(name, number)
+    nest.Create("iaf_psc_delta", 2)
+    (synapses,) = open_synapses(
+        nest, [distnorm.Rule("static_synapse", target_norm=1.0)], world(nest.build_info["have_mpi"]), way
+    )
+    names = NodeModels(nest).names
+    assert [names[number] for number in synapses.target_models().tolist()] == [
+        *["iaf_psc_delta"] * 3,
+        *["model=x, size=3, first=1"] * 2,
+        *["iaf_psc_delta"] * 2,
+    ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_labels_of_a_rules_connections(way):
+    reset()
+    neurons, astrocytes = nest.Create("aeif_cond_alpha_astro", 4), nest.Create("astrocyte_lr_1994", 3)
+    for label, number in ((7, 1), (0, 2)):
+        syn = {"synapse_model": "tsodyks_synapse_lbl", "synapse_label": label}
+        nest.Connect(neurons[:number], neurons, "all_to_all", syn)
+        nest.Connect(neurons, astrocytes, "all_to_all", syn)
+    nest.Connect(neurons[:3], neurons, "all_to_all", {"synapse_model": "tsodyks_synapse_lbl"})
+    rules = [distnorm.Rule("tsodyks_synapse_lbl", target_norm=1.0, label=each) for each in (None, 0, 5)]
+    found = [synapses.labels() for synapses in open_synapses(nest, rules, world(nest.build_info["have_mpi"]), way)]
+    assert found == [{-1: 12, 0: 8, 7: 4}, {0: 8}, {}]

@@ -1,0 +1,39 @@
+"""Names of node models in rules files, whatever they are."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from distnorm.config import tomllib
+from distnorm.errors import RuleError
+from distnorm.rules_file import _nodes_named, quoted
+
+NODES = {"iaf": np.array([[1, 4]]), "1-5": np.array([[5, 9]])}
+MODELS = {*NODES, "2-3"}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+@example('a "b" \\ \t\n\x7f\x00 é 😀 # ]')
+def test_a_name_is_read_as_it_was_written(name):
+    written = f"targets = [{quoted(name)}]  # comment\n# targets = [{quoted(name)}]"
+    assert tomllib.loads(written) == {"targets": [name]}
+
+
+@pytest.mark.parametrize(
+    ("name", "runs"), [("iaf", [[1, 4]]), ("1-5", [[5, 9]]), ("1-6", [[1, 6]]), ("007-8", [[7, 8]])]
+)
+def test_a_model_comes_before_a_range(name, runs):
+    assert _nodes_named(NODES, MODELS, name, "targets").runs.tolist() == runs
+
+
+@pytest.mark.parametrize("name", ["2-3", "none", "", "1-", "1-2-3", "-1-2", "1-" + "9" * 400, "٣-٤"])
+def test_an_unknown_name_is_one_line_with_those_there_are(name):
+    with pytest.raises(RuleError, match=r'and no node of that model is there; there are "iaf", "1-5"$'):
+        _nodes_named(NODES, MODELS, name, "targets")
+
+
+@pytest.mark.parametrize("name", ["3-2", "0-4"])
+def test_a_range_that_is_none(name):
+    with pytest.raises(RuleError, match='a range of node IDs is "FIRST-LAST"'):
+        _nodes_named(NODES, MODELS, name, "targets")
