@@ -6,7 +6,6 @@ import math
 import numbers
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, get_args
 
 from .adaptive import AdaptiveInterval
@@ -48,7 +47,7 @@ def digests(rules: Sequence[Rule], interval: Any, observe: bool, way: str) -> di
     """Numbers that tell whether ranks were given the same."""
     controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
     given = {
-        "rules": "".join(rule_hash(replace(rule, exclude=None)) for rule in rules),
+        "rules": "".join(rule_hash(rule) for rule in rules),
         "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
         "observe": repr(bool(observe)),
         "way": way,

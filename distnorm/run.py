@@ -14,6 +14,7 @@ from typing import Any
 import nest
 
 from .adaptive import AdaptiveInterval
+from .checkpoint.claim import Claim
 from .checkpoint.find import Found, find
 from .config import Job
 from .errors import AllocationEnds, Interruption, RuleError
@@ -49,9 +50,10 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         DistnormError: The job does not fit the model or this NEST, or a rank failed; the log says when.
     """
     with ExitStack() as stack:
-        saver = Saver(checkpoint, job.checkpoint, stack)  # hears signals while the network is built
+        claim = stack.enter_context(Claim(checkpoint)) if checkpoint else None
+        saver = Saver(claim, job.checkpoint, stack)  # hears signals while the network is built
         ranks = world(nest.build_info["have_mpi"])
-        found = _find(job, checkpoint, observe, ranks) if checkpoint and resume else None
+        found = _find(job, claim, observe, resume, ranks) if claim else None
         start = time.perf_counter()
         network = build_network(job, ranks, found.time_ms if found else 0.0)
         built = time.perf_counter() - start
@@ -65,7 +67,8 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         normalizer = Normalizer(rules, interval=job.interval, observe=observe, on_look=teller.look, on_slice=on_chunk)
         saver.open(job, observe, normalizer, found, ranks, teller)
         # Asking NEST on one rank only would hang.
-        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms)
+        of_run = claim.run if claim else None
+        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms, run=of_run)
         ranks.together(lambda: teller.start(header, found, resume, normalizer))
         try:
             saver.simulate(normalizer, job.simulate_ms)
@@ -82,13 +85,14 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
     return 0
 
 
-def _find(job: Job, checkpoint: Path, observe: bool, ranks: Ranks) -> Found | None:
-    found = find(checkpoint, job, observe, ranks)
+def _find(job: Job, claim: Claim, observe: bool, resume: bool, ranks: Ranks) -> Found | None:
+    found = find(claim, job, observe, resume, ranks)
     if found and found.time_ms > job.simulate_ms:
         raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {found.time_ms:g} ms")
-    if ranks.rank == 0:
-        text = f"going on from {found.path}, {found.time_ms:g} ms" if found else "beginning"
-        print(f"distnorm: {text}" + ("" if found else f": no checkpoint in {checkpoint}"), file=sys.stderr)
+    if resume and ranks.rank == 0:
+        begins = f"beginning: no checkpoint in {claim.folder}"
+        text = f"going on from {found.path}, {found.time_ms:g} ms" if found else begins
+        print(f"distnorm: {text}", file=sys.stderr)
     return found
 
 

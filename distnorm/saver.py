@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 
 import nest
 
 from .checkpoint.checkpoints import Checkpoints
+from .checkpoint.claim import Claim
 from .checkpoint.find import Found
 from .checkpoint.recorders import name_anew
 from .config import CheckpointSettings, Job
@@ -23,11 +23,11 @@ from .teller import Teller
 class Saver:
     """Writes checkpoints between two chunks of a Run, and leaves the simulation when asked to."""
 
-    def __init__(self, folder: Path | None, settings: CheckpointSettings, stack: ExitStack) -> None:
-        """Hear signals from now on, until the stack is closed; without a folder, do nothing at all."""
-        self._folder = folder
+    def __init__(self, claim: Claim | None, settings: CheckpointSettings, stack: ExitStack) -> None:
+        """Hear signals from now on, until the stack is closed; without a folder claimed, do nothing at all."""
+        self._claim = claim
         self._settings = settings
-        self._signals = stack.enter_context(Signals()) if folder else None
+        self._signals = stack.enter_context(Signals()) if claim else None
         self._timer = Timer(settings.every_s, settings.grace_s)
         self._said = self._warned = False
         self._checkpoints: Checkpoints | None = None
@@ -41,13 +41,13 @@ class Saver:
             DistnormError: Its weights cannot be kept, or it is not the network of the checkpoint.
         """
         self._teller = teller
-        if self._folder is None:
+        if self._claim is None:
             return
         resumes = found.resumes + 1 if found else 0
         normalizer.chunks.save = self._save
-        self._checkpoints = Checkpoints(self._folder, job, observe, normalizer, ranks, resumes)
+        self._checkpoints = Checkpoints(self._claim, job, observe, normalizer, ranks, resumes)
+        self._checkpoints.open(found)
         if found:
-            self._checkpoints.resume(found)
             nest.rng_seed = seed_of(job.seed, resumes)
             if named := name_anew(nest, ranks, found.time_ms):
                 teller.say(named)

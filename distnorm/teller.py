@@ -49,7 +49,8 @@ class Teller:
         if found is None and not (resume and self._path.exists()):
             self._log = self._stack.enter_context(RunLog(self._path))
         else:
-            self._log = self._stack.enter_context(RunLog.go_on(self._path, self._bytes_to_keep(self._path, found)))
+            size = self._bytes_to_keep(self._path, found)
+            self._log = self._stack.enter_context(RunLog.go_on(self._path, size, header["run"]))
         if found:
             self._resumed(self._log, found)
         else:
