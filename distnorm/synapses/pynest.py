@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..box import ROWS, Weights, changed, tally, tally_largest
+from ..box import ROWS, Weights, changed, scaled, tally, tally_largest
 from ..errors import KernelError
 from ..node_ids import Int64Array, contains
 from ..norms import FloatArray, measure
 from ..passes import Pass
 from ..rule import Rule
-from .models import common_bound, device_ids
+from .limits import Limits, own_limits
+from .models import device_ids
 from .selection import keys_of, selected
 
 _CONNECTIONS_AT_ONCE = 20_000
-_BOUNDS = ("Wmin", "Wmax")
 
 
 class ThroughPyNEST:
@@ -35,7 +35,7 @@ class ThroughPyNEST:
     def __init__(self, nest: Any, rule: Rule) -> None:
         self.rule = rule
         self._nest = nest
-        self._own: dict[str, list[str]] = {}  # bounds that each connection has for itself, by synapse model
+        self._own: dict[str, list[str]] = {}  # limits that each connection has for itself, by synapse model
         self._find_targets()
 
     def _find_targets(self) -> None:
@@ -83,7 +83,7 @@ class ThroughPyNEST:
 
     def _changed(self, kind: str, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
         if kind == "scale":
-            return weights.weights * at[weights.targets]
+            return scaled(weights.weights, at[weights.targets])
         return changed(weights, at, flat, self.rule.shifts, self.rule.shifts and self.rule.norm == "sum")
 
     def close(self) -> None:
@@ -115,33 +115,18 @@ class ThroughPyNEST:
         connections = self._nest.GetConnections(target=asked, synapse_model=synapse_model)
         if len(connections) == 0:
             return [], (np.zeros(0),) * 4
-        keys = [*keys_of(self.rule), *self._own_bounds(synapse_model, connections, box)]
+        if synapse_model not in self._own:
+            self._own[synapse_model] = own_limits(connections)
+        keys = [*keys_of(self.rule), *self._own[synapse_model]]
         found = connections.get(keys)
         status = {key: np.atleast_1d(np.array(found[key])) for key in keys}
+        limits = Limits.of(self._nest, synapse_model, status)
+        status["weight"] = limits.on_side(status["weight"].astype(np.float64))
         mine = ~np.isin(status["source"], self._devices) & selected(self.rule, status)
         data = [datum for datum, keep in zip(connections._datum, mine, strict=True) if keep]
-        weights = status["weight"].astype(np.float64)
-        low, high = self._bounds(synapse_model, status, weights, box)
-        return data, (status["target"][mine], weights[mine], low[mine], high[mine])
-
-    def _own_bounds(self, synapse_model: str, connections: Any, box: tuple[float, float]) -> list[str]:
-        """Those of the bounds asked for that each connection has for itself."""
-        asked = [name for bound, name in zip(box, _BOUNDS, strict=True) if math.isnan(bound)]
-        if asked and synapse_model not in self._own:
-            status = connections[0].get()
-            self._own[synapse_model] = [name for name in _BOUNDS if name in status]
-        return [name for name in asked if name in self._own[synapse_model]]
-
-    def _bounds(
-        self, synapse_model: str, status: dict[str, npt.NDArray[Any]], weights: FloatArray, box: tuple[float, float]
-    ) -> tuple[FloatArray, FloatArray]:
-        low, high = (np.full(len(weights), bound) for bound in box)
-        for values, bound, name in ((low, box[0], "Wmin"), (high, box[1], "Wmax")):
-            if math.isnan(bound) and name not in status:
-                values[:] = common_bound(self._nest, synapse_model, name, box != self.rule.box)
-        if "Wmin" in status:
-            least = status["Wmin"].astype(np.float64)
-            low = np.where(np.signbit(least) == np.signbit(weights), np.abs(least), 0.0)
-        if "Wmax" in status:
-            high = np.abs(status["Wmax"].astype(np.float64))
-        return np.minimum(low, high), high
+        weights = status["weight"][mine]
+        low, high = (
+            own if math.isnan(bound) else np.full(len(weights), bound)
+            for bound, own in zip(box, limits[mine].sizes(weights), strict=True)
+        )
+        return data, (status["target"][mine], weights, np.minimum(low, high), high)

@@ -2,8 +2,6 @@
 
 #pragma once
 
-#include <bit>
-
 #include "connection_type.h"
 #include "status_access.h"
 
@@ -42,24 +40,17 @@ class GenericType : public ConnectionType
       {
         continue;
       }
-      const double weight = access.weight( lcid );
-      if ( not work.filter.selects( StatusOfOne { access, lcid }, weight, target, lcid ) )
+      double weight = access.weight( lcid );
+      Range range;
+      if ( work.asks_range() or ( work.asks_side and weight == 0.0 ) )
       {
-        continue;
+        range = access.range( lcid );
+        weight = range.on_side( weight );
       }
-      all.weight[ all.size ] = weight;
-      all.target[ all.size ] = target;
-      all.place[ all.size ] = lcid - first;
-      if ( work.box.own_high )
+      if ( work.filter.selects( StatusOfOne { access, lcid }, [ weight ] { return weight; }, target, lcid ) )
       {
-        all.high[ all.size ] = std::abs( access.bound( lcid, nest::names::Wmax ) );
+        add( work, all, weight, target, lcid - first, range );
       }
-      if ( work.box.own_low )
-      {
-        const double least = access.bound( lcid, nest::names::Wmin );
-        all.low[ all.size ] = std::signbit( least ) == std::signbit( weight ) ? std::abs( least ) : 0.0;
-      }
-      all.size += not work.leaves_alone( target );
     }
   }
 
@@ -79,7 +70,7 @@ public:
         operate( work, all );
         for ( size_t i = 0; i < all.size and writes( work.pass ); ++i )
         {
-          if ( std::bit_cast< uint64_t >( all.weight[ i ] ) != std::bit_cast< uint64_t >( before[ i ] ) )
+          if ( all.weight[ i ] != before[ i ] )
           {
             access.set_weight( first + all.place[ i ], all.weight[ i ] );
           }
@@ -89,15 +80,9 @@ public:
   }
 
   bool
-  has_own_low() const override
+  has_own_limits() const override
   {
     return true; // or the model's connections share one, which the access sees too
-  }
-
-  bool
-  has_own_high() const override
-  {
-    return true;
   }
 
   bool

@@ -107,13 +107,14 @@ public:
   {
   }
 
-  template < typename Synapse >
+  //! Asks for the weight, with the sign of its side where it is zero, only if the sign matters.
+  template < typename Synapse, typename Weight >
   bool
-  selects( const Synapse& synapse, const double weight, const int32_t target, const size_t lcid )
+  selects( const Synapse& synapse, Weight weight, const int32_t target, const size_t lcid )
   {
     return everything_
       or ( has( group_.receptors, synapse.get_rport() ) and has( group_.labels, synapse.get_label() )
-        and ( group_.sign == 0 or std::signbit( weight ) == ( group_.sign < 0 ) ) and selects_source( target, lcid ) );
+        and ( group_.sign == 0 or std::signbit( weight() ) == ( group_.sign < 0 ) ) and selects_source( target, lcid ) );
   }
 
 private:

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "group.h"
+#include "status_access.h"
 
 namespace distnorm
 {
@@ -90,7 +91,7 @@ multiplied_out( const double value, const int power )
 struct Buffer
 {
   size_t size = 0;
-  double weight[ max_block_size ];
+  double weight[ max_block_size ]; //!< a zero with the sign of its side, where the pass asks for that
   double low[ max_block_size ];  //!< of |w|; filled where the bound is the synapse's own
   double high[ max_block_size ];
   int32_t target[ max_block_size ];
@@ -125,6 +126,9 @@ struct Work
   bool counts_bounds;
   bool quick;
   int whole;
+  bool asks_side;                   //!< of zero
+  StatusAccess* status = nullptr;   //!< of the connector, where its type does not know the bounds of its connections
+  Range in_common;                  //!< what connections share of their range, where the pass asks for that
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t model )
     : group( g )
@@ -135,7 +139,19 @@ struct Work
     , counts_bounds( bounds_alike( g, p ) )
     , quick( is_quick( g, p ) )
     , whole( whole_power( p ) )
+    , asks_side( g.sign != 0 or p.shifts or p.kind == MOVE )
   {
+    if ( asks_side or asks_range() )
+    {
+      in_common = range_in_common( nest::kernel().model_manager.get_connection_model( g.synapse_ids[ model ], tid ) );
+    }
+  }
+
+  //! Whether the pass asks for the range of each connection.
+  bool
+  asks_range() const
+  {
+    return box.own_low or box.own_high;
   }
 
   const double*
