@@ -135,6 +135,11 @@ class Rule:
         return self.box != (0.0, math.inf)
 
     @property
+    def is_initial(self) -> bool:
+        """Whether each target is to keep the norm that it has when first measured."""
+        return isinstance(self.target_norm, str)
+
+    @property
     def shifts(self) -> bool:
         """Whether the mode is subtractive."""
         return self.mode == "subtractive"

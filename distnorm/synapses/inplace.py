@@ -15,7 +15,7 @@ import numpy as np
 from ..box import ROWS
 from ..errors import KernelError, RuleError
 from ..norms import FloatArray
-from ..passes import Pass
+from ..passes import COUNTED, Pass
 from ..rule import Rule
 from .limits import common_limits
 from .models import forgotten_sources
@@ -146,12 +146,13 @@ class InPlace:
     def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
-        norm = 1 if a_pass.own_bounds else {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
-        rows = {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
+        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
+        rows = len(COUNTED) if a_pass.counts else {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
         result = np.zeros((rows, len(self.node_ids)))
-        low, high = self._bounds((0.0, math.nan) if a_pass.own_bounds else rule.box)
+        low, high = self._bounds(rule.box)
         arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
-        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, result)]
+        out = result if rows else None
+        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, out)]
         structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
         structure.arrays = (*arrays, low, high)  # kept alive
         return structure, result

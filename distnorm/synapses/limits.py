@@ -18,6 +18,10 @@ from ..norms import BoolArray, FloatArray
 
 NAMES = ("Wmin", "Wmax")
 
+# A weight is close to zero below this fraction of the largest that its synapse allows. STDP takes steps of lambda times
+# Wmax, by default a hundredth of Wmax: one step is then more than a hundred times the weight.
+_CLOSE = 1e-4
+
 
 def common_limits(nest: Any, synapse_model: str) -> dict[str, float]:
     """Those of `Wmin` and `Wmax` that a synapse model has, as its connections share them or begin with them."""
@@ -57,9 +61,6 @@ class Limits:
         )
         return cls(least, most)
 
-    def __getitem__(self, which: npt.NDArray[Any]) -> Limits:
-        return Limits(self.least[which], self.most[which])
-
     def on_side(self, weights: FloatArray) -> FloatArray:
         """The weights, shape (n,), each zero with the sign of its side; its own where the model has no side."""
         negative = (self.most < 0) | ((self.most == 0) & (self.least < 0))
@@ -81,6 +82,12 @@ class Limits:
     def above(self, weights: FloatArray) -> BoolArray:
         """Which weights NEST brings down to `Wmax`, shape (n,)."""
         result: BoolArray = np.where(np.isnan(self.least), np.abs(weights) > np.abs(self.most), weights > self.most)
+        return result
+
+    def close_to_zero(self, weights: FloatArray) -> BoolArray:
+        """Which weights are almost nothing beside what their synapse allows, shape (n,)."""
+        _, largest = self.sizes(weights)
+        result: BoolArray = np.isfinite(largest) & (np.abs(weights) < _CLOSE * largest)
         return result
 
     def below(self, weights: FloatArray) -> BoolArray:

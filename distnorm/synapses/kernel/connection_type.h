@@ -166,7 +166,12 @@ protected:
     const Pass& pass = work.pass;
     auto* sums = work.thread.sums.data();
     const double* factors = work.at();
-    if ( pass.kind == MEASURE and pass.norm == L1 )
+    if ( counts( pass ) )
+    {
+      gather( work, block, size, first, tid, all );
+      count( work, all );
+    }
+    else if ( pass.kind == MEASURE and pass.norm == L1 )
     {
       for_each( work, block, size, first, tid,
         [ sums ]( Synapse& synapse, const int32_t i, size_t ) { sums[ i ].add( std::abs( weight_of( synapse ) ) ); } );

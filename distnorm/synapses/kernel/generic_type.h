@@ -67,7 +67,7 @@ public:
       {
         gather( work, access, first, std::min< size_t >( first + max_block_size, connector.size() ), all );
         std::copy( all.weight, all.weight + all.size, before );
-        operate( work, all );
+        counts( work.pass ) ? count( work, all ) : operate( work, all );
         for ( size_t i = 0; i < all.size and writes( work.pass ); ++i )
         {
           if ( all.weight[ i ] != before[ i ] )

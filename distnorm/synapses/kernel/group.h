@@ -10,6 +10,7 @@
 
 #include "nest_private.h"
 #include "node_ids.h"
+#include "range.h"
 #include "tallies.h"
 
 namespace distnorm
@@ -39,6 +40,7 @@ struct ThreadTargets
   std::vector< Sum > scales;          //!< by target, where the norm is a signed sum
   std::vector< Tally > tallies;       //!< by target, of the last tally
   std::vector< QuickTally > quick;    //!< likewise, where bounds are alike
+  std::vector< Beyond > beyond;       //!< by target, of the last change that was counted
   size_t first = 0;                   //!< number of the thread's first target
 };
 

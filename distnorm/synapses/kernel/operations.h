@@ -79,7 +79,7 @@ move_elements( const Work& work, Buffer& all )
     {
       const double y = moved< shifts >( e );
       const double size = y < e.low ? e.low : y > e.high ? e.high : y;
-      all.weight[ i ] = with_sign( size, all.weight[ i ] );
+      all.weight[ i ] = e.x == e.x ? with_sign( size, all.weight[ i ] ) : all.weight[ i ];
     } );
 }
 
@@ -109,6 +109,7 @@ add( const Work& work, Buffer& all, const double weight, const int32_t target, c
   all.place[ all.size ] = place;
   all.low[ all.size ] = range.smallest( weight );
   all.high[ all.size ] = range.largest( weight );
+  all.range[ all.size ] = range;
   all.size += not work.leaves_alone( target );
 }
 
@@ -136,10 +137,20 @@ operate( const Work& work, Buffer& all )
   }
 }
 
-inline bool
-writes( const Pass& pass )
+//! Counts what the pass would do, and leaves what it would make of the connections in the buffer.
+inline void
+count( const Work& work, Buffer& all )
 {
-  return pass.kind == SCALE or pass.kind == MOVE;
+  for ( size_t i = 0; i < all.size; ++i )
+  {
+    work.thread.beyond[ all.target[ i ] ].close_to_zero += all.range[ i ].is_close_to_zero( all.weight[ i ] );
+  }
+  operate( work, all );
+  for ( size_t i = 0; i < all.size; ++i )
+  {
+    work.thread.beyond[ all.target[ i ] ].above += all.range[ i ].is_above( all.weight[ i ] );
+    work.thread.beyond[ all.target[ i ] ].below += all.range[ i ].is_below( all.weight[ i ] );
+  }
 }
 
 inline void
@@ -151,6 +162,10 @@ begin( Group& group, const Pass& pass, const size_t tid )
   {
     thread.sums.assign( n, Sum() );
     thread.scales.assign( pass.norm == SIGNED ? n : 0, Sum() );
+  }
+  else if ( counts( pass ) )
+  {
+    thread.beyond.assign( n, Beyond() );
   }
   else if ( pass.kind == TALLY )
   {
@@ -186,6 +201,12 @@ finish( Group& group, const Pass& pass, const size_t tid )
     {
       const auto& sum = thread.sums[ i ];
       write( { sum.total(), count( sum ), pass.norm == SIGNED ? thread.scales[ i ].total() : 0.0 } );
+      continue;
+    }
+    if ( counts( pass ) )
+    {
+      const Beyond& beyond = thread.beyond[ i ];
+      write( { 1.0 * beyond.above, 1.0 * beyond.below, 1.0 * beyond.close_to_zero } );
       continue;
     }
     Tally& t = thread.tallies[ i ];

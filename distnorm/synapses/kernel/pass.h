@@ -39,13 +39,31 @@ struct Pass
   const double* flat; // above zero: the target's weights become equal; null: none
   const double* low;  // bounds of |w| per synapse model of the group, NaN: the synapse's own
   const double* high;
-  double* out; // rows of box.py, each with one value per target
+  double* out; // rows of box.py, each with one value per target; of a change: it is counted and not made; null: none
 };
 
 constexpr size_t measured_rows = 3;
 constexpr double least = 0x1p-1074; // as in box.py
 constexpr double margin = 0x1p-48; // of some roundings
 constexpr double tiny = 0x1p-900; // as in box.py
+
+inline bool
+changes( const Pass& pass )
+{
+  return pass.kind == SCALE or pass.kind == MOVE;
+}
+
+inline bool
+writes( const Pass& pass )
+{
+  return changes( pass ) and not pass.out;
+}
+
+inline bool
+counts( const Pass& pass )
+{
+  return changes( pass ) and pass.out;
+}
 
 //! Whether bounds are the same numbers for all weights of a group: their sum then is a matter of counting.
 inline bool
@@ -94,6 +112,7 @@ struct Buffer
   double weight[ max_block_size ]; //!< a zero with the sign of its side, where the pass asks for that
   double low[ max_block_size ];  //!< of |w|; filled where the bound is the synapse's own
   double high[ max_block_size ];
+  Range range[ max_block_size ]; //!< filled where the pass asks for that
   int32_t target[ max_block_size ];
   uint16_t place[ max_block_size ]; //!< in the block
 };
@@ -151,7 +170,7 @@ struct Work
   bool
   asks_range() const
   {
-    return box.own_low or box.own_high;
+    return box.own_low or box.own_high or counts( pass );
   }
 
   const double*
@@ -164,7 +183,7 @@ struct Work
   leaves_alone( const int32_t target ) const
   {
     const double* factors = at();
-    return factors and factors[ target ] != factors[ target ];
+    return factors and factors[ target ] != factors[ target ] and not counts( pass );
   }
 
   double

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace distnorm
@@ -60,12 +61,29 @@ struct Range
     return weight < least;
   }
 
+  //! Whether a weight is almost nothing beside what its synapse allows.
+  bool
+  is_close_to_zero( const double weight ) const
+  {
+    constexpr double close = 1e-4; // as in limits.py
+    const double size = largest( weight );
+    return std::isfinite( size ) and std::abs( weight ) < close * size;
+  }
+
 private:
   bool
   has_least() const
   {
     return not std::isnan( least );
   }
+};
+
+//! How many weights of a target a change brings beyond the limits of their synapses; rows of COUNTED in passes.py.
+struct Beyond
+{
+  int64_t above = 0;
+  int64_t below = 0;
+  int64_t close_to_zero = 0; //!< before
 };
 
 } // namespace distnorm
