@@ -34,7 +34,7 @@ class Rule:
         receptor_type: Receptor type of the connections, or several, as in the `syn_spec` of `nest.Connect`; None for
             all. The way to tell inhibitory inputs from excitatory ones where a neuron model counts them apart.
         label: `synapse_label` of the connections, or several; None for all.
-        sign: "positive" or "negative": only weights of this sign (a zero has one, too); None for all.
+        sign: "positive" or "negative": only weights of this sign (a zero has that of its `Wmax`); None for all.
         exclude: Connections that do not belong, as pairs (source, target) of node IDs or what nest.GetConnections
             returned; every connection of such a pair is left out.
         jointly: False for one norm per synapse model in place of one of all together.
@@ -52,8 +52,8 @@ class Rule:
             normalization, so that the interval does not change the course of the norm.
         only: "above" or "below" to normalize only norms above, or below, their target.
         tolerance: Targets whose drift is at most this keep their weights; a rank where all do writes none.
-        w_min: Smallest size |w|, or "Wmin", the synapse's own.
-        w_max: Largest size |w|, or "Wmax", the synapse's own.
+        w_min: Smallest size |w|, or "Wmin", what the synapse's own limits allow.
+        w_max: Largest size |w|, or "Wmax", what the synapse's own limits allow.
         zero: What becomes of a target whose weights are all zero: "skip" leaves it alone, "raise" raises WeightError,
             "equal" sets equal weights.
         synapse_models: `synapse_model` as a tuple.

@@ -18,7 +18,7 @@ from .norms import FloatArray
 from .notices import look_closer
 from .parallel import Ranks
 from .rule import Rule
-from .synapses import ExactInPlace, Synapses, Way, open_synapses, run_all, verify, work_out
+from .synapses import ExactInPlace, Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
 
 
 class Weights:
@@ -102,6 +102,8 @@ class Weights:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self._rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
             work_out(corrections, self._synapses)
+            if not self._start_norms:
+                check_settable(corrections, self._synapses)
             for i, correction in enumerate(corrections):
                 records[i] = correction.record()
             if not self._looked_closer:

@@ -30,6 +30,7 @@ __all__ = [
     "Way",
     "check_models",
     "check_selection",
+    "check_settable",
     "install_models",
     "load_models",
     "nodes_by_model",
@@ -114,6 +115,17 @@ def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) ->
                 correction.learn(tally)
         number += 1
     return number
+
+
+def check_settable(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> None:
+    """Refuse changes that PyNEST would refuse half-way, before any weight is set.
+
+    Raises:
+        RuleError: Weights beyond limits that NEST enforces.
+    """
+    for correction, each in zip(corrections, synapses, strict=True):
+        if isinstance(each, ThroughPyNEST):
+            each.check_settable(correction.counting)
 
 
 def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exact: bool = False) -> list[Synapses]:

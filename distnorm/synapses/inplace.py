@@ -17,9 +17,10 @@ from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
 from ..norms import FloatArray
 from ..parallel import Ranks
-from ..passes import Pass
+from ..passes import COUNTED, Pass
 from ..rule import Rule
-from .models import common_bound, forgotten_sources
+from .limits import common_limits
+from .models import forgotten_sources
 from .node_models import NodeModels
 from .selection import needs_sources
 
@@ -47,7 +48,7 @@ class _Pass(ctypes.Structure):
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_error": (ctypes.c_char_p, []),
     "dn_sources_are_known": (ctypes.c_int, []),
-    "dn_own_bounds": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_has_own_limits": (ctypes.c_int, [ctypes.c_int64]),
     "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 7 + [ctypes.c_int64]),
     "dn_class": (ctypes.c_char_p, [ctypes.c_int64]),
     "dn_bytes": (ctypes.c_int64, [ctypes.c_int64]),
@@ -176,26 +177,27 @@ class InPlace:
     def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
-        norm = 1 if a_pass.own_bounds else {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
-        rows = {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
+        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
+        rows = len(COUNTED) if a_pass.counts else {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
         result = np.zeros((rows, len(self.node_ids)))
-        low, high = self._bounds((0.0, math.nan) if a_pass.own_bounds else rule.box, a_pass.own_bounds)
+        low, high = self._bounds(rule.box)
         arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
-        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, result)]
+        out = result if rows else None
+        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, out)]
         structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
         structure.arrays = (*arrays, low, high)  # kept alive
         return structure, result
 
-    def _bounds(self, box: tuple[float, float], where_there_are: bool) -> tuple[FloatArray, FloatArray]:
-        """Bounds of |w| per synapse model, each of shape (models,); NaN for those that each connection has."""
-        result = []
-        for bound, name, bit in zip(box, ("Wmin", "Wmax"), (1, 2), strict=True):
-            values = np.full(len(self._synapse_ids), bound)
-            for i, synapse_id in enumerate(self._synapse_ids):
-                if np.isnan(bound) and not self._library.dn_own_bounds(synapse_id) & bit:
-                    values[i] = common_bound(self._nest, self.rule.synapse_models[i], name, where_there_are)
-            result.append(values)
-        return result[0], result[1]
+    def _bounds(self, box: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+        """Bounds of |w| per synapse model, each of shape (models,); NaN for those that differ by connection."""
+        low, high = (np.full(len(self._synapse_ids), bound) for bound in box)
+        if math.isnan(box[1]):
+            for i, (name, synapse_id) in enumerate(zip(self.rule.synapse_models, self._synapse_ids, strict=True)):
+                limits = common_limits(self._nest, name)
+                # With Wmin, what |w| may be depends on the sign of the weight.
+                if "Wmin" not in limits and not self._library.dn_has_own_limits(synapse_id):
+                    high[i] = abs(limits.get("Wmax", math.inf))
+        return low, high
 
     def target_models(self) -> Int64Array:
         """Numbers of the targets' node models; see `Synapses`."""

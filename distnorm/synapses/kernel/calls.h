@@ -55,6 +55,12 @@ find_type( const nest::synindex synapse_id, const bool own_bounds = false )
   return generic_type;
 }
 
+inline bool
+is_added( const ConnectionType& type )
+{
+  return std::find( added_types.begin(), added_types.end(), &type ) != added_types.end();
+}
+
 //! Whether the group still fits the network.
 inline int
 check( const Group& group )
@@ -165,9 +171,15 @@ run_on_thread( const std::vector< Group* >& groups, const Pass* passes, const si
           works.emplace_back( *groups[ i ], passes[ i ], tid, model );
         }
       }
-      const bool own_bounds = std::any_of(
-        works.begin(), works.end(), []( const Work& work ) { return work.box.own_low or work.box.own_high; } );
-      find_type( synapse_id, own_bounds ).run( works, connector, tid );
+      const bool own_bounds =
+        std::any_of( works.begin(), works.end(), []( const Work& work ) { return work.asks_range(); } );
+      const ConnectionType& type = find_type( synapse_id, own_bounds );
+      StatusAccess status( connector, tid );
+      for ( auto& work : works )
+      {
+        work.status = is_added( type ) ? &status : nullptr;
+      }
+      type.run( works, connector, tid );
     } );
   for ( size_t i = 0; i < groups.size(); ++i )
   {

@@ -79,16 +79,15 @@ dn_add( const ConnectionType* type )
     } );
 }
 
-//! Bit 0: each connection of the model has a lower bound of its own; bit 1: an upper one. For models that are known.
+//! 1 if each connection of the model has, or may have, a Wmax of its own, else 0.
 int
-dn_own_bounds( const int64_t synapse_id )
+dn_has_own_limits( const int64_t synapse_id )
 {
   int found = 0;
   guarded(
     [ & ]
     {
-      const ConnectionType& type = find_type( synapse_id, true );
-      found = type.has_own_low() + 2 * type.has_own_high();
+      found = find_type( synapse_id, true ).has_own_limits();
       return OK;
     } );
   return found;
