@@ -109,7 +109,7 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
         rules: The rules.
         ranks: All ranks.
         way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where the
-            kernel cannot be compiled.
+            kernel cannot be compiled or loaded.
         exact: The rules' models hold the norms by themselves.
 
     Raises:
@@ -133,11 +133,11 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
     if kernel is None:
         try:
             path = build_on(nest, ranks)
+            kernel = ranks.together(lambda: load(path))
         except KernelError as error:
             if way == "inplace":
                 raise
             return [_through_pynest(nest, rule, ranks, str(error)) for rule in rules]
-        kernel = ranks.together(lambda: load(path))
     models = sorted({name for rule in rules for name in rule.synapse_models})
     for name in models:
         check_class(name, class_of(nest, kernel, name))

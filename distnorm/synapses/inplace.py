@@ -17,6 +17,7 @@ from ..errors import KernelError, RuleError
 from ..norms import FloatArray
 from ..passes import Pass
 from ..rule import Rule
+from .loading import load_library
 from .models import common_bound, forgotten_sources
 from .selection import needs_sources
 
@@ -64,12 +65,9 @@ def load(path: Path) -> ctypes.CDLL:
     """Load a compiled kernel into this process, which has imported nest.
 
     Raises:
-        KernelError: It cannot be loaded.
+        KernelError: As `load_library`.
     """
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise KernelError(f"cannot load the kernel {path}: {error}; delete the file to have it made anew") from None
+    library = load_library(path)
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

@@ -13,6 +13,7 @@
 #include "distnorm_models.h" // build.py writes it: DN_MODEL( nest::..., weight_, ) for each header that NEST has
 
 #include "rows.h"
+#include "self_test.h"
 
 using namespace distnorm;
 
