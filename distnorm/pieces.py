@@ -88,7 +88,7 @@ class OneRun:
     ) -> None:
         self._nest = nest
         # PyDLL: other Python threads wait meanwhile, as in PyNEST's own Run.
-        self._kernel = ctypes.PyDLL(kernel._name)
+        self._kernel = ctypes.PyDLL(kernel._name, handle=kernel._handle)
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self._kernel, name)
             function.restype, function.argtypes = result, arguments

@@ -136,7 +136,7 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
         rules: The rules.
         ranks: All ranks.
         way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where the
-            kernel cannot be compiled.
+            kernel cannot be compiled or loaded.
         exact: The rules' models hold the norms by themselves.
 
     Raises:
@@ -186,18 +186,14 @@ def nodes_by_model(nest: Any, ranks: Ranks) -> dict[str, Int64Array]:
 
 
 def _kernel(nest: Any, ranks: Ranks) -> ctypes.CDLL | KernelError:
-    """The compiled kernel, loaded, or why it cannot be compiled. Collective.
-
-    Raises:
-        KernelError: It cannot be loaded.
-    """
+    """The compiled kernel, loaded, or why there is none. Collective."""
     kernel = library()  # knows the models that hold norms, once they were installed
     if kernel is None:
         try:
             path = build_on(nest, ranks)
+            kernel = ranks.together(lambda: load(path))
         except KernelError as error:
             return error
-        kernel = ranks.together(lambda: load(path))
     return kernel
 
 

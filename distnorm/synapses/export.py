@@ -21,6 +21,7 @@ from ..parallel import Ranks
 from .build import build_on
 from .exact import library
 from .inplace import agree_on_delays
+from .loading import load_library
 
 ROW = np.dtype(
     [
@@ -95,7 +96,7 @@ class Connections:
         kernel = library()  # knows the models that hold norms, once they were installed
         if kernel is None:
             path = build_on(nest, ranks)
-            kernel = ranks.together(lambda: ctypes.CDLL(str(path)))
+            kernel = ranks.together(lambda: load_library(path))
         self._library = kernel
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self._library, name)

@@ -20,6 +20,7 @@ from ..parallel import Ranks
 from ..passes import COUNTED, Pass
 from ..rule import Rule
 from .limits import common_limits
+from .loading import load_library
 from .models import forgotten_sources
 from .node_models import NodeModels
 from .selection import needs_sources
@@ -72,12 +73,9 @@ def load(path: Path) -> ctypes.CDLL:
     """Load a compiled kernel into this process, which has imported nest.
 
     Raises:
-        KernelError: It cannot be loaded.
+        KernelError: As `load_library`.
     """
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise KernelError(f"cannot load the kernel {path}: {error}; delete the file to have it made anew") from None
+    library = load_library(path)
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

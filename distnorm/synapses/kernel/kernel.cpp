@@ -14,6 +14,7 @@
 
 #include "one_run.h"
 #include "rows.h"
+#include "self_test.h"
 #include "survey.h"
 
 using namespace distnorm;
