@@ -1,0 +1,181 @@
+"""`distnorm attach`: a Normalizer for each network of a script.
+
+At the first Simulate or Prepare of each network its rules are bound, and the Normalizer that is made then slices every
+simulation until nest.ResetKernel.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .attach import Attachment
+from .calls import Run
+from .errors import RuleError
+from .rules_file import RulesFile
+from .runlog import RunLog
+from .script import Ending
+
+if TYPE_CHECKING:
+    from .look import Look
+    from .normalizer import Normalizer
+
+
+class Attached(Attachment):
+    """Normalizes each network of a script.
+
+    Args:
+        rules: What to normalize.
+        observe: Whether to measure only.
+        log: File for the log of the first network; None for none.
+    """
+
+    def __init__(self, rules: RulesFile, observe: bool, log: Path | None) -> None:
+        super().__init__(() if observe else rules.held)
+        self._rules = rules
+        self._observe = observe
+        self._path = log
+        self._networks = 0  # that this process has simulated
+        self._names: list[str] = []
+        self._matched: set[int] = set()
+        self._normalizer: Normalizer | None = None
+        self._log: RunLog | None = None  # on rank 0
+        self._used = False  # whether this process has simulated the network at hand
+
+    def _begin(self) -> None:
+        if self._normalizer is None or not self._normalizer.stands:
+            self._end_network("nest.ResetKernel")
+            self._bind()
+        assert self._normalizer is not None
+        self._use(self._normalizer)
+        self._normalizer.begin()
+
+    def _advance(self, time_ms: float, run: Run) -> None:
+        if self._normalizer is None or not self._normalizer.stands:
+            run(time_ms)  # without Prepare, which NEST refuses
+        else:
+            self._use(self._normalizer)
+            self._normalizer.advance(time_ms, run)
+
+    def _bind(self) -> None:
+        import nest
+
+        from .normalizer import Normalizer
+        from .run import observing
+
+        assert self.ranks is not None
+        interval = observing(self._rules.interval) if self._observe else self._rules.interval
+        rules = self._rules.rules_of(nest, self.ranks)
+        self._normalizer = Normalizer(rules, interval=interval, observe=self._observe, on_look=self._look)
+        self._names = [
+            f"rules[{i}] ({', '.join(part.synapse_models)})" for i, rule in enumerate(rules) for part in rule.parts()
+        ]
+        self._first_look = True
+        self._started = time.perf_counter()
+
+    def _use(self, normalizer: Normalizer) -> None:
+        """This process simulates the network: it is its own to count and to log. Collective."""
+        if self._used:
+            return
+        self._used = True
+        self._networks += 1
+        if self._path is None:
+            return
+        import nest
+
+        from .history import header_fields
+
+        assert self.ranks is not None
+        path, first, header = self._path, self.ranks.rank == 0, header_fields(nest, normalizer)
+        self._log = self.ranks.together(lambda: self._begun_log(path, header) if first else None)
+
+    def _begun_log(self, path: Path, header: dict[str, Any]) -> RunLog:
+        """A log of a name that no other network, nor another process that the script has forked, has."""
+        log: RunLog | None = None
+        for number in itertools.count(2 if self.forked or self._networks > 1 else 1):
+            try:
+                log = RunLog(numbered(path, number))
+                break
+            except RuleError:  # another process may have been faster
+                if not numbered(path, number).exists():
+                    raise
+        assert log is not None
+        log.header(**header)
+        return log
+
+    def _look(self, look: Look) -> None:
+        matched = {i for i, each in enumerate(look.drifts) if each.connections}
+        self._matched |= matched
+        if self._first_look:
+            self._first_look = False
+            for i in sorted(set(range(len(look.drifts))) - matched):
+                self.say(f"{self._names[i]} matches no connection of this network so far")
+        if self._log is not None:
+            from .history import look_fields
+
+            self._log.look(look_fields(look))
+
+    def _end_network(self, reason: str) -> None:
+        if self._normalizer is None or not self._used:
+            return
+        from .run import what_was_done
+
+        self._last = what_was_done(self._normalizer) if self._normalizer.log else []
+        if self._log is not None:
+            seconds = time.perf_counter() - self._started
+            last_ms = self._normalizer.log[-1].time_ms if self._normalizer.log else 0.0
+            self._log.end(time_ms=last_ms, wall_s=seconds, reason=reason)
+        self._leave()
+        self._normalizer = None
+
+    def _leave(self) -> None:
+        """What comes next is not of the network, or the process, at hand."""
+        self._used = False
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def fork(self) -> None:
+        """What was simulated, and its log, are those of the process that was forked."""
+        super().fork()
+        self._leave()
+        self._networks = 0
+
+    def _finish(self, ending: Ending) -> None:
+        """Say what was done, and what was not."""
+        super()._finish(ending)
+        self._end_network(ending.reason)
+        if self.error is not None:
+            return  # that is the one line to say
+        if not self._networks:
+            if not self.forked:
+                self.say("nothing was simulated in this process, so nothing was normalized")
+            return
+        if self._networks > 1:
+            self.say(f"{self._networks} networks; of the last:")
+        self.say("\n".join(self._last))
+        for i, name in enumerate(self._names):
+            if i not in self._matched:
+                self.say(f"{name} never matched a connection")
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The path of a script's first log, or of a later one: run.jsonl, run-2.jsonl."""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def check_free(path: Path) -> None:
+    """Refuse a log beside which there are others of its name.
+
+    Raises:
+        RuleError: A script's first log, or a later one, would have the name of one that is there.
+    """
+    taken = re.compile(rf"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}")
+    if not path.parent.is_dir():
+        raise RuleError(f"cannot write log {path}: there is no folder {path.parent}; make it")
+    for each in sorted(path.parent.iterdir()):
+        if taken.fullmatch(each.name):
+            raise RuleError(f"log {each} exists already and is kept; give another path, or move it away")
