@@ -7,6 +7,7 @@ Run.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,13 +16,15 @@ from mmap import mmap
 from multiprocessing import context, util
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .calls import Run, replaced, watched
+from .calls import calls_of, replaced, watched
 from .errors import DistnormError
 from .script import Ending, Script, after_import, claim, is_claimed, run_script
 from .views import Views
 
 if TYPE_CHECKING:
     from .parallel import Ranks
+    from .pieces import Run
+    from .rule import Rule
 
 
 class Attachment:
@@ -62,25 +65,35 @@ class Attachment:
 
     def _hook(self) -> None:
         import nest
-        from nest import nestkernel_api
 
         from .parallel import world
         from .synapses import load_models
 
         self.ranks = world(nest.build_info["have_mpi"])
+        calls = calls_of(nest, self.ranks)
         if self._held:
             load_models(nest, self.ranks)
-            self._stack.enter_context(watched(nestkernel_api, self._replace))
+            self._stack.enter_context(watched(calls, self._replace))
             self._replace()
-        self._stack.enter_context(replaced(nestkernel_api, self))
+        self._stack.enter_context(replaced(calls, self))
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel, if it is used."""
+        return None
+
+    @property
+    def changes(self) -> tuple[Rule, ...]:
+        """Rules whose weights are changed."""
+        return ()
 
     def begin(self) -> None:
         """The network stands."""
         self._guarded(self._begin)
 
-    def advance(self, time_ms: float, run: Run) -> None:
+    def advance(self, run: Run) -> None:
         """The script simulates."""
-        self._guarded(lambda: self._advance(time_ms, run))
+        self._guarded(lambda: self._advance(run))
 
     def fork(self) -> None:
         """This is a new process that the script has forked."""
@@ -98,8 +111,8 @@ class Attachment:
 
     def _begin(self) -> None: ...
 
-    def _advance(self, time_ms: float, run: Run) -> None:
-        run(time_ms)
+    def _advance(self, run: Run) -> None:
+        run.go(run.left)
 
     def _finish(self, ending: Ending) -> None:
         self._stack.close()

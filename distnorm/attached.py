@@ -6,14 +6,13 @@ simulation until nest.ResetKernel.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .attach import Attachment
-from .calls import Run
 from .errors import RuleError
 from .rules_file import RulesFile
 from .runlog import RunLog
@@ -22,6 +21,8 @@ from .script import Ending
 if TYPE_CHECKING:
     from .look import Look
     from .normalizer import Normalizer
+    from .pieces import Run
+    from .rule import Rule
 
 
 class Attached(Attachment):
@@ -53,28 +54,33 @@ class Attached(Attachment):
         self._use(self._normalizer)
         self._normalizer.begin()
 
-    def _advance(self, time_ms: float, run: Run) -> None:
-        if self._normalizer is None or not self._normalizer.stands:
-            run(time_ms)  # without Prepare, which NEST refuses
-        else:
-            self._use(self._normalizer)
-            self._normalizer.advance(time_ms, run)
+    def _advance(self, run: Run) -> None:
+        assert self._normalizer is not None  # the network has begun
+        self._use(self._normalizer)
+        self._normalizer.advance(run)
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel, if it is used."""
+        return None if self._normalizer is None else self._normalizer.kernel
+
+    @property
+    def changes(self) -> tuple[Rule, ...]:
+        """Rules whose weights are changed."""
+        return () if self._normalizer is None else self._normalizer.changes
 
     def _bind(self) -> None:
         import nest
 
         from .normalizer import Normalizer
-        from .run import observing
 
         assert self.ranks is not None
-        interval = observing(self._rules.interval) if self._observe else self._rules.interval
         rules = self._rules.rules_of(nest, self.ranks)
-        self._normalizer = Normalizer(rules, interval=interval, observe=self._observe, on_look=self._look)
+        self._normalizer = Normalizer(rules, interval=self._rules.interval, observe=self._observe, on_look=self._look)
         self._names = [
             f"rules[{i}] ({', '.join(part.synapse_models)})" for i, rule in enumerate(rules) for part in rule.parts()
         ]
         self._first_look = True
-        self._started = time.perf_counter()
 
     def _use(self, normalizer: Normalizer) -> None:
         """This process simulates the network: it is its own to count and to log. Collective."""
@@ -121,13 +127,12 @@ class Attached(Attachment):
     def _end_network(self, reason: str) -> None:
         if self._normalizer is None or not self._used:
             return
+        from .history import end_fields
         from .run import what_was_done
 
         self._last = what_was_done(self._normalizer) if self._normalizer.log else []
         if self._log is not None:
-            seconds = time.perf_counter() - self._started
-            last_ms = self._normalizer.log[-1].time_ms if self._normalizer.log else 0.0
-            self._log.end(time_ms=last_ms, wall_s=seconds, reason=reason)
+            self._log.end(**end_fields(self._normalizer, reason))
         self._leave()
         self._normalizer = None
 

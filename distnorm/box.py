@@ -21,7 +21,7 @@ import numpy as np
 from .node_ids import Int64Array
 from .norms import FloatArray, exact_sums, powers
 
-# What a negative weight shifted to zero becomes: NEST takes -0.0 for positive, and refuses it with a negative Wmax.
+# What a negative weight becomes that is brought to zero: several models of NEST take -0.0 for positive, and refuse it.
 LEAST = 2.0**-1074
 
 EVENTS = 6  # with each tally, to either side
@@ -49,7 +49,10 @@ ROWS = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Weights:
-    """Connections of a rule with the bounds of their |w|; arrays of shape (n,)."""
+    """Connections of a rule with the bounds of their |w|; arrays of shape (n,).
+
+    A weight of zero has the sign of the side that it is on; zero keeps the sign that it has in NEST.
+    """
 
     weights: FloatArray
     targets: Int64Array
@@ -63,6 +66,12 @@ class Weights:
             return np.where((sizes < TINY) & (flat[self.targets] > 0), 1.0, sizes), self.low, self.high
         negative = np.signbit(self.weights)
         return self.weights, np.where(negative, -self.high, self.low), np.where(negative, -self.low, self.high)
+
+
+def scaled(weights: FloatArray, factors: FloatArray) -> FloatArray:
+    """The weights times factors, each of shape (n,)."""
+    product = weights * factors
+    return np.where((product == 0) & (weights < 0), -LEAST, product)
 
 
 def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: bool) -> FloatArray:
@@ -80,9 +89,7 @@ def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed:
     with np.errstate(invalid="ignore"):
         moved = value + x if shifts else x * value
         moved = np.where(moved < low, low, np.where(moved > high, high, moved))
-    moved = np.copysign(moved, of.weights)
-    if shifts:
-        moved = np.where((moved == 0) & np.signbit(moved), -LEAST, moved)
+    moved = np.where((moved == 0) & (of.weights < 0), -LEAST, np.copysign(moved, of.weights))
     return np.where(np.isnan(x), of.weights, moved)
 
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Sequence
-from typing import Any
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
 
 from .adaptive import AdaptiveInterval
+from .checkpoint.identity import rule_hash
 from .errors import RuleError
-from .interval import FixedInterval, Interval
+from .exact import Exact
+from .interval import Clock, FixedInterval, Interval
 from .rule import Rule, check_disjoint, with_drawn_norms
-from .synapses import check_models, check_selection
+from .synapses import Way, check_models, check_selection
+
+OURS = (FixedInterval, AdaptiveInterval, Exact)  # controllers that decide the same on all ranks
+_OBSERVE_MS = 20.0  # between looks where no fixed interval is given
 
 
 def checked_rules(rules: Rule | Sequence[Rule]) -> tuple[Rule, ...]:
@@ -28,8 +34,29 @@ def checked_rules(rules: Rule | Sequence[Rule]) -> tuple[Rule, ...]:
     return made
 
 
-def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[Rule]) -> Interval:
-    """A controller, or a fixed interval in ms."""
+def check_arguments(way: Any, callbacks: Mapping[str, Any]) -> None:
+    """Check what a Normalizer is given beside rules and interval."""
+    if way not in get_args(Way):
+        raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
+    for name, callback in callbacks.items():
+        if callback is not None and not callable(callback):
+            raise RuleError(f"{name} is {callback!r}; give a function of one argument")
+
+
+def digests(rules: Sequence[Rule], interval: Any, observe: bool, way: str) -> dict[str, int]:
+    """Numbers that tell whether ranks were given the same."""
+    controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
+    given = {
+        "rules": "".join(rule_hash(rule) for rule in rules),
+        "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
+        "observe": repr(bool(observe)),
+        "way": way,
+    }
+    return {name: zlib.crc32(value.encode()) for name, value in given.items()}
+
+
+def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[Rule], clock: Clock) -> Interval:
+    """A controller, or a fixed interval in ms; a fixed one to observe."""
     if isinstance(interval, int | float | numbers.Real):  # numpy's numbers, too
         return FixedInterval(interval)
     if not all(callable(getattr(interval, name, None)) for name in ("first", "look")) or isinstance(interval, type):
@@ -37,7 +64,7 @@ def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[
             f"interval is {interval!r}; give a number of ms, or a controller such as AdaptiveInterval(0.05)"
         )
     if observe and not isinstance(interval, FixedInterval):
-        raise RuleError(f"observe goes with a fixed interval, not {interval!r}: nothing is normalized")
+        return FixedInterval(max(round(_OBSERVE_MS / clock.resolution_ms), 1) * clock.resolution_ms)
     if isinstance(interval, AdaptiveInterval) and any(rule.soft for rule in rules):
         raise RuleError(
             "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate or "

@@ -144,15 +144,22 @@ def _run(options: argparse.Namespace) -> int:
         options.checkpoint = Path(job.checkpoint.folder)
     if options.resume and options.checkpoint is None:
         raise RuleError("--resume goes on from a checkpoint; give --checkpoint FOLDER")
-    if options.log is not None and options.log.exists() and not options.resume:
+    if options.log is not None and os.path.lexists(options.log) and not options.resume:
         raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
-    if options.log is not None and not options.log.parent.is_dir():
-        raise RuleError(f"cannot write log {options.log}: there is no folder {options.log.parent}; make it")
+    if options.log is not None:
+        _check_log(options.log, options.checkpoint)
     if options.ranks is not None:
         _start_ranks(options)
     from .run import run  # imports NEST, once the job is known to be sound
 
     return run(job, options.observe, options.log, options.checkpoint, options.resume)
+
+
+def _check_log(log: Path, checkpoint: Path | None) -> None:
+    if not os.path.isdir(log.parent):
+        raise RuleError(f"cannot write log {log}: there is no folder {log.parent}; make it")
+    if checkpoint is not None and Path(os.path.realpath(log)).is_relative_to(os.path.realpath(checkpoint)):
+        raise RuleError(f"log {log} is in {checkpoint}, which is for checkpoints alone; give another path")
 
 
 def _start_ranks(options: argparse.Namespace) -> None:

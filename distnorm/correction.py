@@ -10,6 +10,7 @@ record    drift, and targets that no change reaches   record
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -151,12 +152,10 @@ class Correction:
         return None if (self._at == 1.0).all() else Pass(kind="scale", at=self._at)
 
     @property
-    def beyond_wmax(self) -> Pass | None:
-        """A tally of the weights that the change brings beyond their synapse's own bound; None if the rule has one."""
-        if self.rule.box[1] < math.inf or math.isnan(self.rule.box[1]):
-            return None
-        at = self._at if self._search is None else self._search.x
-        return Pass(kind="tally", at=at, flat=self._made_equal, own_bounds=True)
+    def counting(self) -> Pass:
+        """The change, for counting the weights that it brings beyond their synapse's own limits."""
+        none = Pass(kind="scale", at=np.ones(self.counts.shape))
+        return replace(self.change or none, counts=True)
 
     def record(self) -> npt.NDArray[np.void]:
         """Record of the local targets, for the agreement.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
-import subprocess
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from .errors import DistnormError, KernelError
 from .launcher import find_mpiexec, is_first_rank, started_processes, under_launcher
 from .probe import Facts, ask, count_ranks, find_mpi4py, find_nest, try_kernel
-from .synapses.build import cache_folder, find_compiler
+from .synapses.build import cache_folder, writing
+from .synapses.compiler import find_compiler, version_of
 
 _MARKS = {True: "ok", None: "--", False: "!!"}
 _NEST = (3, 10)  # whose connections kernel.cpp knows
@@ -167,23 +168,21 @@ def _compared(what: str, started: int, answers: Sequence[Facts]) -> Finding:
 def _compiler() -> Iterator[Finding]:
     try:
         command = find_compiler()
+        version, _, _ = version_of(*command).partition("\n")
     except KernelError as error:
         without = "without it, and without a kernel in the cache, weights are reached through PyNEST"
         yield Finding("compiler", None, f"{error}; {without}, a thousand times slower")
         return
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
-    yield Finding("compiler", True, f"{done.stdout.splitlines()[0]} ({' '.join(command)})")
+    yield Finding("compiler", True, f"{version} ({shlex.join(command)})")
 
 
 def _cache() -> Iterator[Finding]:
-    folder = cache_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        folder = cache_folder()
+        with writing(folder), tempfile.TemporaryFile(dir=folder):
             yield Finding("cache", True, f"{folder} can be written")
-    except OSError as error:
-        says = f"{folder} cannot be written ({error.strerror}); set DISTNORM_CACHE to a folder that can"
-        yield Finding("cache", False, says)
+    except KernelError as error:
+        yield Finding("cache", False, str(error))
 
 
 def _kernel(nest: Facts) -> Iterator[Finding]:

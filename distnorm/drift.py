@@ -42,6 +42,8 @@ RECORD = np.dtype(
         ("unreachable_max", np.float64),
         ("at_bound", np.int64),
         ("above_wmax", np.int64),
+        ("below_wmin", np.int64),
+        ("near_zero", np.int64),
         ("parrots", np.int64),
         ("histogram", np.int64, BINS),
     ]
@@ -53,7 +55,7 @@ _COUNTS = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "w
 # Fields of a `Drift` that are counts of the whole rule, and go into logs as they are.
 COUNTS = (
     *("worst_target", "targets", "no_input", "zero_norm", "connections"),
-    *("unreachable", "at_bound", "above_wmax", "parrots"),
+    *("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "parrots"),
 )
 
 Statistic = Literal["max", "mean", "q50", "q90", "q99"]
@@ -77,8 +79,12 @@ class Drift:
         unreachable_max: Largest |nearest norm / target norm - 1| of these.
         at_bound: Weights at or beyond a bound of the rule (zero is one in subtractive mode) when measured; beyond only
             for the norm "linf".
-        above_wmax: At the first look, weights beyond the `Wmax` of their synapse after normalizing, where the rule has
-            no `w_max`; NEST clips them at their next spike.
+        above_wmax: At the first look, weights beyond the `Wmax` of their synapse after normalizing; NEST clips them at
+            their next spike.
+        below_wmin: At the first look, weights below the `Wmin` of their synapse after normalizing, where the model has
+            one; NEST lifts them at their next spike.
+        near_zero: At the first look, where the target norm is "initial", targets each of whose weights is less than
+            1/10,000 of its synapse's `Wmax`.
         parrots: At the first look, targets that are parrot neurons, which ignore weights.
         q50: Drift that half of the targets do not exceed; q90 and q99 alike. Rounded up by at most 1/16.
         histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
@@ -95,6 +101,8 @@ class Drift:
     unreachable_max: float
     at_bound: int
     above_wmax: int
+    below_wmin: int
+    near_zero: int
     parrots: int
     q50: float
     q90: float
@@ -215,6 +223,8 @@ def read(record: npt.NDArray[np.void]) -> Drift:
         unreachable_max=float(record["unreachable_max"]),
         at_bound=int(record["at_bound"]),
         above_wmax=int(record["above_wmax"]),
+        below_wmin=int(record["below_wmin"]),
+        near_zero=int(record["near_zero"]),
         parrots=int(record["parrots"]),
         q50=q50,
         q90=q90,

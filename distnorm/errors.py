@@ -48,7 +48,7 @@ class AllocationEnds(Interruption):
 
 
 # Order matters: an error travels between ranks as its position in this list.
-KINDS: tuple[type[DistnormError], ...] = (
+KINDS: tuple[type[BaseException], ...] = (
     *(DistnormError, RuleError, WeightError, KernelError, MPIError, CallbackError),
-    *(CheckpointError, Interruption, CheckpointDue, StopRequest, AllocationEnds),
+    *(CheckpointError, Interruption, CheckpointDue, StopRequest, AllocationEnds, KeyboardInterrupt),
 )

@@ -36,10 +36,7 @@ def header_fields(nest: Any, normalizer: Normalizer, **fields: Any) -> dict[str,
         "observe": normalizer.observes,
         "bound": getattr(normalizer.interval, "bound", None),
         "statistic": getattr(normalizer.interval, "statistic", "max"),
-        "rules": [
-            {"synapse_models": list(rule.synapse_models), "norm": rule.norm, "target_norm": str(rule.target_norm)}
-            for rule in normalizer.rules
-        ],
+        "rules": [rule.as_json() for rule in normalizer.rules],
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     } | fields
 
@@ -55,6 +52,16 @@ def look_fields(look: Look) -> dict[str, Any]:
         "since_start": [each.max for each in look.since_start],
         "within_slices": [each.max for each in look.within_slices],
         "seconds": look.seconds,
+    }
+
+
+def end_fields(normalizer: Normalizer, reason: str) -> dict[str, Any]:
+    """Fields of the end of a run log, now."""
+    return {
+        "time_ms": normalizer.time_ms,
+        "wall_s": normalizer.wall_s,
+        "simulate_s": normalizer.chunks.seconds,
+        "reason": reason,
     }
 
 
@@ -74,8 +81,8 @@ def plot(normalizer: Normalizer) -> Any:
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
     looks = [look_fields(each) for each in normalizer.log]
-    end = {"time_ms": normalizer.log[-1].time_ms, "wall_s": 0.0, "reason": "so far"}
-    return figure_of({"": Run(header=header, looks=looks, resumes=[], end=end, torn=0)})
+    run = Run(header=header, looks=looks, resumes=[], end=end_fields(normalizer, "so far"), torn=0)
+    return figure_of({"": run})
 
 
 def to_pandas(normalizer: Normalizer) -> Any:
@@ -98,7 +105,7 @@ def to_pandas(normalizer: Normalizer) -> Any:
                     "normalized": look.normalized,
                     "next_look_ms": look.next_look_ms,
                     "rule": i,
-                    "synapse_models": ", ".join(rule.synapse_models),
+                    "connections_of": rule.text,
                     **_drift_fields(each),
                     **{f"{phase}_s": seconds for phase, seconds in look.seconds.items()},
                 }

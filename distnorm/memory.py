@@ -1,17 +1,13 @@
-"""What a Normalizer knows beside the network, as JSON and back.
-
-Numbers come back exactly. JSON has neither tuples nor infinity nor classes: lists come back as tuples, what is not
-finite travels as text, and a dataclass by its name, looked up where the controller's own state is defined.
-"""
+"""What a Normalizer knows beside the network, and whether what was read of it makes sense."""
 
 from __future__ import annotations
 
-import math
-import sys
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from .errors import RuleError
+from .adaptive import State
+
+_MANY = 2**53  # steps that a double counts
+_FAR = 1e100  # no time in ms, and no drift, comes near it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,54 +19,41 @@ class Memory:
         steps_left: Steps to the next look.
         normalized_ms: Time of the last normalization since the very beginning in ms.
         hint: Whether a change was announced that no look has followed yet.
-        state: Of the controller.
+        state: Of the controller. Checkpoints know those of an `AdaptiveInterval`; the others of a job have none.
     """
 
     time_steps: int
     steps_left: int
     normalized_ms: float
     hint: bool
-    state: Any
+    state: State | None
 
-    def as_json(self) -> dict[str, Any]:
-        """For `from_json`.
+    def check(self) -> None:
+        """Refuse numbers that no run comes to.
 
         Raises:
-            RuleError: The controller's state holds something that cannot be kept.
+            ValueError: With what is wrong.
         """
-        return vars(self) | {"state": as_json(self.state)}
-
-    @classmethod
-    def from_json(cls, given: dict[str, Any], like: Memory) -> Memory:
-        """The memory again; `like` is another one with the same controller."""
-        return cls(**given | {"state": from_json(given["state"], like.state)})
-
-
-def as_json(value: Any) -> Any:
-    """A value that json can write.
-
-    Raises:
-        RuleError: A kind of value that it cannot keep.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        of_fields = {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
-        return {"class": type(value).__name__} | of_fields
-    if isinstance(value, tuple | list):
-        return [as_json(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": repr(value)}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise RuleError(f"a checkpoint cannot keep {value!r} of a controller's state; use numbers, text and dataclasses")
+        if not 0 <= self.time_steps < _MANY or not abs(self.steps_left) < _MANY:
+            raise ValueError(f"memory is of step {self.time_steps}, {self.steps_left} before the next look")
+        if not 0 <= self.normalized_ms < _FAR:
+            raise ValueError(f"memory.normalized_ms is {self.normalized_ms}")
+        if self.state is not None and not _is_sound(self.state):
+            raise ValueError(f"memory.state is {self.state}")
 
 
-def from_json(value: Any, like: Any) -> Any:
-    """The value again; `like` is of the same class as the outermost dataclass, whose module knows the others."""
-    if isinstance(value, list):
-        return tuple(from_json(each, like) for each in value)
-    if not isinstance(value, dict):
-        return value
-    if "float" in value:
-        return float(value["float"])
-    kind = getattr(sys.modules[type(like).__module__], value["class"])
-    return kind(**{name: from_json(each, like) for name, each in value.items() if name != "class"})
+def _is_sound(state: State) -> bool:
+    """Whether a forecast can be made from a state: logarithms and quotients of its numbers exist."""
+    growth, look = state.growth, state.before
+    positive, not_negative = [growth.sxx], [growth.across, growth.within]
+    if growth.reach_ms is not None:
+        positive.append(growth.reach_ms)
+    if look is not None:
+        positive.append(look.drift)
+        not_negative += [look.grown_ms, look.time_ms]
+    return (
+        all(0 < each < _FAR for each in positive)
+        and all(0 <= each < _FAR for each in not_negative)
+        and all(0 <= each < _MANY for each in (growth.intervals, growth.looks, growth.agreeing))
+        and abs(growth.sxy) < _FAR
+    )

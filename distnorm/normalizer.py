@@ -10,34 +10,39 @@ next      interval from the agreed drift, the same on every rank        interval
 
 from __future__ import annotations
 
+import ctypes
 import logging
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import nest
-import numpy as np
 from nest import nestkernel_api
 
 from . import drift, parallel
-from .calls import Calls, Run, replaced
-from .checks import check_network, checked_interval, checked_rules
+from .calls import calls_of, replaced
+from .checks import OURS, check_arguments, check_network, checked_interval, checked_rules, digests
+from .chunks import Chunks, Laps
 from .correction import Correction
-from .errors import CallbackError, RuleError
+from .errors import CallbackError, DistnormError, RuleError
 from .exact import Exact
 from .interval import Clock, FixedInterval, Hintable, Interval
 from .look import Look
 from .notices import Notices
+from .pieces import Run
 from .progress import shown
-from .rule import Rule
+from .rule import Rule, overlapping
 from .schedule import Schedule
-from .slices import Laps, Slices
 from .synapses import Way
 from .weights import Weights
 
 log = logging.getLogger(__name__)
 
 _GONE = "the network of this Normalizer is gone (nest.ResetKernel); make a new Normalizer"
+_SET_BACK = (
+    "nest.biological_time was set back to 0: the last spikes of synapses then lie in the future, and their weights run "
+    "away; leave the clock alone and shift the times of stimuli, or make a new Normalizer"
+)
 
 
 class Normalizer:
@@ -70,37 +75,43 @@ class Normalizer:
             rules: One rule or several; no two may touch the same connection.
             interval: Time between normalizations in ms, or a controller such as `AdaptiveInterval`; or `Exact`, which
                 holds the norms in every time slice and audits them between intervals.
-            observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`. The
-                interval is then a fixed one.
-            on_look: Called on every rank after each look. An exception in it, on any rank, is raised on all ranks at
-                the next agreement.
-            on_slice: Called on every rank with the biological time in ms after each second or so of wall time within an
-                interval, which is then simulated in slices; this changes no result.
+            observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`. Looks
+                are 20 ms apart unless the interval is a fixed one.
+            on_look: Called on this rank after each look. An exception in it is raised on all ranks when they agree.
+            on_slice: Called on this rank with the simulated time in ms after each second or so of wall time, which
+                changes no result. An exception in it is raised on all ranks.
             way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" picks.
 
         Raises:
             RuleError: Rules, interval or way make no sense for this NEST.
             MPIError: NEST, mpi4py and the way the processes were started do not fit together.
         """
-        self.rules = checked_rules(rules)
-        if way not in ("auto", "inplace", "pynest"):
-            raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
-        check_network(nest, self.rules)
-        self._alive = nest.NodeCollection([1])  # not valid any more after nest.ResetKernel
-        self.interval = checked_interval(interval, observe, self.rules)
+        self._ranks = ranks = parallel.world(nest.build_info["have_mpi"])
+        self._calls = calls_of(nest, ranks)
+        self.rules = ranks.together(lambda: checked_rules(rules))
+        ranks.together(lambda: check_arguments(way, {"on_look": on_look, "on_slice": on_slice}))
+        ranks.same(digests(self.rules, interval, observe, way))
+        ranks.together(lambda: check_network(nest, self.rules))
+        self._network, self._set_backs = self._calls.resets, self._calls.set_backs
+        smallest = ranks.gather(float(nest.min_delay)) or []  # NEST itself agrees on it when it first simulates
+        min_delay_ms = ranks.from_first(lambda: min(smallest))
+        self.clock = Clock(resolution_ms=self._calls.resolution_ms, min_delay_ms=min_delay_ms)
+        self.interval = ranks.together(lambda: checked_interval(interval, observe, self.rules, self.clock))
         self.observes = observe
         self._exact = isinstance(self.interval, Exact)
-        self._ranks = parallel.world(nest.build_info["have_mpi"])
-        self._on_look = on_look
-        self._slices = Slices(nest, self._ranks, on_slice and (lambda ms: on_slice(self.schedule.total_ms(ms))))
-        self._attached = False
-        self.weights = Weights(nest, self.rules, self._ranks, way=way, exact=self._exact, observe=observe)
-        self._pending: Exception | None = None
+        self._on_look = None if on_look is None else _told("on_look", on_look)
+        self.chunks = Chunks(ranks, lambda: self.time_ms)
+        if on_slice is not None:
+            self.chunks.hooks.append(_told("on_slice", on_slice))
+        self.weights = Weights(nest, self.rules, ranks, way=way, exact=self._exact, observe=observe)
+        self._pending: BaseException | None = None
         self._notices = Notices(self.rules)
-        self._unheard = False
-        self.clock = Clock(resolution_ms=float(nest.resolution), min_delay_ms=self._slices.agreed_min_delay())
-        self.schedule = Schedule(self.interval, self.clock, float(nest.ms_per_tic))
+        self._unheard = self._holds = False
+        tic_ms = float(nest.ms_per_tic)
+        self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
+        ranks.same({"interval, to the first look": self.schedule.left})
         self.log: list[Look] = []
+        self.weights.remember_initial()
 
     @property
     def next_interval(self) -> float:
@@ -110,16 +121,30 @@ class Normalizer:
     @property
     def stands(self) -> bool:
         """Whether the network is the one this was made for: nest.ResetKernel ends that."""
-        try:
-            self._alive[0]
-        except Exception:
-            return False
-        return True
+        return self._network == self._calls.resets
 
     @property
     def time_ms(self) -> float:
-        """Simulated time in ms, that of runs before a checkpoint included. Collective."""
-        return self.schedule.total_ms(float(nest.biological_time))
+        """Simulated time in ms since NEST's time 0, that of runs before a checkpoint included.
+
+        It goes on where a script that only observes sets nest.biological_time back.
+        """
+        return self.schedule.total_ms(self._calls.time_ms)
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel; None where only PyNEST serves."""
+        return self.weights.kernel
+
+    @property
+    def changes(self) -> tuple[Rule, ...]:
+        """Rules whose weights this changes: none when observing."""
+        return () if self.observes else self.rules
+
+    @property
+    def wall_s(self) -> float:
+        """Wall time on this rank in s of simulating, measuring, agreeing and rescaling so far."""
+        return sum(sum(look.seconds.values()) for look in self.log) + self.chunks.seconds
 
     def simulate(self, time_ms: float, *, progress: bool = False) -> None:
         """Simulate in place of `nest.Simulate`, normalizing between intervals. Collective.
@@ -127,56 +152,50 @@ class Normalizer:
         The first call normalizes before it simulates, so norms are at their target from the start. Several calls
         behave as one long call: an interval that does not end within one goes on in the next.
 
-        NEST prepares the network once per call, as `nest.Simulate` does. An interval ends where NEST can be stopped
-        without changing a random number: at the end of a call, or after whole spans of min_delay. One that would end
-        in between ends at the next such time, and the following one is shorter.
+        To NEST it is one Simulate. An interval ends at the end of a call, or at that of a slice (min_delay). One that
+        would end in between ends at the next such time, and the following one is shorter.
 
         Args:
-            time_ms: Time to simulate in ms, a multiple of the resolution.
-            progress: Show how far it is: a bar on a terminal and in a notebook, else lines. This changes no result.
+            time_ms: Time to simulate in ms, a multiple of the resolution; the same on all ranks.
+            progress: Show how far it is, on rank 0: a bar on a terminal and in a notebook, else lines. This changes no
+                result.
 
         Raises:
             RuleError: Not a multiple of the resolution.
             Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
+            KeyboardInterrupt: Ctrl-C on some rank.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
-        self.schedule.steps(time_ms)
-        end_ms = float(nest.biological_time) + float(time_ms)
-        with shown(self, self._slices, end_ms) if progress else nullcontext():
-            if self._attached:
-                nestkernel_api.llapi_simulate(time_ms)
-            else:
-                Calls.now(nestkernel_api).simulate(self, time_ms)
+        steps = self._ranks.together(lambda: self._calls.whole_steps(time_ms))
+        self._ranks.same({"time to simulate": steps})
+        end_ms = self.time_ms + float(time_ms)
+        with self.attached(), shown(self, end_ms) if progress and self._ranks.rank == 0 else nullcontext():
+            nestkernel_api.llapi_simulate(time_ms)
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         """While this lasts, the model's own `nest.Simulate` and `nest.Run` normalize as `simulate` does.
 
-        It may be entered again later, and inside that of another Normalizer; inside its own it does nothing. A Prepare
-        made before it is not seen, so the first look is then made within Run. After `nest.ResetKernel` inside, the next
-        Simulate raises a RuleError.
+        It may be entered again later, and inside that of another Normalizer that changes other connections; inside its
+        own it does nothing. After a Prepare made before it, the first look is made within Run. After `nest.ResetKernel`
+        inside, the next Simulate raises a RuleError.
         """
-        if self._attached:
+        if self in self._calls.slicers:
             yield
             return
-        self._attached = True
-        try:
-            with replaced(nestkernel_api, self):
-                yield
-        finally:
-            self._attached = False
+        with replaced(self._calls, self):
+            yield
 
     def begin(self) -> None:
         """What `simulate` does before NEST prepares the network. Collective."""
-        self._start()
-        self._slices.read_grid()
-
-    def _start(self) -> None:
-        if not self.stands:
-            raise RuleError(_GONE)
+        self._check_place()
+        wanted, hinted = self._ranks.settle(None, bool(self.chunks.hooks), self.schedule.hinted)
+        self.chunks.wanted = bool(wanted)
+        if hinted and not self.schedule.hinted:
+            self.schedule.expect_change()
         if not self.schedule.begun:
             self.normalize()
-        elif self._exact and not self.weights.opened:
+        elif self._exact and not self._holds:
             self._hold_again()
         if self.schedule.hinted:
             self._look(forced=False)
@@ -186,30 +205,39 @@ class Normalizer:
         except Exception as error:  # raised on all ranks at the next agreement
             self._pending = error
 
-    def advance(self, time_ms: float, run: Run) -> None:
+    def _check_place(self) -> None:
+        """Refuse a network that is gone, a clock that was set back, and weights that another Normalizer changes."""
+        if not self.stands:
+            raise RuleError(_GONE)
+        if self._calls.set_backs != self._set_backs and self.changes:
+            raise RuleError(_SET_BACK)
+        for other in self._calls.slicers:
+            if other.changes is not self.changes and (both := overlapping(other.changes, self.changes)):
+                raise RuleError(
+                    f"two Normalizers change the same connections at the same time, by the rules {both[0]} and "
+                    f"{both[1]}; let one of them observe, or attach one after the other"
+                )
+
+    def _check_not_held(self) -> None:
+        for rule in self.changes:
+            for name in rule.synapse_models:
+                if self._calls.held.get(name, self) is not self:
+                    raise RuleError(
+                        f"{name}: norms are held by an earlier distnorm.Exact(); go on with that, or start anew with "
+                        "nest.ResetKernel()"
+                    )
+
+    def advance(self, run: Run) -> None:
         """What `simulate` does once NEST has prepared the network. Collective.
 
         Args:
-            time_ms: Time to simulate in ms; what NEST would refuse is handed to it.
-            run: NEST's Run.
+            run: What of a Run of NEST is to be simulated.
         """
-        try:
-            steps = self.schedule.steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
-        except (RuleError, TypeError):
-            run(time_ms)
-            raise
-        self._start()
-        while steps:
-            grid = self._slices.take_grid()
-            piece = self.schedule.piece(steps, grid)
-            try:
-                self._slices.run(piece, grid, run)
-            finally:
-                self.schedule.passed(self._slices.take_steps())
-            steps -= piece
+        while run.left:
+            for steps in self.chunks.simulate(self.schedule.piece(run.left, run.grid), run):
+                self.schedule.passed(steps)
             self._look_if_due()
-        if self._on_look is not None:
-            self._ranks.agree(np.zeros(0, drift.RECORD), self._take_pending())
+        self._ranks.settle(self._take_pending())
 
     def normalize(self) -> Look:
         """Measure, agree, rescale, and choose the next interval. Collective.
@@ -218,12 +246,13 @@ class Normalizer:
             WeightError: A weight is not finite.
             DistnormError: Something was wrong on some rank; the same error on every rank, and no weight was changed.
         """
-        return self._look(forced=True)
+        with self._ranks.interruptible():
+            return self._look(forced=True)
 
     __call__ = normalize
 
     def expect_change(self) -> None:
-        """Say that the drift may change now, as when a stimulus is switched; the same call on every rank.
+        """Say that the drift may change now, as when a stimulus is switched; one rank that says so is enough.
 
         An adaptive interval then normalizes and looks again soon. A fixed one does not change, nor does a controller
         without a method `expect_change`, which is said once.
@@ -239,10 +268,10 @@ class Normalizer:
             self._look(forced=False)
 
     def _look(self, forced: bool) -> Look:
-        if not self.stands:
-            raise RuleError(_GONE)
+        self._check_place()
         self.weights.open()
-        clock = Laps(simulate=self._slices.take_seconds())
+        self._check_not_held()
+        clock = Laps(simulate=self.chunks.take_seconds())
         now = self.time_ms
         elapsed = self.schedule.elapsed_ms(now)
         records, corrections, error = self.weights.measure(elapsed)
@@ -253,7 +282,7 @@ class Normalizer:
         drifts, others = every[: len(self.rules)], every[len(self.rules) :]
         self.weights.agreed(drifts)
         clock.skip()
-        ends = self.schedule.decide(elapsed, drifts, forced) and not self.observes
+        ends = self._decide(elapsed, drifts, forced) and not self.observes
         self.schedule.looked(now, ends)
         if ends:
             self._rescale(corrections)
@@ -266,6 +295,14 @@ class Normalizer:
         self.log.append(done.small())
         self._tell(done)
         return done
+
+    def _decide(self, elapsed_ms: float, drifts: Sequence[drift.Drift], forced: bool) -> bool:
+        """Whether to normalize now; a controller that is not of distnorm must say the same on all ranks."""
+        if isinstance(self.interval, OURS):
+            return self.schedule.decide(elapsed_ms, drifts, forced)
+        ends = self._ranks.together(lambda: self.schedule.decide(elapsed_ms, drifts, forced))
+        self._ranks.same({"interval, whether to normalize": ends, "interval, to the next look": self.schedule.left})
+        return ends
 
     def _hold_again(self) -> None:
         """With `Exact`, going on from a checkpoint: hold what its weights give, without a look. Collective."""
@@ -282,16 +319,32 @@ class Normalizer:
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
             self._ranks.abort()
             raise
+        if self._exact:
+            self._holds = True
+            self._calls.held.update((name, self) for rule in self.rules for name in rule.synapse_models)
 
     def _tell(self, done: Look) -> None:
         if self._on_look is None:
             return
         try:
             self._on_look(done)
-        except Exception as error:  # raised on all ranks at the next agreement
-            self._pending = CallbackError(f"on_look raised {type(error).__name__}: {error}")
-            self._pending.__cause__ = error
+        except BaseException as error:  # raised on all ranks at the next agreement
+            self._pending = error
 
-    def _take_pending(self) -> Exception | None:
+    def _take_pending(self) -> BaseException | None:
         error, self._pending = self._pending, None
         return error
+
+
+def _told(name: str, function: Callable[[Any], object]) -> Callable[[Any], None]:
+    """A function of the user's, whose errors say that they are."""
+
+    def call(argument: Any) -> None:
+        try:
+            function(argument)
+        except (DistnormError, KeyboardInterrupt):  # such as an Interruption
+            raise
+        except BaseException as error:
+            raise CallbackError(f"{name} raised {type(error).__name__}: {error}") from error
+
+    return call

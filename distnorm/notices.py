@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .box import ROWS
 from .correction import Correction
 from .drift import Drift
 from .rule import Rule
@@ -21,13 +20,20 @@ log = logging.getLogger(__name__)
 def look_closer(
     nest: Any, corrections: Sequence[Correction], synapses: Sequence[Synapses], records: npt.NDArray[np.void]
 ) -> None:
-    """Count in the records what is asked at the first look only: weights beyond their `Wmax`, and parrots."""
-    tallies = run_all(synapses, [correction.beyond_wmax for correction in corrections])
+    """Count in the records what is asked at the first look only: weights beyond their limits, "initial" norms of almost
+    nothing, and parrots.
+    """
+    found = run_all(synapses, [correction.counting for correction in corrections])
     parrots = NodeModels(nest).parrots
-    for i, (correction, tally) in enumerate(zip(corrections, tallies, strict=True)):
-        if tally is not None:
-            records[i]["above_wmax"] = tally[ROWS.index("outside_count")].sum()
-        records[i]["parrots"] = np.isin(synapses[i].target_models()[correction.counts > 0], parrots).sum()
+    for i, (correction, counted) in enumerate(zip(corrections, found, strict=True)):
+        assert counted is not None
+        above, below, close_to_zero = counted
+        connected = correction.counts > 0
+        records[i]["above_wmax"] = above.sum()
+        records[i]["below_wmin"] = below.sum()
+        if correction.rule.keeps_initial:
+            records[i]["near_zero"] = (connected & (close_to_zero == correction.counts)).sum()
+        records[i]["parrots"] = np.isin(synapses[i].target_models()[connected], parrots).sum()
 
 
 class Notices:
@@ -73,6 +79,18 @@ def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
             drift.above_wmax,
             f"{drift.above_wmax:,} weights are normalized to more than their synapse's Wmax, to which NEST clips them "
             'at the next spike; a rule with w_max="Wmax" keeps them below',
+        ),
+        (
+            "below_wmin",
+            drift.below_wmin,
+            f"{drift.below_wmin:,} weights are normalized to less than their synapse's Wmin, to which NEST lifts them "
+            'at the next spike; a rule with w_min="Wmin" and w_max="Wmax" keeps them inside',
+        ),
+        (
+            "near_zero",
+            drift.near_zero,
+            f'{drift.near_zero:,} targets have an "initial" norm of less than 1/10,000 of what Wmax allows, so '
+            "learning is pinned near zero; give target_norm as a number, or normalize only once the weights have grown",
         ),
         (
             "parrots",

@@ -13,16 +13,18 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from . import drift
-from .errors import KINDS, DistnormError, MPIError
+from .errors import KINDS, MPIError, RuleError
 from .launcher import started_processes
 
 T = TypeVar("T")
@@ -54,6 +56,13 @@ def _merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
     drift.merge(into["drift"], other["drift"])
 
 
+def _in_short(error: BaseException) -> tuple[int, bytes]:
+    """Position in KINDS + 1, and text."""
+    kind = max((i for i, kind in enumerate(KINDS) if isinstance(error, kind)), default=0)
+    text = str(error) if isinstance(error, KINDS) else f"{type(error).__name__}: {error}"
+    return kind + 1, text.encode(errors="backslashreplace")[:_TEXT_BYTES]
+
+
 class Ranks:
     """All ranks of the run, by a communicator of their own.
 
@@ -70,9 +79,10 @@ class Ranks:
         self.rank: int = 0 if communicator is None else communicator.Get_rank()
         self.size: int = 1 if communicator is None else communicator.Get_size()
         self.allreduces = self.allreduced_bytes = 0
+        self._interrupted = self._leaving = False
         self._types: dict[int, tuple[Any, Any]] = {}
 
-    def agree(self, records: npt.NDArray[np.void], error: Exception | None = None) -> npt.NDArray[np.void]:
+    def agree(self, records: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
         """Merge drift records over all ranks, with one Allreduce of fixed size. Collective.
 
         Args:
@@ -84,22 +94,90 @@ class Ranks:
 
         Raises:
             DistnormError: Some rank had an error; the same one on every rank.
+            KeyboardInterrupt: Some rank was interrupted.
         """
+        error = error or self._take_interrupt()
         message = np.zeros((), _message_type(len(records)))
         message["drift"] = records
         if error is not None:
-            known = max((i for i, kind in enumerate(KINDS) if isinstance(error, kind)), default=0)
-            message["error_kind"] = known + 1
+            message["error_kind"], message["error_text"] = _in_short(error)
             message["error_rank"] = self.rank
-            text = str(error) if isinstance(error, DistnormError) else f"{type(error).__name__}: {error}"
-            message["error_text"] = text.encode(errors="backslashreplace")[:_TEXT_BYTES]
         merged = self._allreduce(message)
         if merged["error_kind"]:
-            text = merged["error_text"].item().decode(errors="ignore")
-            where = f"rank {merged['error_rank']}: " if self.size > 1 else ""
-            raise KINDS[int(merged["error_kind"]) - 1](where + text) from error
+            self._raise(int(merged["error_rank"]), int(merged["error_kind"]), merged["error_text"].item(), error)
         result: npt.NDArray[np.void] = merged["drift"]
         return result
+
+    def settle(self, error: BaseException | None = None, *values: int) -> tuple[int, ...]:
+        """The largest of each value over all ranks; an error of one becomes the same error on all. Collective.
+
+        Args:
+            error: What went wrong on this rank since the last agreement, or None.
+            values: As many on each rank.
+
+        Raises:
+            DistnormError: Some rank had an error; the same one on every rank.
+            KeyboardInterrupt: Some rank was interrupted.
+        """
+        error = error or self._take_interrupt()
+        message = np.array((0 if error is None else self.size - self.rank, *values), np.int64)
+        if self._comm is not None and self.size > 1:
+            from mpi4py import MPI
+
+            merged = np.empty_like(message)
+            self._comm.Allreduce(message, merged, MPI.MAX)
+            message = merged
+        wrong, *largest = message.tolist()
+        if wrong:  # the lowest rank with an error tells the others
+            rank = self.size - wrong
+            told: Any = None if error is None else _in_short(error)
+            kind, text = told if self._comm is None else self._comm.bcast(told, rank)
+            self._raise(rank, kind, text, error)
+        return tuple(largest)
+
+    def same(self, values: Mapping[str, int]) -> None:
+        """Refuse values, by name, that differ between ranks. Collective.
+
+        Raises:
+            RuleError: With the name of one that does.
+        """
+        numbers = tuple(values.values())
+        merged = self.settle(None, *numbers, *(-number for number in numbers))
+        for i, name in enumerate(values):
+            if merged[i] != -merged[len(numbers) + i]:
+                raise RuleError(f"{name}: not the same on all ranks; give every rank the same")
+
+    def _raise(self, rank: int, kind: int, text: bytes, cause: BaseException | None) -> NoReturn:
+        where = f"rank {rank}: " if self.size > 1 else ""
+        error = KINDS[kind - 1](where + text.decode(errors="ignore"))
+        raise error from cause
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """While this lasts, Ctrl-C is heard where the ranks agree next, and by all of them.
+
+        In between, one rank that leaves would have the others wait for ever.
+        """
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        ):
+            yield
+            return
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self._take_interrupt():
+                signal.raise_signal(signal.SIGINT)
+
+    def _interrupt(self, *_: Any) -> None:
+        self._interrupted = True
+
+    def _take_interrupt(self) -> KeyboardInterrupt | None:
+        heard, self._interrupted = self._interrupted, False
+        return KeyboardInterrupt() if heard else None
 
     def _allreduce(self, message: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
         self.allreduces += 1
@@ -130,14 +208,32 @@ class Ranks:
 
         Raises:
             DistnormError: The action failed on some rank; the same error on every rank.
+            KeyboardInterrupt: Some rank was interrupted.
         """
-        error: Exception | None = None
+        error: BaseException | None = None
         result: Any = None
         try:
             result = action()
-        except Exception as exception:  # whatever it is, the other ranks must hear of it
+        except BaseException as exception:  # whatever it is, the other ranks must hear of it
             error = exception
-        self.agree(np.zeros(0, drift.RECORD), error)
+        self.settle(error)
+        return result  # type: ignore[no-any-return]
+
+    def of_user(self, action: Callable[[], T]) -> T:
+        """As `together`, for code of the user's in which ranks may wait for each other in NEST. Collective.
+
+        A rank that fails there ends all if the others do not come soon: they may wait for it.
+        """
+        if self._comm is None or self.size == 1:
+            return self.together(action)
+        error: BaseException | None = None
+        result: Any = None
+        try:
+            result = action()
+        except BaseException as exception:
+            error = exception
+        self._meet(2 if error else 0, f"rank {self.rank}: {error}")
+        self.settle(error)
         return result  # type: ignore[no-any-return]
 
     def from_first(self, action: Callable[[], T]) -> T:
@@ -201,19 +297,27 @@ class Ranks:
             self._comm.Abort(code)
 
     def leave(self, code: int) -> None:
-        """Wait until all ranks are about to end. A rank that failed ends all if they do not come soon.
+        """Wait until all ranks are about to end. A rank that failed ends all if they do not come soon. Once.
 
         NEST's exit hook waits in MPI_Finalize for ranks that may wait for this one in a simulation.
 
         Args:
             code: Exit code of this rank; not 0 if it failed.
         """
-        if self._comm is None or self.size == 1:
+        if self._comm is None or self.size == 1 or self._leaving:
             return
+        self._leaving = True
+        self._meet(code)
+
+    def _meet(self, code: int, last_words: str = "") -> None:
+        """Wait for all ranks; one with a code for an error says its last words and ends all if they do not come."""
+        assert self._comm is not None
         request = self._comm.Ibarrier()
         deadline = time.monotonic() + _PATIENCE_SECONDS if code else math.inf
         while not request.Test():
             if time.monotonic() > deadline:
+                if last_words:
+                    log.error(last_words)
                 self.abort(code)
             time.sleep(_POLL_SECONDS)
 
@@ -233,6 +337,8 @@ def world(nest_has_mpi: bool) -> Ranks:
         ranks = Ranks(MPI.COMM_WORLD)
     else:
         ranks = Ranks()
+    if ranks.size > 1:
+        _end_all_after_an_error(ranks)
     started = started_processes()
     if started > ranks.size:
         raise MPIError(
@@ -240,6 +346,17 @@ def world(nest_has_mpi: bool) -> Ranks:
             + ("start them with the mpiexec of NEST's own MPI" if nest_has_mpi else "this NEST was built without MPI")
         )
     return ranks
+
+
+def _end_all_after_an_error(ranks: Ranks) -> None:
+    """An exception that ends the script of this rank ends the other ranks, too, which may wait for it."""
+    theirs = sys.excepthook
+
+    def print_and_leave(*raised: Any) -> None:
+        theirs(*raised)
+        ranks.leave(1)
+
+    sys.excepthook = print_and_leave
 
 
 def check_same_library() -> None:

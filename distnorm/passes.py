@@ -7,6 +7,8 @@ from typing import Literal
 
 from .norms import FloatArray
 
+COUNTED = ("above", "below", "close_to_zero")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
@@ -17,10 +19,11 @@ class Pass:
         at: Factor or shift per target (a goal where a tally is of the largest |w|), shape (n,); NaN leaves a target
             alone. None: no change, for any number of targets.
         flat: Above zero for targets whose weights become equal, shape (n,); None for none.
-        own_bounds: True for a tally with the synapses' own `Wmax` in place of the rule's bounds, and of no norm but L1.
+        counts: True for "scale" and "move" where they are not made: of each target it is counted how many weights (rows
+            of COUNTED) they would bring beyond the synapse's own limits, and how many are close to zero before.
     """
 
     kind: Literal["measure", "tally", "scale", "move"]
     at: FloatArray | None = None
     flat: FloatArray | None = None
-    own_bounds: bool = False
+    counts: bool = False

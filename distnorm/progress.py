@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
     from .normalizer import Normalizer
-    from .slices import Slices
 
 _SECONDS_PER_LINE = 10.0
 
@@ -50,28 +49,24 @@ class Progress:
 
 
 @contextmanager
-def shown(normalizer: Normalizer, slices: Slices, end_ms: float) -> Iterator[None]:
-    """Show progress while a Normalizer simulates, on rank 0.
+def shown(normalizer: Normalizer, end_ms: float) -> Iterator[None]:
+    """Show progress while a Normalizer simulates; on one rank.
 
     Args:
         normalizer: What simulates.
-        slices: Its slices, after which progress is shown.
-        end_ms: Biological time at the end in ms.
+        end_ms: Simulated time at the end in ms.
     """
-    theirs = slices.on_slice
+    hooks = normalizer.chunks.hooks
     with closing(Progress(end_ms, getattr(normalizer.interval, "bound", None))) as progress:
 
         def tell(time_ms: float) -> None:
-            if slices.is_first_rank:
-                progress.update(time_ms, normalizer.log[-1].drift_max, normalizer.log[-1].next_look_ms)
-            if theirs is not None:
-                theirs(time_ms)
+            progress.update(time_ms, normalizer.log[-1].drift_max, normalizer.log[-1].next_look_ms)
 
-        slices.on_slice = tell
+        hooks.insert(0, tell)
         try:
             yield
         finally:
-            slices.on_slice = theirs
+            hooks.remove(tell)
 
 
 class _View(Protocol):

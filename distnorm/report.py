@@ -88,7 +88,7 @@ def _ending(path: Path, run: Run) -> str:
     planned = "" if run.header["simulate_ms"] is None else f" of {run.header['simulate_ms']:,.10g}"
     simulated = f"{path}: {last['time_ms'] if last else 0:,.10g}{planned} ms simulated"
     if run.end:
-        return f"{simulated} in {run.end['wall_s']:,.1f} s, {run.end['reason']}"
+        return f"{simulated} in {sum(seconds_spent(run).values()):,.1f} s, {run.end['reason']}"
     return f"{simulated} at the last look; " + ("cut off, the last line is torn" if run.torn else "running or cut off")
 
 
@@ -124,12 +124,22 @@ def _bound(run: Run, ending: list[Look]) -> str:
     )
 
 
-def _wall_time(run: Run) -> str:
+def seconds_spent(run: Run) -> dict[str, float]:
+    """Wall time of rank 0 in s by phase, what was simulated after the last look included."""
     spent = {phase: sum(look["seconds"][phase] for look in run.looks) for phase in PHASES}
+    if run.end:
+        spent["simulate"] += run.end["simulate_s"]
+    return spent
+
+
+def _wall_time(run: Run) -> str:
+    spent = seconds_spent(run)
     total = sum(spent.values())
     if not total:
         return ""
-    return "wall time of rank 0: " + ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items())
+    rest = 1 - spent["simulate"] / total
+    phases = ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items())
+    return f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating"
 
 
 def _title(path: Path, logs: Sequence[Path]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -33,7 +34,7 @@ class Rule:
         receptor_type: Receptor type of the connections, or several, as in the `syn_spec` of `nest.Connect`; None for
             all. The way to tell inhibitory inputs from excitatory ones where a neuron model counts them apart.
         label: `synapse_label` of the connections, or several; None for all.
-        sign: "positive" or "negative": only weights of this sign (a zero has one, too); None for all.
+        sign: "positive" or "negative": only weights of this sign (a zero has that of its `Wmax`); None for all.
         exclude: Connections that do not belong, as pairs (source, target) of node IDs or what nest.GetConnections
             returned; every connection of such a pair is left out.
         jointly: False for one norm per synapse model in place of one of all together.
@@ -51,8 +52,8 @@ class Rule:
             normalization, so that the interval does not change the course of the norm.
         only: "above" or "below" to normalize only norms above, or below, their target.
         tolerance: Targets whose drift is at most this keep their weights; a rank where all do writes none.
-        w_min: Smallest size |w|, or "Wmin", the synapse's own.
-        w_max: Largest size |w|, or "Wmax", the synapse's own.
+        w_min: Smallest size |w|, or "Wmin", what the synapse's own limits allow.
+        w_max: Largest size |w|, or "Wmax", what the synapse's own limits allow.
         zero: What becomes of a target whose weights are all zero: "skip" leaves it alone, "raise" raises WeightError,
             "equal" sets equal weights.
         synapse_models: `synapse_model` as a tuple.
@@ -131,6 +132,44 @@ class Rule:
             object.__setattr__(self, name, value)
 
     @property
+    def text(self) -> str:
+        """Which connections, in a few words that tell this rule from others."""
+        parts = [", ".join(self.synapse_models)]
+        if self.source_runs is not None:
+            parts.append(f"from {_runs_text(self.source_runs)}")
+        if self.target_runs is not None:
+            parts.append(f"onto {_runs_text(self.target_runs)}")
+        for name, values in (("receptor type", self.receptor_types), ("label", self.labels)):
+            if values:
+                parts.append(f"{name} {' or '.join(map(str, values))}")
+        if self.sign is not None:
+            parts.append(f"{self.sign} weights")
+        return " ".join(parts)
+
+    def as_json(self) -> dict[str, Any]:
+        """All that it says, for a run log: node IDs as runs; of excluded pairs and of norms per target a digest."""
+        runs = {"targets": self.target_runs, "sources": self.source_runs}
+        norms = self.norms_by_target
+        return {
+            "synapse_models": list(self.synapse_models),
+            **{name: None if each is None else each.tolist() for name, each in runs.items()},
+            "receptor_type": list(self.receptor_types),
+            "label": list(self.labels),
+            "sign": self.sign,
+            "exclude": _digest(self.excluded) if len(self.excluded) else None,
+            "norm": self.norm,
+            "target_norm": "initial" if self.keeps_initial else None if norms is None else _one_or_digest(norms),
+            **{name: getattr(self, name) for name in ("mean_weight", "mode", "rate", "tau_ms", "only", "tolerance")},
+            **{name: None if getattr(self, name) == math.inf else getattr(self, name) for name in ("w_min", "w_max")},
+            "zero": self.zero,
+        }
+
+    @property
+    def keeps_initial(self) -> bool:
+        """Whether each target is to keep the norm that it begins with."""
+        return isinstance(self.target_norm, str)
+
+    @property
     def bounded(self) -> bool:
         """Whether there is a bound other than zero."""
         return self.box != (0.0, math.inf)
@@ -198,6 +237,29 @@ def check_disjoint(rules: Sequence[Rule]) -> None:
                     "and sources; give them different targets, sources, receptor types, labels, signs or synapse "
                     "models, or make them one rule"
                 )
+
+
+def overlapping(rules: Sequence[Rule], others: Sequence[Rule]) -> tuple[str, str] | None:
+    """What two rules say that would touch the same connections; None without such."""
+    for rule in rules:
+        for other in others:
+            if set(rule.synapse_models) & set(other.synapse_models) and not _apart(rule, other):
+                return rule.text, other.text
+    return None
+
+
+def _one_or_digest(norms: npt.NDArray[np.float64]) -> float | str:
+    return float(norms[0]) if len(norms) == 1 else f"{norms.min():g} to {norms.max():g}, {_digest(norms)}"
+
+
+def _digest(values: npt.NDArray[Any]) -> str:
+    return f"{len(values)} values, crc32 {zlib.crc32(np.ascontiguousarray(values).tobytes()):08x}"
+
+
+def _runs_text(runs: Int64Array) -> str:
+    """The first runs of node IDs, and how many more there are."""
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:3].tolist()]
+    return ", ".join(shown) + (f" and {len(runs) - 3:,} more runs" if len(runs) > 3 else "")
 
 
 def _apart(a: Rule, b: Rule) -> bool:

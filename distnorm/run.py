@@ -14,12 +14,13 @@ from typing import Any
 import nest
 
 from .adaptive import AdaptiveInterval
+from .checkpoint.claim import Claim
 from .checkpoint.find import Found, find
 from .config import Job
 from .errors import AllocationEnds, Interruption, RuleError
 from .exact import Exact
 from .history import header_fields
-from .interval import FixedInterval, Interval
+from .interval import FixedInterval
 from .job import check_parameters, load_build
 from .look import Look
 from .normalizer import Normalizer
@@ -30,8 +31,6 @@ from .synapses import install_models
 from .teller import Teller
 
 log = logging.getLogger(__name__)
-
-_OBSERVE_MS = 20.0
 
 
 def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None = None, resume: bool = False) -> int:
@@ -51,55 +50,49 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         DistnormError: The job does not fit the model or this NEST, or a rank failed; the log says when.
     """
     with ExitStack() as stack:
-        saver = Saver(checkpoint, job.checkpoint, stack)  # hears signals while the network is built
+        claim = stack.enter_context(Claim(checkpoint)) if checkpoint else None
+        saver = Saver(claim, job.checkpoint, stack)  # hears signals while the network is built
         ranks = world(nest.build_info["have_mpi"])
-        found = _find(job, checkpoint, observe, ranks) if checkpoint and resume else None
+        found = _find(job, claim, observe, resume, ranks) if claim else None
         start = time.perf_counter()
         network = build_network(job, ranks, found.time_ms if found else 0.0)
         built = time.perf_counter() - start
-        interval = observing(job.interval) if observe else job.interval
-        teller = Teller(job, interval, ranks, stack, log_path)
+        rules = ranks.together(lambda: job.rules_of(network))
+        teller = Teller(job, ranks, stack, log_path)
 
-        def on_slice(time_ms: float) -> None:
-            teller.slice(time_ms)
+        def on_chunk(time_ms: float) -> None:
+            teller.chunk(time_ms)
             saver.check(ranks)
 
-        normalizer = Normalizer(
-            job.rules_of(network), interval=interval, observe=observe, on_look=teller.look, on_slice=on_slice
-        )
+        normalizer = Normalizer(rules, interval=job.interval, observe=observe, on_look=teller.look, on_slice=on_chunk)
         saver.open(job, observe, normalizer, found, ranks, teller)
-        start = time.perf_counter()
         # Asking NEST on one rank only would hang.
-        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms)
-        ranks.together(lambda: teller.start(header, found, resume))
+        of_run = claim.run if claim else None
+        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms, run=of_run)
+        ranks.together(lambda: teller.start(header, found, resume, normalizer))
         try:
             saver.simulate(normalizer, job.simulate_ms)
         except Interruption as reason:
-            teller.end(f"stopped: {reason}", time.perf_counter() - start)
+            teller.end(f"stopped: {reason}")
             stack.close()
             return ranks.end_with(_stopped(reason, checkpoint, ranks))
-        except Exception as error:
-            teller.end(f"{type(error).__name__}: {error}", time.perf_counter() - start)
+        except BaseException as error:
+            teller.end(f"{type(error).__name__}: {error}")
             raise
-        wall = time.perf_counter() - start
-        teller.end("finished", wall)
+        teller.end("finished")
     if ranks.rank == 0:
-        print(_summary(job, normalizer, ranks, built, wall, found))
+        print(_summary(job, normalizer, ranks, built, found))
     return 0
 
 
-def observing(interval: Interval) -> Interval:
-    """The interval in which to look where nothing is normalized."""
-    return interval if isinstance(interval, FixedInterval) else FixedInterval(_OBSERVE_MS)
-
-
-def _find(job: Job, checkpoint: Path, observe: bool, ranks: Ranks) -> Found | None:
-    found = find(checkpoint, job, observe, ranks)
+def _find(job: Job, claim: Claim, observe: bool, resume: bool, ranks: Ranks) -> Found | None:
+    found = find(claim, job, observe, resume, ranks)
     if found and found.time_ms > job.simulate_ms:
         raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {found.time_ms:g} ms")
-    if ranks.rank == 0:
-        text = f"going on from {found.path}, {found.time_ms:g} ms" if found else "beginning"
-        print(f"distnorm: {text}" + ("" if found else f": no checkpoint in {checkpoint}"), file=sys.stderr)
+    if resume and ranks.rank == 0:
+        begins = f"beginning: no checkpoint in {claim.folder}"
+        text = f"going on from {found.path}, {found.time_ms:g} ms" if found else begins
+        print(f"distnorm: {text}", file=sys.stderr)
     return found
 
 
@@ -122,7 +115,7 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
         RuleError: The model cannot be loaded or fails.
     """
     build = ranks.together(lambda: load_build(job.model))
-    check_parameters(build, job.parameters)
+    ranks.together(lambda: check_parameters(build, job.parameters))
     parameters = dict(job.parameters)
     if "start_ms" in inspect.signature(build).parameters:
         parameters["start_ms"] = start_ms
@@ -146,14 +139,16 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
     def built() -> Any:
         try:
             return build(**parameters)
+        except SystemExit as error:
+            raise RuleError(f"build(...) of {job.model} called sys.exit({error.code!r}) before anything ran") from error
         except Exception as error:
             raise RuleError(f"build(...) of {job.model} failed: {type(error).__name__}: {error}") from error
 
-    return ranks.together(built)
+    return ranks.of_user(built)
 
 
-def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall: float, found: Found | None) -> str:
-    looks = normalizer.log
+def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, found: Found | None) -> str:
+    looks, wall = normalizer.log, normalizer.wall_s
     begun_ms = found.time_ms if found else 0.0
     threads = job.num_threads(ranks.size)
     lines = [
@@ -165,7 +160,7 @@ def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, wall:
         return "\n".join([*lines, "  no interval ended within the simulated time"])
     lines += what_was_done(normalizer, resumed=found is not None)
     spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in looks)
-    lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.1%} of the wall time")
+    lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.2%} of the wall time")
     return "\n".join(lines)
 
 
@@ -176,7 +171,7 @@ def what_was_done(normalizer: Normalizer, resumed: bool = False) -> list[str]:
     log, lines = normalizer.log, []
     for rule, first, last in zip(normalizer.rules, log[0].drifts, log[-1].drifts, strict=True):
         lines.append(
-            f"  {', '.join(rule.synapse_models)}: {last.connections:,} connections onto {last.targets:,} neurons"
+            f"  {rule.text}: {last.connections:,} connections onto {last.targets:,} neurons"
             + (f", {last.no_input:,} without input" if last.no_input else "")
             + (f", {last.zero_norm:,} with norm zero" if last.zero_norm else "")
             + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")

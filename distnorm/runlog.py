@@ -10,17 +10,21 @@ A line is whole if it ends in a newline. A kill can tear the last one only, beca
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
+from . import json_lines
 from .drift import COUNTS, STATISTICS
 from .errors import DistnormError, RuleError
+from .typed_json import loads
 
 PHASES = ("simulate", "measure", "agree", "rescale")
+
+_HEADER_BYTES = 1 << 20
 
 _NUMBER = (int, float)
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
@@ -44,7 +48,7 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
         "time_ms": _NUMBER,
         "started": (str,),
     },
-    "end": {"time_ms": _NUMBER, "wall_s": _NUMBER, "reason": (str,)},
+    "end": {**dict.fromkeys(("time_ms", "wall_s", "simulate_s"), _NUMBER), "reason": (str,)},
 }
 _DRIFT: dict[str, tuple[type, ...]] = {
     **dict.fromkeys((*STATISTICS, "unreachable_max"), _NUMBER),
@@ -75,7 +79,7 @@ class RunLog:
         self._write({"kind": "header", **fields})
 
     @classmethod
-    def go_on(cls, path: Path, size: int) -> RunLog:
+    def go_on(cls, path: Path, size: int, run: str) -> RunLog:
         """The log of a run that goes on from a checkpoint; what was written after the checkpoint is set aside.
 
         Lines beyond `size` belong to simulated time that comes again. They go to the end of `path` + ".undone".
@@ -83,25 +87,37 @@ class RunLog:
         Args:
             path: The log.
             size: Its bytes when the checkpoint was written.
+            run: Which run its header must be of.
 
         Raises:
-            RuleError: It is not there, or shorter.
+            RuleError: It is not there, not of this run, or shorter; or the other file is something else. Both are kept.
         """
         log = cls.__new__(cls)
-        log._path = path
+        log._path, log._file = path, -1
         try:
-            log._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-            there = os.fstat(log._file).st_size
-            if there < size:
-                raise RuleError(f"log {path} has {there} bytes, and had {size} at the checkpoint; put it back")
-            if there > size:
-                _set_aside(path, size)
-                os.ftruncate(log._file, size)
+            log._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK)
+            log._go_back(size, run)
         except OSError as error:
+            log.close()
             raise RuleError(
                 f"cannot go on with log {path}: {error.strerror}; put it back, or leave out --log"
             ) from None
+        except RuleError:
+            log.close()
+            raise
         return log
+
+    def _go_back(self, size: int, run: str) -> None:
+        status = os.fstat(self._file)
+        if not stat.S_ISREG(status.st_mode) or (status.st_size and not _is_of(self._file, run)):
+            raise RuleError(f"log {self._path} is not of the run that goes on, and is kept; give another path")
+        if status.st_size < size or (size and os.pread(self._file, 1, size - 1) != b"\n"):
+            raise RuleError(
+                f"log {self._path} has {status.st_size} bytes, and had {size} at the checkpoint; put it back"
+            )
+        if status.st_size > size:
+            _set_aside(self._path, size)
+            os.ftruncate(self._file, size)
 
     @property
     def size(self) -> int:
@@ -136,17 +152,12 @@ class RunLog:
         self.close()
 
     def _write(self, record: dict[str, Any]) -> None:
-        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         try:
             if os.fstat(self._file).st_nlink == 0:
                 raise DistnormError(f"log {self._path} was removed while the run went on")
-            written = os.write(self._file, line)
-            if written < len(line):  # a full disk takes what fits; a piece with a line after it could not be read
-                os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            json_lines.append(self._file, record)
         except OSError as error:
             raise DistnormError(f"cannot write log {self._path}: {error.strerror}") from None
-        if written < len(line):
-            raise DistnormError(f"cannot write log {self._path}: no space for a line of {len(line)} bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,22 +181,41 @@ class Run:
 
 def ends_finished(path: Path) -> bool:
     """Whether the last line says that the run finished."""
-    last = path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2]
+    end = _object(path.read_bytes().rstrip(b"\n").rpartition(b"\n")[2])
+    return end.get("kind") == "end" and end.get("reason") == "finished"
+
+
+def _is_of(file: int, run: str) -> bool:
+    """Whether a log has the header of this run."""
+    header = _object(os.pread(file, _HEADER_BYTES, 0).split(b"\n")[0])
+    return header.get("kind") == "header" and header.get("run") == run
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """A line as JSON; empty where it is no object."""
     try:
-        end = json.loads(last)
-    except ValueError:  # torn
-        return False
-    return isinstance(end, dict) and end.get("kind") == "end" and end.get("reason") == "finished"
+        record = loads(line)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _set_aside(path: Path, size: int) -> None:
     """Append what follows `size` to the file for lines that were undone, a torn last one left out."""
-    with path.open("rb") as source, path.with_name(path.name + ".undone").open("ab") as aside:
+    undone = path.with_name(path.name + ".undone")
+    with path.open("rb") as source, open(undone, "a+b", opener=_not_through_links) as aside:
+        aside.seek(0)
+        if (first := aside.readline()) and _object(first).get("kind") not in list(_FIELDS):
+            raise RuleError(f"{undone}, where lines of log {path} are to go, is something else; move it away")
         source.seek(size)
         whole, newline, _ = source.read().rpartition(b"\n")
         aside.write(whole + newline)
         aside.flush()
         os.fsync(aside.fileno())
+
+
+def _not_through_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
 def read_log(path: Path) -> Run:
@@ -215,7 +245,7 @@ def read_log(path: Path) -> Run:
 
 
 def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
-    record = json.loads(line, parse_constant=_refuse_constant)
+    record = loads(line)
     kind = record.get("kind") if isinstance(record, dict) else None
     if kind not in list(_FIELDS):  # a list compares with what cannot be hashed, too
         raise ValueError(f"kind is {kind!r}; known: {', '.join(_FIELDS)}")
@@ -246,7 +276,3 @@ def _check(record: Any, fields: dict[str, tuple[type, ...]], what: str) -> None:
         value = record[name]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):  # to Python True is an int
             raise ValueError(f"{name} is {value!r}")
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 
 import nest
 
 from .checkpoint.checkpoints import Checkpoints
+from .checkpoint.claim import Claim
 from .checkpoint.find import Found
+from .checkpoint.recorders import name_anew
 from .config import CheckpointSettings, Job
-from .errors import CheckpointDue, Interruption
+from .errors import Interruption
 from .normalizer import Normalizer
 from .parallel import Ranks
 from .stop import Signals, Timer, seed_of
@@ -20,13 +21,13 @@ from .teller import Teller
 
 
 class Saver:
-    """Leaves the simulation between slices to write a checkpoint, and for good when asked to."""
+    """Writes checkpoints between two chunks of a Run, and leaves the simulation when asked to."""
 
-    def __init__(self, folder: Path | None, settings: CheckpointSettings, stack: ExitStack) -> None:
-        """Hear signals from now on, until the stack is closed; without a folder, do nothing at all."""
-        self._folder = folder
+    def __init__(self, claim: Claim | None, settings: CheckpointSettings, stack: ExitStack) -> None:
+        """Hear signals from now on, until the stack is closed; without a folder claimed, do nothing at all."""
+        self._claim = claim
         self._settings = settings
-        self._signals = stack.enter_context(Signals()) if folder else None
+        self._signals = stack.enter_context(Signals()) if claim else None
         self._timer = Timer(settings.every_s, settings.grace_s)
         self._said = self._warned = False
         self._checkpoints: Checkpoints | None = None
@@ -40,17 +41,20 @@ class Saver:
             DistnormError: Its weights cannot be kept, or it is not the network of the checkpoint.
         """
         self._teller = teller
-        if self._folder is None:
+        if self._claim is None:
             return
         resumes = found.resumes + 1 if found else 0
-        self._checkpoints = Checkpoints(self._folder, job, observe, normalizer, ranks, resumes)
+        normalizer.chunks.save = self._save
+        self._checkpoints = Checkpoints(self._claim, job, observe, normalizer, ranks, resumes)
+        self._checkpoints.open(found)
         if found:
-            self._checkpoints.resume(found)
             nest.rng_seed = seed_of(job.seed, resumes)
+            if named := name_anew(nest, ranks, found.time_ms):
+                teller.say(named)
         ranks.from_first(self._timer.check_time_left)
 
     def check(self, ranks: Ranks) -> None:
-        """Between two slices, on any rank.
+        """Between two chunks, on any rank.
 
         Raises:
             Interruption: Simulating is to be left.
@@ -70,32 +74,29 @@ class Saver:
         if self._checkpoints is None:
             normalizer.simulate(until_ms)
             return
-        while True:
-            try:
-                normalizer.simulate(max(until_ms - normalizer.time_ms, 0.0))
-            except Interruption as reason:
-                self._save(self._checkpoints)
-                if not isinstance(reason, CheckpointDue):
-                    raise
-            else:
-                self._save(self._checkpoints)
-                return
+        try:
+            normalizer.simulate(max(until_ms - normalizer.time_ms, 0.0))
+        except Interruption:
+            self._save()
+            raise
+        self._save()
 
-    def _save(self, checkpoints: Checkpoints) -> None:
+    def _save(self) -> None:
+        assert self._checkpoints is not None
         start = time.monotonic()
-        path, size = checkpoints.save(self._teller.log_bytes)
+        path, size = self._checkpoints.save(self._teller.log_bytes)
         seconds = time.monotonic() - start
-        slice_s = self._timer.longest_s
+        chunk_s = self._timer.longest_s
         self._timer.restart()
         if not self._said:
             self._said = True
             self._teller.say(f"checkpoint {path}: {size / 1e6:,.1f} MB in {seconds:.2f} s; {self._plan()}")
         # A stop may come just when a checkpoint is begun: then it waits for that one, and writes another.
-        needed = slice_s + 2 * seconds
+        needed = chunk_s + 2 * seconds
         if self._timer.end is not None and needed > self._settings.grace_s and not self._warned:
             self._warned = True
             self._teller.say(
-                f"a slice and two checkpoints take {needed:.0f} s, and checkpoint.grace_s is "
+                f"a second of simulation and two checkpoints take {needed:.0f} s, and checkpoint.grace_s is "
                 f"{self._settings.grace_s:g}: the last checkpoint may come too late; give a longer grace_s"
             )
 

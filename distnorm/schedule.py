@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .checks import whole_interval, whole_steps
+from .checks import whole_interval
 from .drift import Drift
 from .interval import Clock, Hintable, Interval
 from .memory import Memory
-from .slices import Grid
+from .pieces import Grid
 
 
 class Schedule:
@@ -37,6 +37,11 @@ class Schedule:
         self.begun = False
 
     @property
+    def left(self) -> int:
+        """Time steps to the next look."""
+        return self._steps_left
+
+    @property
     def left_ms(self) -> float:
         """Time in ms to the next look."""
         return self._steps_left * self._resolution_ms
@@ -50,14 +55,6 @@ class Schedule:
     def hinted(self) -> bool:
         """Whether a change was announced that no look has followed yet."""
         return self._hint
-
-    def steps(self, time_ms: float) -> int:
-        """A time to simulate in ms as steps of the resolution.
-
-        Raises:
-            RuleError: Not a multiple of the resolution.
-        """
-        return whole_steps(time_ms, "time to simulate", *self._time_units)
 
     def piece(self, steps: int, grid: Grid) -> int:
         """How many of these steps to simulate before the next look; at least one."""

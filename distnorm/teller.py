@@ -11,8 +11,9 @@ from typing import Any
 from .checkpoint.find import Found
 from .config import Job
 from .errors import RuleError
-from .history import look_fields
+from .history import end_fields, look_fields
 from .look import Look
+from .normalizer import Normalizer
 from .parallel import Ranks
 from .progress import Progress
 from .runlog import RunLog, ends_finished
@@ -22,17 +23,17 @@ from .stop import seed_of
 class Teller:
     """Tells what a run does."""
 
-    def __init__(self, job: Job, interval: object, ranks: Ranks, stack: ExitStack, log: Path | None) -> None:
+    def __init__(self, job: Job, ranks: Ranks, stack: ExitStack, log: Path | None) -> None:
         self._job = job
-        self._interval = interval
         self._ranks = ranks
         self._stack = stack
         self._path = log
         self._log: RunLog | None = None
         self._progress: Progress | None = None
+        self._normalizer: Normalizer | None = None
         self._last: Look | None = None
 
-    def start(self, header: dict[str, Any], found: Found | None, resume: bool) -> None:
+    def start(self, header: dict[str, Any], found: Found | None, resume: bool, normalizer: Normalizer) -> None:
         """The run begins, or goes on from the checkpoint that was found.
 
         Raises:
@@ -40,14 +41,16 @@ class Teller:
         """
         if self._ranks.rank != 0:
             return
-        self._progress = Progress(self._job.simulate_ms, getattr(self._interval, "bound", None))
+        self._normalizer = normalizer
+        self._progress = Progress(self._job.simulate_ms, getattr(normalizer.interval, "bound", None))
         self._stack.callback(self._progress.close)
         if self._path is None:
             return
         if found is None and not (resume and self._path.exists()):
             self._log = self._stack.enter_context(RunLog(self._path))
         else:
-            self._log = self._stack.enter_context(RunLog.go_on(self._path, self._bytes_to_keep(self._path, found)))
+            size = self._bytes_to_keep(self._path, found)
+            self._log = self._stack.enter_context(RunLog.go_on(self._path, size, header["run"]))
         if found:
             self._resumed(self._log, found)
         else:
@@ -75,15 +78,15 @@ class Teller:
         self._last = look
         if self._log is not None:
             self._log.look(look_fields(look))
-        self.slice(look.time_ms)
+        self.chunk(look.time_ms)
 
-    def slice(self, time_ms: float) -> None:
+    def chunk(self, time_ms: float) -> None:
         if self._progress is not None and self._last is not None:
             self._progress.update(time_ms, self._last.drift_max, self._last.next_look_ms)
 
-    def end(self, reason: str, wall_s: float) -> None:
-        if self._log is not None:
-            self._log.end(time_ms=self._last.time_ms if self._last else 0.0, wall_s=wall_s, reason=reason)
+    def end(self, reason: str) -> None:
+        if self._log is not None and self._normalizer is not None:
+            self._log.end(**end_fields(self._normalizer, reason))
 
     def say(self, text: str) -> None:
         """A line on stderr, by rank 0."""

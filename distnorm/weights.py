@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from .norms import FloatArray
 from .notices import look_closer
 from .parallel import Ranks
 from .rule import Rule
-from .synapses import ExactInPlace, Synapses, Way, open_synapses, run_all, verify, work_out
+from .synapses import ExactInPlace, Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
 
 
 class Weights:
@@ -50,14 +51,32 @@ class Weights:
         return [each.initial for each in self._target_norms] + self._start_norms
 
     @property
-    def opened(self) -> bool:
-        """Whether the way to the connections is known."""
-        return bool(self._synapses)
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel, once the way to the connections is known; None where only PyNEST serves."""
+        return next((synapses.kernel for synapses in self._synapses), None)
 
     def open(self) -> None:
         """Find the way to the connections, once. Collective."""
         if not self._synapses:
             self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._way, self._exact)
+
+    def remember_initial(self) -> None:
+        """Measure the norms that rules are to keep as they are now. Collective."""
+        if any(rule.keeps_initial for rule in self._rules):
+            self.open()
+            self._ranks.settle(self._remember())
+
+    def _remember(self) -> Exception | None:
+        try:
+            passes = [first_pass(rule) if rule.keeps_initial else None for rule in self._rules]
+            measured = run_all(self._synapses, passes)
+            for synapses, target_norms, sums in zip(self._synapses, self._target_norms, measured, strict=True):
+                if sums is not None:
+                    _check_finite(synapses, sums[0])
+                    target_norms.initial.of(synapses.node_ids, norms.norms(sums[0], synapses.rule.power))
+        except Exception as error:
+            return error
+        return None
 
     def measure(self, elapsed_ms: float) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
         """Drift records of this rank and a correction per rule.
@@ -83,6 +102,8 @@ class Weights:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self._rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
             work_out(corrections, self._synapses)
+            if not self._start_norms:
+                check_settable(corrections, self._synapses)
             for i, correction in enumerate(corrections):
                 records[i] = correction.record()
             if not self._looked_closer:

@@ -8,6 +8,9 @@ from collections import defaultdict
 import nest
 import numpy as np
 
+from distnorm.parallel import world
+from distnorm.synapses.export import ROW, Connections
+
 NEURONS = 60
 INDEGREE = 15
 TARGET_NORM = 12.0
@@ -87,3 +90,21 @@ def device_weights(model):
     """Weights of the connections from devices."""
     devices = nest.GetNodes({"element_type": "stimulator"})
     return nest.GetConnections(source=devices, synapse_model=model).get("weight")
+
+
+def write_weights(model, new):
+    """Write weights as they lie in memory, which NEST does not check: zeros of either sign, for instance.
+
+    Args:
+        model: Synapse model.
+        new: Called with source, target and weight of each local connection; returns the weight to be written.
+    """
+    everything = Connections(nest, world(nest.build_info["have_mpi"]), [model])
+    number = [each.name for each in everything.models].index(model)
+    for thread in range(len(everything.virtual)):
+        count = everything.count(thread, everything.models[number])
+        rows = np.zeros(count, ROW)
+        state = np.zeros((count, len(everything.models[number].state)))
+        everything.read(thread, number, 0, rows, state)
+        rows["weight"] = [new(*row) for row in rows[["source", "target", "weight"]].tolist()]
+        everything.write(thread, number, 0, rows, state)

@@ -17,7 +17,8 @@ from pathlib import Path
 import nest
 import numpy as np
 
-from ..checkpoint.rows import NORM, Part, on_each, read_part, write_part
+from ..checkpoint.part import NORM, Part
+from ..checkpoint.rows import on_each, read_part, write_part
 from ..errors import RuleError
 from ..parallel import world
 from ..synapses.export import Connections
@@ -60,7 +61,7 @@ def _once(rows: dict[str, list[tuple[float, float]]], kept: Connections, folder:
     parts: list[Part] = []
     plain = folder / "plain"
     _measure(rows, "write", lambda: parts.extend(_write(folder, kept)))
-    size = sum(entry.bytes for part in parts for entry, _ in part.files())
+    size = sum(part.bytes for part in parts)
     _measure(rows, "write plainly", lambda: _write_plainly(plain, size))
     _forget(folder)
     _measure(rows, "read", lambda: _read(folder, kept, parts))

@@ -1,48 +1,97 @@
-"""Is a checkpoint one of this job? What must be the same, and the sentence if it is not."""
+"""Is a checkpoint one of this run? What must be the same, as texts by name, and the sentence where something is not."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..config import Job
 from ..errors import RuleError
+from ..node_ids import Int64Array
+from ..parallel import Ranks
 from ..rule import Rule
+from .manifest import VIRTUAL
 
-FORMAT = 1
-# As given to Rule; what it makes of them counts.
-_INPUTS = ("synapse_model", "targets", "sources", "target_norm", "receptor_type", "label", "exclude")
+Identity = dict[str, str]
+
+FORMAT = 2
+_PARAMETERS = "parameters."
+_FILES = "file "
+# As given to Rule; what it makes of them counts. Excluded pairs may be those of this rank's targets only.
+_NOT_HASHED = ("synapse_model", "targets", "sources", "target_norm", "receptor_type", "label", "exclude", "excluded")
 
 
-def of_job(job: Job, num_virtual: int, observe: bool) -> dict[str, Any]:
-    """What is known before the network is built, as JSON."""
+def of_job(job: Job, num_virtual: int, observe: bool) -> Identity:
+    """What is known before the network is built."""
     return {
-        "checkpoint format": FORMAT,
-        "virtual processes": num_virtual,
+        "checkpoint format": str(FORMAT),
+        VIRTUAL: str(num_virtual),
         "model": job.model.name,
-        "seed": job.seed,
-        "resolution_ms": job.resolution_ms,
-        "parameters": json.loads(json.dumps(job.parameters, default=repr, sort_keys=True)),
+        "seed": str(job.seed),
+        "resolution_ms": str(job.resolution_ms),
         "interval": repr(job.interval),
-        "--observe": observe,
-    }
+        "--observe": str(observe),
+    } | {f"{_PARAMETERS}{name}": _text(value) for name, value in job.parameters.items()}
 
 
-def of_rules(rules: Sequence[Rule]) -> dict[str, Any]:
-    """What is known when it stands, as JSON."""
-    return {"rules": [rule_hash(rule) for rule in rules]}
+def of_rules(rules: Sequence[Rule], ranks: Ranks) -> Identity:
+    """What is known when it stands, of the rules. Collective."""
+    pairs = ranks.gather([_sum_of_pairs(rule.excluded, ranks) for rule in rules])
+
+    def on_first() -> Identity:
+        sums = np.array(pairs, np.uint64).sum(axis=0, dtype=np.uint64).tolist()
+        return {"rules": ", ".join(f"{rule_hash(rule)} {pairs:x}" for rule, pairs in zip(rules, sums, strict=True))}
+
+    return ranks.from_first(on_first)
+
+
+def of_files(model: Path) -> Identity:
+    """The model's file and the modules beside it that were imported, packages included, by a hash of their content.
+
+    Raises:
+        RuleError: One of them cannot be read.
+    """
+    folder = model.resolve().parent
+    paths = {model.name: model} | {str(path.relative_to(folder)): path for path in _imported_from(folder)}
+    return {f"{_FILES}{name}": _hash(path) for name, path in paths.items()}
+
+
+def _imported_from(folder: Path) -> list[Path]:
+    """Files of modules that `import` finds in the folder itself; what is installed somewhere below it is none."""
+    there = {each.split(".")[0] for each in os.listdir(folder)} - {__name__.split(".")[0]}
+    found = []
+    for name, module in list(sys.modules.items()):
+        names, file = name.split("."), getattr(module, "__file__", None)
+        if names[0] in there and isinstance(file, str):
+            path = Path(file).resolve()
+            if path.is_relative_to(folder) and _dotted(path.relative_to(folder)) in (names, [*names, "__init__"]):
+                found.append(path)
+    return found
+
+
+def _dotted(path: Path) -> list[str]:
+    return [*path.parts[:-1], path.name.split(".")[0]]
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RuleError(f"cannot read {path}, of which the model is made: {error.strerror}") from None
 
 
 def rule_hash(rule: Rule) -> str:
-    """Of all that a rule says, norms per target included."""
+    """Of what a rule says, norms per target included, excluded pairs apart."""
     digest = hashlib.sha256()
     for each in fields(rule):
-        if each.name not in _INPUTS:
+        if each.name not in _NOT_HASHED:
             value = getattr(rule, each.name)
             if isinstance(value, np.ndarray):
                 digest.update(f"{each.name}: {value.dtype} {value.shape}".encode())
@@ -52,28 +101,56 @@ def rule_hash(rule: Rule) -> str:
     return digest.hexdigest()
 
 
-def check(saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse a checkpoint of another run.
+def _sum_of_pairs(excluded: Int64Array, ranks: Ranks) -> int:
+    """Sum of hashes of the pairs whose target is on this rank, modulo 2^64; over all ranks the same on any split."""
+    mine = excluded[excluded[:, 0] % ranks.size == ranks.rank].astype(np.uint64)
+    return int(_mixed(_mixed(mine[:, 0]) ^ mine[:, 1]).sum(dtype=np.uint64))
+
+
+def _mixed(x: Any) -> Any:
+    """The finalizer of splitmix64 (https://prng.di.unimi.it/splitmix64.c)."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _text(value: Any) -> str:
+    """A parameter; tables and sets are without order."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(sorted(f'{key!r}: {_text(each)}' for key, each in value.items()))}}}"
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(_text, value)))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    return repr(value)
+
+
+def check(saved: Identity, now: Identity, whole: bool = False) -> None:
+    """Refuse what is of another run.
+
+    Args:
+        saved: Of the run that wrote it.
+        now: Of this one.
+        whole: Whether that is all there will be to know of it.
 
     Raises:
         RuleError: With what differs.
     """
-    for key, value in now.items():
-        if saved.get(key) == value:
-            continue
-        if key == "virtual processes":
-            raise RuleError(
-                f"it is of {saved[key]} virtual processes, and this run has {value}; "
-                f"start ranks and threads of which the product is {saved[key]}"
-            )
-        if key == "rules":
-            raise RuleError("it is of a run with other rules; a run goes on with the same ones")
-        if key == "parameters":
-            name, was, is_now = _first_difference(saved[key], value)
-            raise RuleError(f"it is of a run with parameters.{name} {was}, and here it is {is_now}; make them the same")
-        raise RuleError(f"it is of a run with {key} {saved.get(key)}, and here it is {value}; make them the same")
+    more = [key for key in saved if whole or key.startswith(_PARAMETERS)]
+    for key in sorted({*now, *more}):
+        if saved.get(key) != now.get(key):
+            raise RuleError(_difference(key, saved.get(key, "left out"), now.get(key, "left out")))
 
 
-def _first_difference(saved: dict[str, Any], now: dict[str, Any]) -> tuple[str, Any, Any]:
-    key = next(key for key in sorted({*saved, *now}) if saved.get(key) != now.get(key))
-    return key, saved.get(key, "left out"), now.get(key, "left out")
+def _difference(key: str, was: str, is_now: str) -> str:
+    if key == VIRTUAL:
+        return (
+            f"it is of {was} virtual processes, and this run has {is_now}; "
+            f"start ranks and threads of which the product is {was}"
+        )
+    if key == "rules":
+        return "it is of a run with other rules; a run goes on with the same ones"
+    if key.startswith(_FILES):
+        return f"it is of a run with another {key}; a run goes on with the model that it began with"
+    return f"it is of a run with {key} {was}, and here it is {is_now}; make them the same"

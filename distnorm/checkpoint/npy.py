@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import zlib
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +34,23 @@ class Entry:
     name: str
     bytes: int
     crc32: int
+
+
+def open_file(path: Path) -> BufferedReader:
+    """Open a file of a checkpoint for reading: itself, not what a link leads to.
+
+    Raises:
+        CheckpointError: It cannot be opened, or holds no bytes: a pipe would be waited for.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        why = "it is a link, and may lead anywhere" if error.errno == errno.ELOOP else error.strerror
+        raise CheckpointError(f"cannot read {path}: {why}") from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise CheckpointError(f"{path} is not a file")
+    return open(handle, "rb")
 
 
 class Writer:
@@ -87,22 +107,30 @@ class _Through:
 class Reader:
     """A .npy file of a checkpoint."""
 
-    def __init__(self, folder: Path, entry: Entry, dtype: np.dtype[Any]) -> None:
-        """Open it.
+    def __init__(self, folder: Path, entry: Entry, dtype: np.dtype[Any], count: int | None) -> None:
+        """Open it; `count` is then its number of elements.
+
+        Args:
+            folder: Where it is.
+            entry: What the manifest says of it.
+            dtype: Of an element.
+            count: What the number of elements must be; None for any.
 
         Raises:
-            CheckpointError: It is not there, not as long as it was, or another kind of array.
+            CheckpointError: It is not there, not as long as it was, or another array.
         """
         self.path = folder / entry.name
         self._entry = entry
+        self._file = open_file(self.path)
         try:
-            self._file = self.path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
             if size != entry.bytes:
                 raise CheckpointError(f"{self.path} has {size} bytes; {entry.bytes} were written")
             self._crc = self._read_header(dtype)
         except OSError as error:
             raise CheckpointError(f"cannot read {self.path}: {error.strerror}") from None
+        if count not in (None, self.count):
+            raise CheckpointError(f"{self.path} holds {self.count:,} elements, and the manifest has {count:,}")
 
     def _read_header(self, dtype: np.dtype[Any]) -> int:
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,39 +22,11 @@ from ..errors import CheckpointError
 from ..norms import FloatArray
 from ..synapses.export import KEY_BYTES, ROW, Connections
 from .npy import Entry, Reader, Writer
+from .part import DOUBLE, NORM, Part, file_name
 
 T = TypeVar("T")
 
 _BLOCK = 32_768  # rows at a time
-_DOUBLE = np.dtype("<f8")
-NORM = np.dtype([("of", "<u4"), ("target", "<u4"), ("norm", "<f8")])
-"""`of`: 0, 1, ... for the target norms of the rules, then for what observing compares with."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """What a manifest says of a virtual process.
-
-    Attributes:
-        virtual: Its number.
-        rows: Number of rows of each model.
-        fingerprints: Sum of the hashes of the connections of each model, modulo 2^64.
-        weights: File of rows.
-        state: File of state, or None.
-        norms: File of norms, or None.
-    """
-
-    virtual: int
-    rows: tuple[int, ...]
-    fingerprints: tuple[int, ...]
-    weights: Entry
-    state: Entry | None
-    norms: Entry | None
-
-    def files(self) -> list[tuple[Entry, np.dtype[Any]]]:
-        """Its files, and what they hold."""
-        files = ((self.weights, ROW), (self.state, _DOUBLE), (self.norms, NORM))
-        return [(entry, dtype) for entry, dtype in files if entry is not None]
 
 
 def on_each(connections: Connections, action: Callable[[int], T]) -> list[T]:
@@ -82,16 +54,16 @@ def write_part(folder: Path, connections: Connections, thread: int, now_ms: floa
     virtual = connections.virtual[thread]
     counts = tuple(connections.count(thread, model) for model in connections.models)
     doubles = sum(n * len(model.state) for n, model in zip(counts, connections.models, strict=True))
-    path = folder / f"weights-{virtual:05}.npy"
+    weights_path, state_path, norms_path = (folder / file_name(kind, virtual) for kind in ("weights", "state", "norms"))
     try:
-        state_out = Writer(folder / f"state-{virtual:05}.npy", _DOUBLE, doubles) if doubles else None
-        with Writer(path, ROW, sum(counts)) as out:
+        state_out = Writer(state_path, DOUBLE, doubles) if doubles else None
+        with Writer(weights_path, ROW, sum(counts)) as out:
             fingerprints = tuple(
                 _write_model(connections, thread, model, counts[model], now_ms, out, state_out)
                 for model in range(len(counts))
             )
             weights, state = out.finish(), state_out.finish() if state_out else None
-        norms_entry = _write_norms(folder / f"norms-{virtual:05}.npy", norms) if len(norms) else None
+        norms_entry = _write_norms(norms_path, norms) if len(norms) else None
     except OSError as error:
         raise CheckpointError(f"cannot write checkpoint {folder}: {error.strerror}") from None
     return Part(
@@ -153,19 +125,16 @@ def read_part(folder: Path, connections: Connections, thread: int, part: Part, n
     Raises:
         CheckpointError: A file is damaged; weights may have been changed.
     """
-    with Reader(folder, part.weights, ROW) as source:
-        states = Reader(folder, part.state, _DOUBLE) if part.state else None
+    members = [len(model.state) for model in connections.models]
+    with ExitStack() as stack:
+        readers = {kind: stack.enter_context(each) for kind, each in part.open(folder, members).items()}
         for model, count in enumerate(part.rows):
-            _read_model(connections, thread, model, count, now_ms, source, states)
-        source.finish()
-        if states:
-            states.finish()
-    if not part.norms:
-        return np.zeros(0, NORM)
-    with Reader(folder, part.norms, NORM) as source:
-        norms = np.zeros(source.count, NORM)
-        source.read(norms)
-        source.finish()
+            _read_model(connections, thread, model, count, now_ms, readers["weights"], readers.get("state"))
+        norms = np.zeros(readers["norms"].count if part.norms else 0, NORM)
+        if part.norms:
+            readers["norms"].read(norms)
+        for each in readers.values():
+            each.finish()
     return norms
 
 

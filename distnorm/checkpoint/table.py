@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import CheckpointError, RuleError
+from ..synapses.export import ROW
 from . import folder as folders
+from .manifest import Manifest
+
+_BLOCK = 1 << 20  # rows at a time
 
 
 def checkpoint_table(folder: str | Path) -> npt.NDArray[np.void]:
@@ -23,28 +26,41 @@ def checkpoint_table(folder: str | Path) -> npt.NDArray[np.void]:
 
     Raises:
         RuleError: There is no checkpoint.
-        CheckpointError: It is damaged.
+        CheckpointError: It is damaged, or does not fit into memory.
     """
-    path = Path(folder)
-    numbers = folders.numbers(path)
-    parent, number = (path, numbers[0]) if numbers else (path.parent, int(path.name) if path.name.isdigit() else 0)
-    if not folders.path_of(parent, number).is_dir():
-        raise RuleError(f"there is no checkpoint in {path}")
-    manifest = folders.read_manifest(parent, number)
-    parts = [folders.part_from_json(each) for each in manifest["parts"]]
-    names = np.array([each["name"] for each in manifest["models"]])
+    parent, number = _newest(Path(folder))
+    path, manifest = folders.path_of(parent, number), Manifest.from_json(folders.read_manifest(parent, number))
+    names = np.array([model.name for model in manifest.models], dtype=np.str_)
     dtype = np.dtype([("source", "<u4"), ("target", "<u4"), ("model", names.dtype), ("weight", "<f8")])
-    table = np.zeros(sum(sum(part.rows) for part in parts), dtype)
+    try:
+        table = np.zeros(sum(sum(part.rows) for part in manifest.parts), dtype)
+    except (MemoryError, ValueError):
+        raise CheckpointError(f"the connections of checkpoint {path} do not fit into memory") from None
     first = 0
-    for part in parts:
-        file = folders.path_of(parent, number) / part.weights.name
-        try:
-            rows: Any = np.load(file, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"cannot read {file}: {error}") from None
-        into = table[first : first + len(rows)]
-        for name in ("source", "target", "weight"):
-            into[name] = rows[name]
-        into["model"] = names[rows["model"]]
-        first += len(rows)
+    for part in manifest.parts:
+        with part.open(path, manifest.members)["weights"] as source:
+            for begin in range(0, source.count, _BLOCK):
+                rows = np.zeros(min(_BLOCK, source.count - begin), ROW)
+                source.read(rows)
+                _fill(table[first : first + len(rows)], rows, names, source.path)
+                first += len(rows)
+            source.finish()
     return table
+
+
+def _newest(path: Path) -> tuple[Path, int]:
+    """Folder and number of the newest checkpoint there, or of the one that the path is."""
+    if numbers := folders.numbers(path):
+        return path, numbers[0]
+    number = folders.number_of(path.name)
+    if number is None or number not in folders.numbers(path.parent):
+        raise RuleError(f"there is no checkpoint in {path}")
+    return path.parent, number
+
+
+def _fill(table: npt.NDArray[np.void], rows: npt.NDArray[np.void], names: npt.NDArray[np.str_], path: Path) -> None:
+    if rows["model"].max() >= len(names):
+        raise CheckpointError(f"{path} is damaged: it names model {rows['model'].max()} of {len(names)}")
+    for name in ("source", "target", "weight"):
+        table[name] = rows[name]
+    table["model"] = names[rows["model"]]

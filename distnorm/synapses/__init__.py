@@ -18,7 +18,7 @@ from .build import build_on
 from .comparison import compare
 from .exact import ExactInPlace, install_models, is_held, library, load_models, replace_models
 from .extensions import add_extensions
-from .inplace import InPlace, class_of, load, model_runs
+from .inplace import InPlace, agree_on_delays, class_of, load, model_runs
 from .models import check_class, check_copies, check_models, check_selection
 from .node_models import NodeModels, by_name, runs_through_pynest
 from .pynest import ThroughPyNEST
@@ -30,6 +30,7 @@ __all__ = [
     "Way",
     "check_models",
     "check_selection",
+    "check_settable",
     "install_models",
     "load_models",
     "nodes_by_model",
@@ -49,6 +50,7 @@ class Synapses(Protocol):
     """The connections of one rule whose targets are on this rank.
 
     Attributes:
+        kernel: The compiled kernel; None where only PyNEST serves.
         way: How the weights are reached, for logs.
         rule: The rule.
         node_ids: Node IDs of the possible targets on this rank, shape (n,); may change with `measure`.
@@ -57,6 +59,9 @@ class Synapses(Protocol):
     way: str
     rule: Rule
     node_ids: Int64Array
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None: ...
 
     def run(self, a_pass: Pass) -> FloatArray:
         """Make one pass over the connections.
@@ -112,6 +117,17 @@ def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) ->
     return number
 
 
+def check_settable(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> None:
+    """Refuse changes that PyNEST would refuse half-way, before any weight is set.
+
+    Raises:
+        RuleError: Weights beyond limits that NEST enforces.
+    """
+    for correction, each in zip(corrections, synapses, strict=True):
+        if isinstance(each, ThroughPyNEST):
+            each.check_settable(correction.counting)
+
+
 def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exact: bool = False) -> list[Synapses]:
     """A way to the connections of each rule. Collective.
 
@@ -120,7 +136,7 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
         rules: The rules.
         ranks: All ranks.
         way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where the
-            kernel cannot be compiled.
+            kernel cannot be compiled or loaded.
         exact: The rules' models hold the norms by themselves.
 
     Raises:
@@ -170,18 +186,14 @@ def nodes_by_model(nest: Any, ranks: Ranks) -> dict[str, Int64Array]:
 
 
 def _kernel(nest: Any, ranks: Ranks) -> ctypes.CDLL | KernelError:
-    """The compiled kernel, loaded, or why it cannot be compiled. Collective.
-
-    Raises:
-        KernelError: It cannot be loaded.
-    """
+    """The compiled kernel, loaded, or why there is none. Collective."""
     kernel = library()  # knows the models that hold norms, once they were installed
     if kernel is None:
         try:
             path = build_on(nest, ranks)
+            kernel = ranks.together(lambda: load(path))
         except KernelError as error:
             return error
-        kernel = ranks.together(lambda: load(path))
     return kernel
 
 
@@ -202,11 +214,7 @@ def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:
             )
         return
     ranks.together(lambda: compare(nest, synapses))
-    # GetConnections makes NEST forget that ranks must agree on it. Only where they differ: NEST sorts again.
-    smallest = ranks.gather(float(nest.min_delay)) or []
-    if ranks.from_first(lambda: len(set(smallest)) > 1):
-        synapses.agree_on_delays()
-        float(nest.min_delay)  # at this they agree, also between Prepare and Run
+    agree_on_delays(nest, synapses.kernel, ranks)
 
 
 def _say_generic(nest: Any, synapses: InPlace, library: Any, ranks: Ranks) -> None:

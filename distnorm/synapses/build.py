@@ -1,9 +1,10 @@
-"""Compile the kernel for the NEST that is installed, once, into a cache outside the repository.
+"""The kernel for the NEST that is installed, compiled once, into a cache outside the repository.
 
-The cache is $DISTNORM_CACHE, else $XDG_CACHE_HOME/distnorm, else ~/.cache/distnorm. The file name is a hash of all that
-goes into the kernel: sources, flags, and the contents of NEST's headers. A file is complete or absent, and however many
-processes start at once, one compiles (once.py). Under MPI rank 0 does; a node that does not see rank 0's file compiles
-its own.
+The cache is $DISTNORM_CACHE, else $XDG_CACHE_HOME/distnorm, else ~/.cache/distnorm. The name of a file has two hashes:
+of what goes into it (sources, flags, and the contents of NEST's headers), and of the compiler, its version and options.
+Where that compiler cannot make it, or there is none, what another made beforehand serves. A file is complete or absent,
+and however many processes start at once, one compiles (once.py). Under MPI rank 0 does; a node that does not see rank
+0's file compiles its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,16 +26,16 @@ from typing import Any, Literal
 
 from ..errors import KernelError
 from ..parallel import Ranks, mpi_library
+from .compiler import LTDL_STAND_IN, STRICT, compile_library, find_compiler, key_of
+from .loading import check_safe
 from .models import BOUNDS_PER_CONNECTION, PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION
-from .once import BEAT_SECONDS, beat, obtain
+from .once import obtain
 
 log = logging.getLogger(__name__)
 
 Source = Literal["kernel", "exact"]
 
 _SOURCES = Path(__file__).with_name("kernel")
-# Boost, ltdl and GSL headers need not be installed: the kernel does without Boost, and an lt_dlhandle is a pointer.
-LTDL_STAND_IN = "typedef struct lt__handle* lt_dlhandle;\n"
 _FLAGS = (
     "-std=c++20",
     "-O3",
@@ -47,15 +49,38 @@ _FLAGS = (
 
 
 def cache_folder() -> Path:
-    """Folder for compiled kernels."""
-    base = os.environ.get("DISTNORM_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "distnorm"
-    )
-    return Path(base)
+    """Folder for compiled kernels.
+
+    Raises:
+        KernelError: It would be in a home folder, and there is none.
+    """
+    base = os.environ.get("DISTNORM_CACHE") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "distnorm")
+    folder = os.path.expanduser(base)
+    if base.startswith("~") and (os.environ.get("HOME") == "" or not os.path.isabs(folder)):
+        raise KernelError(f"no home folder for the cache {base}; set HOME, or DISTNORM_CACHE to a folder")
+    return Path(folder).absolute()
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """While something is written to a cache folder, which is made if it is not there.
+
+    Raises:
+        KernelError: It cannot be written, or somebody else can write to it.
+    """
+    try:
+        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+            missing.mkdir(mode=0o755, exist_ok=True)  # whatever the umask
+        check_safe(folder)
+        yield
+    except OSError as error:
+        raise KernelError(
+            f"{folder} cannot be written ({error.strerror}); set DISTNORM_CACHE to a writable folder"
+        ) from None
 
 
 def build(nest: Any, prefix: str, source: Source = "kernel") -> Path:
-    """Compile the kernel unless the cache has it; local to this process. A compiler is needed only if it has not.
+    """Path of the kernel, compiled unless the cache has it; local to this process.
 
     Args:
         nest: The imported module.
@@ -63,34 +88,45 @@ def build(nest: Any, prefix: str, source: Source = "kernel") -> Path:
         source: "kernel", or "exact" for the kernel with models that normalize themselves.
 
     Raises:
-        KernelError: No compiler, no headers, or a NEST that the kernel does not fit.
+        KernelError: No compiler, no headers, a NEST that the kernel does not fit, or a folder that is not safe.
     """
-    headers = _headers(nest, prefix)
-    models = _models(headers, source)
-    target = _target(headers, models, source)
-    if not target.exists():
-        command = _command(nest, prefix, f"{source}.cpp")
-        with _writing(target):
-            obtain(target, lambda folder: _compile(command, models, folder, "the kernel", nest.__version__))
+    stem = stem_of(nest, prefix, source)
+    try:
+        command = find_compiler()
+        target = cache_folder() / f"{stem}-{key_of(command)}.so"
+        if not target.exists():
+            options = [*_FLAGS, *nest_flags(nest, prefix), str(_SOURCES / f"{source}.cpp")]
+            arguments = command, options, _models(_headers(nest, prefix), source)
+            with writing(target.parent):
+                obtain(target, lambda folder: compile_library(*arguments, folder, "the kernel", nest.__version__))
+    except KernelError as error:
+        other = compiled(stem)
+        if other is None:
+            raise
+        log.info("%s; %s, compiled beforehand, serves", error, other)
+        target = other
+    check_safe(target)
     return target
 
 
-def kernel_path(nest: Any, prefix: str) -> Path:
-    """Where `build` keeps the kernel, or would.
+def stem_of(nest: Any, prefix: str, source: Source) -> str:
+    """Name of a kernel, whichever compiler made it.
 
     Raises:
         KernelError: No headers of NEST.
     """
     headers = _headers(nest, prefix)
-    return _target(headers, _models(headers, "kernel"), "kernel")
+    return f"{source}-{_key([*_FLAGS, *STRICT, *_abi_flags()], headers, _models(headers, source), source)}"
+
+
+def compiled(stem: str) -> Path | None:
+    """The library with this name in the cache, whichever compiler made it: the newest."""
+    found = cache_folder().glob(f"{stem}-{'[0-9a-f]' * 8}.so")
+    return max(found, key=lambda path: (path.stat().st_mtime, path.name), default=None)
 
 
 def _models(headers: Path, source: Source) -> str:
     return "".join(_lines(name, source) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
-
-
-def _target(headers: Path, models: str, source: Source) -> Path:
-    return cache_folder() / f"{source}-{_key([*_FLAGS, *_abi_flags()], headers, models, source)}.so"
 
 
 def compile_for(nest: Any, prefix: str, source: str, models: str, target: Path, flags: Sequence[str] = ()) -> None:
@@ -107,9 +143,13 @@ def compile_for(nest: Any, prefix: str, source: str, models: str, target: Path, 
     Raises:
         KernelError: No compiler, no headers, or it does not compile.
     """
-    command = [*_command(nest, prefix, source), *flags]
-    with _writing(target), tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.making-") as folder:
-        _compile(command, models, Path(folder), target.stem, nest.__version__).replace(target)
+    options = [*_FLAGS, *nest_flags(nest, prefix), str(_SOURCES / source), *flags]
+    with (
+        writing(target.parent),
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.making-") as folder,
+    ):
+        made = compile_library(find_compiler(), options, models, Path(folder), target.stem, nest.__version__)
+        made.replace(target)
 
 
 def nest_flags(nest: Any, prefix: str) -> list[str]:
@@ -122,19 +162,6 @@ def nest_flags(nest: Any, prefix: str) -> list[str]:
     return [*_abi_flags(), f"-I{headers}", *_mpi_flags(headers)]
 
 
-def find_compiler() -> list[str]:
-    """The C++ compiler: $CXX, c++ or g++.
-
-    Raises:
-        KernelError: There is none.
-    """
-    command = (os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or "").split()
-    if not command or not shutil.which(command[0]):
-        wrong = f"CXX is {command[0]!r}, which is not there" if command else "no C++ compiler found"
-        raise KernelError(f"{wrong}; install g++, or set CXX")
-    return command
-
-
 def build_on(nest: Any, ranks: Ranks, source: Source = "kernel") -> Path:
     """Path of the compiled kernel, present on every node. Collective.
 
@@ -142,57 +169,8 @@ def build_on(nest: Any, ranks: Ranks, source: Source = "kernel") -> Path:
         KernelError: As `build`; the same on every rank.
     """
     prefix = nest.build_info["prefix"]  # on all ranks: a kernel status is collective while connections are new
-    ranks.from_first(lambda: build(nest, prefix, source))
-    return ranks.once_per_node(lambda: build(nest, prefix, source))  # in the cache, unless the node has one of its own
-
-
-@contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise KernelError(
-            f"cannot compile into {target.parent}: {error}; set DISTNORM_CACHE to a writable folder"
-        ) from None
-
-
-def _command(nest: Any, prefix: str, source: str) -> list[str]:
-    return [*find_compiler(), *_FLAGS, *nest_flags(nest, prefix), str(_SOURCES / source)]
-
-
-def _compile(command: Sequence[str], models: str, folder: Path, name: str, version: str) -> Path:
-    """Path of a library, compiled in a folder."""
-    log.info("compiling %s for NEST %s in %s", name, version, folder)
-    (folder / "distnorm_models.h").write_text(models)
-    (folder / "fallback").mkdir()
-    (folder / "fallback" / "ltdl.h").write_text(LTDL_STAND_IN)
-    output = folder / "kernel.so"
-    search = [f"-I{folder}", "-idirafter", str(folder / "fallback")]
-    with subprocess.Popen(
-        [*command, *search, "-o", str(output)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as compiler:
-        said = _wait(compiler, folder)
-    if compiler.returncode:
-        errors = [line for line in said.splitlines() if "error" in line][:3] or [said[-300:]]
-        raise KernelError(f"{name} does not compile for NEST {version} with {command[0]}: {'; '.join(errors)}")
-    return output
-
-
-def _wait(compiler: subprocess.Popen[str], folder: Path) -> str:
-    """What the compiler says until it ends."""
-    try:
-        while True:
-            try:
-                return compiler.communicate(timeout=BEAT_SECONDS)[1]
-            except subprocess.TimeoutExpired:
-                beat(folder)
-    except BaseException:
-        compiler.kill()
-        raise
+    path = ranks.from_first(lambda: build(nest, prefix, source))
+    return ranks.once_per_node(lambda: path if path.exists() else build(nest, prefix, source))
 
 
 def _headers(nest: Any, prefix: str) -> Path:
@@ -239,15 +217,14 @@ def _mpi_flags(headers: Path) -> list[str]:
     for option in ("-show", "--showme"):
         shown = subprocess.run([wrapper, option], capture_output=True, text=True, check=False)
         if shown.returncode == 0:
-            return [flag for flag in shown.stdout.split() if flag.startswith("-I")]
+            return [flag for flag in shlex.split(shown.stdout) if flag.startswith("-I")]
     raise KernelError(f"{wrapper} does not say where mpi.h is; load the MPI that NEST was built with")
 
 
 def _key(flags: Sequence[str], headers: Path, models: str, source: Source = "kernel") -> str:
     """Hash of what goes into a kernel.
 
-    Not NEST's library, whose headers say all, nor its place and time: a copy on another node is the same NEST. Not the
-    compiler, so nodes without one find the kernel.
+    Not NEST's library, whose headers say all, nor its place and time: a copy on another node is the same NEST.
     """
     hashed = hashlib.sha256()
     for folder in (_SOURCES, headers):

@@ -11,6 +11,7 @@ from ..errors import KernelError
 from ..node_ids import Int64Array
 from ..norms import FloatArray, measure
 from .inplace import InPlace
+from .limits import Limits, own_limits
 from .node_models import NodeModels
 from .selection import keys_of, selected
 
@@ -43,15 +44,16 @@ def _compare_model(nest: Any, synapses: InPlace, synapse_model: str) -> None:
         for status in _statuses(found[:: len(found) // _CONNECTIONS], keys_of(synapses.rule)):
             compare_one(synapses, status)
     elif len(sample):  # few connections, or some that are not this rule's
-        _compare_all(synapses, found, sample, measured, NodeModels(nest).devices())
+        _compare_all(nest, synapses, found, sample, measured)
 
 
-def _compare_all(synapses: InPlace, found: Any, sample: Int64Array, measured: FloatArray, devices: Int64Array) -> None:
-    rule = synapses.rule
+def _compare_all(nest: Any, synapses: InPlace, found: Any, sample: Int64Array, measured: FloatArray) -> None:
+    rule, devices = synapses.rule, NodeModels(nest).devices()
+    keys = [*keys_of(rule), *own_limits(found)]
     weights_of: dict[int, list[float]] = {}
     for first in range(0, len(found), _CONNECTIONS):
-        for status in _statuses(found[first : first + _CONNECTIONS], keys_of(rule)):
-            if status["source"] not in devices and _is_of(synapses, status):
+        for status in _statuses(found[first : first + _CONNECTIONS], keys):
+            if status["source"] not in devices and _is_of(nest, synapses, status, keys):
                 compare_one(synapses, status)
                 weights_of.setdefault(status["target"], []).append(status["weight"])
     for i in sample:
@@ -79,8 +81,10 @@ def compare_one(synapses: InPlace, status: dict[str, Any]) -> None:
         )
 
 
-def _is_of(synapses: InPlace, status: dict[str, Any]) -> bool:
-    columns = {key: np.array([status[key]]) for key in keys_of(synapses.rule)}
+def _is_of(nest: Any, synapses: InPlace, status: dict[str, Any], keys: Sequence[str]) -> bool:
+    columns = {key: np.array([status[key]]) for key in keys}
+    if status["weight"] == 0:
+        columns["weight"] = Limits.of(nest, status["synapse_model"], columns).on_side(columns["weight"])
     return bool(status["target"] in synapses.node_ids and selected(synapses.rule, columns)[0])
 
 

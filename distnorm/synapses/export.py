@@ -20,6 +20,8 @@ from ..norms import FloatArray
 from ..parallel import Ranks
 from .build import build_on
 from .exact import library
+from .inplace import agree_on_delays
+from .loading import load_library
 
 ROW = np.dtype(
     [
@@ -80,7 +82,7 @@ class Connections:
     """
 
     def __init__(self, nest: Any, ranks: Ranks, rule_models: Sequence[str]) -> None:
-        """Find the models and have NEST sort its connections. Collective.
+        """Find the models. Collective.
 
         Args:
             nest: The imported module.
@@ -94,7 +96,7 @@ class Connections:
         kernel = library()  # knows the models that hold norms, once they were installed
         if kernel is None:
             path = build_on(nest, ranks)
-            kernel = ranks.together(lambda: ctypes.CDLL(str(path)))
+            kernel = ranks.together(lambda: load_library(path))
         self._library = kernel
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(self._library, name)
@@ -104,8 +106,7 @@ class Connections:
         threads = int(nest.local_num_threads)
         self.virtual = [thread * ranks.size + ranks.rank for thread in range(threads)]
         self.num_virtual = threads * ranks.size
-        nest.Prepare()  # sorts
-        nest.Cleanup()
+        self._nest, self._ranks = nest, ranks
         self.models: list[Model] = []
         self.left_out: list[str] = []
         self._find_models(_connected(nest, ranks), rule_models)
@@ -118,6 +119,14 @@ class Connections:
             elif name in rule_models or not self._library.dn_row_fixed(synapse_id):
                 members = tuple(each.rstrip("_") for each in state.decode().split())
                 self.models.append(Model(name=name, synapse_id=synapse_id, state=members))
+
+    def sort(self) -> None:
+        """Have NEST sort its connections, as it does before it simulates. Collective.
+
+        GetConnections does that too, and unlike Prepare it leaves nodes and recorders alone.
+        """
+        self._nest.GetConnections(source=self._nest.NodeCollection([1]))
+        agree_on_delays(self._nest, self._library, self._ranks)
 
     def count(self, thread: int, model: Model) -> int:
         """Number of rows of a model on a thread."""

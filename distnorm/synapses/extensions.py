@@ -4,8 +4,8 @@ parse            header -> the class of its connections and where they keep thei
 build_extension  compiles that, against the same headers as the kernel, into a library beside it
 add_extensions   finds the libraries of models that the kernel does not know, on every rank, and hands their types to it
 
-A library's name holds the kernel's key and the class, so that a process that meets the model finds it without the
-header. Whether it still fits the model is seen by the size of a connection and the comparison with PyNEST.
+A library's name holds the key of the kernel's sources and the class, so that a process that meets the model finds it
+without the header. Whether it still fits the model is seen by the size of a connection and the comparison with PyNEST.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Any
 
 from ..errors import KernelError
 from ..parallel import Ranks
-from .build import compile_for, kernel_path
+from .build import cache_folder, compile_for, compiled, stem_of
 from .inplace import class_of
+from .loading import load_library
 
 # Whatever else the header defines, such as a function that registers the model, is dropped, with what it would call.
 _FLAGS = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
@@ -107,7 +108,8 @@ def build_extension(nest: Any, prefix: str, kernel: Path, extension: Extension) 
     member, _, within = extension.weight.partition(".")
     includes = "".join(f'#include "{header}"\n' for header in (*extension.needs, extension.header))
     models = f"{includes}DN_MODEL( {extension.class_name}, {member}, {'.' if within else ''}{within} )\n"
-    target = _library(kernel, extension.class_name)
+    _, key, compiler = kernel.stem.split("-")
+    target = kernel.with_name(f"{_stem(key, extension.class_name)}-{compiler}.so")
     compile_for(nest, prefix, "extension.cpp", models, target, (*_FLAGS, f"-I{extension.header.parent}"))
     return target
 
@@ -134,14 +136,14 @@ def add_extensions(nest: Any, ranks: Ranks, library: ctypes.CDLL, names: Iterabl
         KernelError: A rank lacks a library that rank 0 has, or cannot load it.
     """
     unknown = sorted({class_of(nest, library, name) for name in names if not library.dn_bytes(_id(nest, name))})
-    kernel = kernel_path(nest, nest.build_info["prefix"])
+    _, key = stem_of(nest, nest.build_info["prefix"], "kernel").split("-")
     anywhere = ranks.gather(unknown) or []  # ranks differ after an error in here that was caught
     found = ranks.from_first(
-        lambda: [name for name in sorted(set().union(*anywhere)) if _library(kernel, name).exists()]
+        lambda: {name: path.name for name in sorted(set().union(*anywhere)) if (path := compiled(_stem(key, name)))}
     )
-    for name in found:
+    for name, file in found.items():
         mine = name in unknown
-        ranks.together(lambda name=name, mine=mine: _add(library, _library(kernel, name)) if mine else None)  # type: ignore[misc]
+        ranks.together(lambda file=file, mine=mine: _add(library, cache_folder() / file) if mine else None)  # type: ignore[misc]
 
 
 def _add(library: ctypes.CDLL, path: Path) -> None:
@@ -150,16 +152,13 @@ def _add(library: ctypes.CDLL, path: Path) -> None:
             f"{platform.node()} has no {path}, which rank 0 has; run distnorm build --synapse there too, or set "
             "DISTNORM_CACHE to a folder that all nodes share"
         )
-    try:
-        extension = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise KernelError(f"cannot load {path}: {error}; run distnorm build --synapse again") from None
+    extension = load_library(path)
     extension.dn_hand_over.restype = None
     extension.dn_hand_over(ctypes.cast(library.dn_add, ctypes.c_void_p))
 
 
-def _library(kernel: Path, class_name: str) -> Path:
-    return kernel.with_name(f"{kernel.stem.replace('kernel', 'synapse', 1)}-{class_name.replace('::', '.')}.so")
+def _stem(key: str, class_name: str) -> str:
+    return f"synapse-{key}-{class_name.replace('::', '.')}"
 
 
 def _id(nest: Any, name: str) -> int:

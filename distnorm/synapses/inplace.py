@@ -16,9 +16,12 @@ from ..box import ROWS
 from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
 from ..norms import FloatArray
-from ..passes import Pass
+from ..parallel import Ranks
+from ..passes import COUNTED, Pass
 from ..rule import Rule
-from .models import common_bound, forgotten_sources
+from .limits import common_limits
+from .loading import load_library
+from .models import forgotten_sources
 from .node_models import NodeModels
 from .selection import needs_sources
 
@@ -46,7 +49,7 @@ class _Pass(ctypes.Structure):
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_error": (ctypes.c_char_p, []),
     "dn_sources_are_known": (ctypes.c_int, []),
-    "dn_own_bounds": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_has_own_limits": (ctypes.c_int, [ctypes.c_int64]),
     "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 7 + [ctypes.c_int64]),
     "dn_class": (ctypes.c_char_p, [ctypes.c_int64]),
     "dn_bytes": (ctypes.c_int64, [ctypes.c_int64]),
@@ -70,12 +73,9 @@ def load(path: Path) -> ctypes.CDLL:
     """Load a compiled kernel into this process, which has imported nest.
 
     Raises:
-        KernelError: It cannot be loaded.
+        KernelError: As `load_library`.
     """
-    try:
-        library = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise KernelError(f"cannot load the kernel {path}: {error}; delete the file to have it made anew") from None
+    library = load_library(path)
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -87,6 +87,18 @@ def class_of(nest: Any, library: ctypes.CDLL, name: str) -> str:
     text: bytes = library.dn_class(nest.GetDefaults(name)["synapse_modelid"])
     found = _CLASS.search(text.decode(errors="replace"))
     return found[1] if found else ""
+
+
+def agree_on_delays(nest: Any, library: ctypes.CDLL, ranks: Ranks) -> None:
+    """Have NEST agree anew on the smallest delay of all ranks where they differ. Collective.
+
+    GetConnections makes NEST forget that ranks must agree on it, if that was before it first simulates. NEST sorts its
+    connections again then.
+    """
+    smallest = ranks.gather(float(nest.min_delay)) or []
+    if ranks.from_first(lambda: len(set(smallest)) > 1):
+        library.dn_agree_on_delays()
+        float(nest.min_delay)  # at this they agree, also between Prepare and Run
 
 
 def model_runs(library: ctypes.CDLL) -> Int64Array:
@@ -114,6 +126,10 @@ class InPlace:
         self.way = "in place (generic)" if self.generic else "in place"
         self._handle: int | None = None
         self._open()
+
+    @property
+    def kernel(self) -> ctypes.CDLL:
+        return self._library
 
     def _open(self) -> None:
         self.close()
@@ -159,26 +175,27 @@ class InPlace:
     def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
-        norm = 1 if a_pass.own_bounds else {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
-        rows = {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
+        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
+        rows = len(COUNTED) if a_pass.counts else {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
         result = np.zeros((rows, len(self.node_ids)))
-        low, high = self._bounds((0.0, math.nan) if a_pass.own_bounds else rule.box, a_pass.own_bounds)
+        low, high = self._bounds(rule.box)
         arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
-        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, result)]
+        out = result if rows else None
+        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, out)]
         structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
         structure.arrays = (*arrays, low, high)  # kept alive
         return structure, result
 
-    def _bounds(self, box: tuple[float, float], where_there_are: bool) -> tuple[FloatArray, FloatArray]:
-        """Bounds of |w| per synapse model, each of shape (models,); NaN for those that each connection has."""
-        result = []
-        for bound, name, bit in zip(box, ("Wmin", "Wmax"), (1, 2), strict=True):
-            values = np.full(len(self._synapse_ids), bound)
-            for i, synapse_id in enumerate(self._synapse_ids):
-                if np.isnan(bound) and not self._library.dn_own_bounds(synapse_id) & bit:
-                    values[i] = common_bound(self._nest, self.rule.synapse_models[i], name, where_there_are)
-            result.append(values)
-        return result[0], result[1]
+    def _bounds(self, box: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+        """Bounds of |w| per synapse model, each of shape (models,); NaN for those that differ by connection."""
+        low, high = (np.full(len(self._synapse_ids), bound) for bound in box)
+        if math.isnan(box[1]):
+            for i, (name, synapse_id) in enumerate(zip(self.rule.synapse_models, self._synapse_ids, strict=True)):
+                limits = common_limits(self._nest, name)
+                # With Wmin, what |w| may be depends on the sign of the weight.
+                if "Wmin" not in limits and not self._library.dn_has_own_limits(synapse_id):
+                    high[i] = abs(limits.get("Wmax", math.inf))
+        return low, high
 
     def target_models(self) -> Int64Array:
         """Numbers of the targets' node models; see `Synapses`."""
@@ -237,10 +254,6 @@ class InPlace:
         for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
             if not self._library.dn_bytes(synapse_id) and self._library.dn_try_to_set(synapse_id):
                 raise RuleError(f"synapse model {name!r} cannot be normalized: {self._error()}")
-
-    def agree_on_delays(self) -> None:
-        """Have NEST agree anew on the smallest delay of all ranks before it first simulates."""
-        self._check(self._library.dn_agree_on_delays())
 
     def connection(self, thread: int, synapse_id: int, port: int) -> tuple[float, int]:
         """Weight and target of one connection, as the kernel reads them."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..errors import RuleError
 from ..rule import Rule
+from .limits import common_limits
 from .selection import needs_sources
 
 # Models of NEST 3.10 whose connections have a member weight_ that a write in place changes for good.
@@ -166,12 +165,7 @@ def check_selection(nest: Any, rule: Rule) -> None:
             raise RuleError(
                 f"label is {rule.label!r}, but {name!r} connections have none; use a model such as {name}_lbl"
             )
+        limits = common_limits(nest, name)
         for bound, key in ((rule.w_min, "Wmin"), (rule.w_max, "Wmax")):
-            if bound == key and key not in defaults:
+            if bound == key and key not in limits:
                 raise RuleError(f'w_{key[1:]} is "{key}", but {name!r} has no {key}; give a number')
-
-
-def common_bound(nest: Any, synapse_model: str, name: str, if_there_is: bool = False) -> float:
-    """Bound of |w| that all connections of a model share; inf where there is none and that may be."""
-    defaults = nest.GetDefaults(synapse_model)
-    return abs(float(defaults.get(name, np.inf) if if_there_is else defaults[name]))

@@ -20,6 +20,7 @@ BEAT_SECONDS = 0.5
 _DEAD_SECONDS = 5.0
 _POLL_SECONDS = 0.1, 1.0  # at first, and after some time: many processes may ask one file server
 _LEFTOVER_SECONDS = 3600.0
+_MARK = b"distnorm "  # a folder without it in its beat is none of ours, whatever its name
 
 
 def obtain(target: Path, make: Callable[[Path], Path]) -> None:
@@ -40,7 +41,7 @@ def obtain(target: Path, make: Callable[[Path], Path]) -> None:
                 _make(target, Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}.making-alone-")), make)
             return
         try:
-            _claim(target, last + 1).mkdir()
+            _claim(target, last + 1).mkdir(mode=0o700)
         except FileExistsError:
             continue  # another process was faster
         _make(target, _claim(target, last + 1), make)
@@ -48,7 +49,7 @@ def obtain(target: Path, make: Callable[[Path], Path]) -> None:
 
 def beat(claim: Path) -> None:
     """Tell the waiting processes that the maker is at work."""
-    (claim / "beat").write_text(str(time.monotonic_ns()))
+    (claim / "beat").write_bytes(_MARK + str(time.monotonic_ns()).encode())
 
 
 def _make(target: Path, claim: Path, make: Callable[[Path], Path]) -> None:
@@ -84,7 +85,8 @@ def _remove_leftovers(target: Path) -> None:
     old = target.stat().st_mtime - _LEFTOVER_SECONDS
     for claim in target.parent.glob("*.making-*"):
         try:
-            if claim.name.startswith(f"{target.name}.making-") or claim.stat().st_mtime < old:
+            is_due = claim.name.startswith(f"{target.name}.making-") or claim.stat().st_mtime < old
+            if is_due and not claim.is_symlink() and _read(claim / "beat").startswith(_MARK):
                 shutil.rmtree(claim, ignore_errors=True)
         except FileNotFoundError:
             continue  # another process was faster

@@ -7,6 +7,7 @@ array to an attribute raises (NEST issue 3659).
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -15,29 +16,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..box import ROWS, Weights, changed, tally, tally_largest
-from ..errors import KernelError
+from ..box import ROWS, Weights, changed, scaled, tally, tally_largest
+from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array, contains
 from ..norms import FloatArray, measure
-from ..passes import Pass
+from ..passes import COUNTED, Pass
 from ..rule import Rule
-from .models import common_bound
+from .limits import Limits, own_limits
 from .node_models import NodeModels, model_of_each
 from .selection import keys_of, selected
 
 _CONNECTIONS_AT_ONCE = 20_000
-_BOUNDS = ("Wmin", "Wmax")
 
 
 class ThroughPyNEST:
     """The connections of a rule on this rank. See `Synapses` for the interface."""
 
+    kernel: ctypes.CDLL | None = None
     way = "through PyNEST"
 
     def __init__(self, nest: Any, rule: Rule) -> None:
         self.rule = rule
         self._nest = nest
-        self._own: dict[str, list[str]] = {}  # bounds that each connection has for itself, by synapse model
+        self._own: dict[str, list[str]] = {}  # limits that each connection has for itself, by synapse model
         self._find_targets()
 
     def _find_targets(self) -> None:
@@ -55,15 +56,18 @@ class ThroughPyNEST:
         """Make one pass; see `Synapses`."""
         if a_pass.at is None:
             self._find_targets()
-        rows = {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
+        rows = len(COUNTED) if a_pass.counts else {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
         result = np.zeros((rows, len(self.node_ids)))
         none = np.full(len(self.node_ids), 0.0 if self.rule.shifts else 1.0)
         at = none if a_pass.at is None else a_pass.at
         flat = np.zeros(len(self.node_ids)) if a_pass.flat is None else a_pass.flat
-        box = (0.0, math.nan) if a_pass.own_bounds else self.rule.box
-        for first, last, connections, weights in self._batches(box):
+        for first, last, connections, weights, limits in self._batches():
             part = slice(first, last)
-            if rows:
+            if a_pass.counts:
+                new = self._changed(a_pass.kind, weights, at[part], flat[part])
+                of_each = (limits.above(new), limits.below(new), limits.close_to_zero(weights.weights))
+                result[:, part] = [np.bincount(weights.targets, each, last - first) for each in of_each]
+            elif rows:
                 result[:, part] = self._sums(a_pass, weights, at[part], flat[part])
             elif len(connections):
                 new = self._changed(a_pass.kind, weights, at[part], flat[part])
@@ -73,19 +77,35 @@ class ThroughPyNEST:
                     part_of_them.set([{"weight": weight} for weight in new[which].tolist()])
         return result
 
+    def check_settable(self, counting: Pass) -> None:
+        """Refuse a change that brings weights of an e-prop model beyond its optimizer's limits: NEST does not set them.
+
+        Args:
+            counting: The change, to be counted.
+
+        Raises:
+            RuleError: With the number of weights.
+        """
+        if any("optimizer" in self._nest.GetDefaults(name) for name in self.rule.synapse_models):
+            above, below, _ = self.run(counting).sum(axis=1)
+            if above or below:
+                models = ", ".join(self.rule.synapse_models)
+                raise RuleError(
+                    f"{models}: {above + below:,.0f} weights would be normalized beyond Wmin "
+                    'or Wmax of their optimizer, which PyNEST refuses to set; give the rule w_min="Wmin", w_max="Wmax"'
+                )
+
     def _sums(self, a_pass: Pass, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
         rule = self.rule
         if a_pass.kind == "measure":
             return measure(weights.weights, weights.targets, len(at), rule.norm, rule.power)
-        if a_pass.own_bounds:
-            return tally(weights, at, flat, rule.shifts, False, 1.0)
         if rule.power == math.inf:
             return tally_largest(weights, at, flat)
         return tally(weights, at, flat, rule.shifts, rule.shifts and rule.norm == "sum", rule.power)
 
     def _changed(self, kind: str, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
         if kind == "scale":
-            return weights.weights * at[weights.targets]
+            return scaled(weights.weights, at[weights.targets])
         return changed(weights, at, flat, self.rule.shifts, self.rule.shifts and self.rule.norm == "sum")
 
     def target_models(self) -> Int64Array:
@@ -95,7 +115,7 @@ class ThroughPyNEST:
     def labels(self) -> dict[int, int]:
         """Number of connections by label; see `Synapses`."""
         counts: Counter[int] = Counter()
-        for _, _, connections, _ in self._batches((0.0, math.inf)):
+        for _, _, connections, _, _ in self._batches():
             if len(connections):
                 counts.update(np.atleast_1d(connections.get("synapse_label")).tolist())
         return counts
@@ -103,8 +123,8 @@ class ThroughPyNEST:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _batches(self, box: tuple[float, float]) -> Iterator[tuple[int, int, Any, Weights]]:
-        """First and last + 1 target, connections, and their weights with targets from 0; collective at the first."""
+    def _batches(self) -> Iterator[tuple[int, int, Any, Weights, Limits]]:
+        """First and last + 1 target, connections, their weights with targets from 0, their own limits; collective."""
         # GetConnections is collective while connections are new: every rank calls it here, with or without targets.
         self._nest.GetConnections(source=self._nest.NodeCollection([1]), synapse_model=self.rule.synapse_models[0])
         first, seen = 0, 0
@@ -112,50 +132,36 @@ class ThroughPyNEST:
             indegree = max(1.0, seen / first) if first else _CONNECTIONS_AT_ONCE
             last = min(len(self.node_ids), first + max(1, int(_CONNECTIONS_AT_ONCE / indegree)))
             asked = self._nest.NodeCollection(self.node_ids[first:last].tolist())
-            for_all_models = [self._fetch(asked, name, box) for name in self.rule.synapse_models]
+            for_all_models = [self._fetch(asked, name) for name in self.rule.synapse_models]
             connections = self._nest.SynapseCollection([datum for data, _ in for_all_models for datum in data])
-            ids, weights, low, high = (
+            ids, weights, least, most = (
                 np.concatenate(each) for each in zip(*(c for _, c in for_all_models), strict=True)
             )
             targets = np.searchsorted(self.node_ids, ids.astype(np.int64)) - first
             seen += len(weights)
-            yield first, last, connections, Weights(weights=weights, targets=targets, low=low, high=high)
+            limits = Limits(least, most)
+            yield first, last, connections, self._within_bounds(weights, targets, limits), limits
             first = last
 
-    def _fetch(
-        self, asked: Any, synapse_model: str, box: tuple[float, float]
-    ) -> tuple[list[Any], tuple[npt.NDArray[Any], ...]]:
-        """Data of the connections, and their targets, weights and bounds of |w|."""
+    def _within_bounds(self, weights: FloatArray, targets: Int64Array, limits: Limits) -> Weights:
+        low, high = (
+            own if math.isnan(bound) else np.full(len(weights), bound)
+            for bound, own in zip(self.rule.box, limits.sizes(weights), strict=True)
+        )
+        return Weights(weights=weights, targets=targets, low=np.minimum(low, high), high=high)
+
+    def _fetch(self, asked: Any, synapse_model: str) -> tuple[list[Any], tuple[npt.NDArray[Any], ...]]:
+        """Data of the connections, and their targets, weights and limits."""
         connections = self._nest.GetConnections(target=asked, synapse_model=synapse_model)
         if len(connections) == 0:
             return [], (np.zeros(0),) * 4
-        keys = [*keys_of(self.rule), *self._own_bounds(synapse_model, connections, box)]
+        if synapse_model not in self._own:
+            self._own[synapse_model] = own_limits(connections)
+        keys = [*keys_of(self.rule), *self._own[synapse_model]]
         found = connections.get(keys)
         status = {key: np.atleast_1d(np.array(found[key])) for key in keys}
+        limits = Limits.of(self._nest, synapse_model, status)
+        status["weight"] = limits.on_side(status["weight"].astype(np.float64))
         mine = ~np.isin(status["source"], self._devices) & selected(self.rule, status)
         data = [datum for datum, keep in zip(connections._datum, mine, strict=True) if keep]
-        weights = status["weight"].astype(np.float64)
-        low, high = self._bounds(synapse_model, status, weights, box)
-        return data, (status["target"][mine], weights[mine], low[mine], high[mine])
-
-    def _own_bounds(self, synapse_model: str, connections: Any, box: tuple[float, float]) -> list[str]:
-        """Those of the bounds asked for that each connection has for itself."""
-        asked = [name for bound, name in zip(box, _BOUNDS, strict=True) if math.isnan(bound)]
-        if asked and synapse_model not in self._own:
-            status = connections[0].get()
-            self._own[synapse_model] = [name for name in _BOUNDS if name in status]
-        return [name for name in asked if name in self._own[synapse_model]]
-
-    def _bounds(
-        self, synapse_model: str, status: dict[str, npt.NDArray[Any]], weights: FloatArray, box: tuple[float, float]
-    ) -> tuple[FloatArray, FloatArray]:
-        low, high = (np.full(len(weights), bound) for bound in box)
-        for values, bound, name in ((low, box[0], "Wmin"), (high, box[1], "Wmax")):
-            if math.isnan(bound) and name not in status:
-                values[:] = common_bound(self._nest, synapse_model, name, box != self.rule.box)
-        if "Wmin" in status:
-            least = status["Wmin"].astype(np.float64)
-            low = np.where(np.signbit(least) == np.signbit(weights), np.abs(least), 0.0)
-        if "Wmax" in status:
-            high = np.abs(status["Wmax"].astype(np.float64))
-        return np.minimum(low, high), high
+        return data, tuple(each[mine] for each in (status["target"], status["weight"], limits.least, limits.most))

@@ -1,4 +1,7 @@
-"""Which of the connections that PyNEST tells of belong to a rule; the kernel's filter does the same."""
+"""Which of the connections that PyNEST tells of belong to a rule; the kernel's filter does the same.
+
+Zero weights count with the sign of their side (`limits`).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def selected(rule: Rule, status: Mapping[str, npt.NDArray[np.generic]]) -> npt.N
 
     Args:
         rule: The rule.
-        status: Arrays of shape (n,) for each of `keys_of`.
+        status: Arrays of shape (n,) for each of `keys_of`; weights as `Limits.on_side` has them.
     """
     mine = np.ones(len(status["source"]), np.bool_)
     if rule.source_runs is not None:

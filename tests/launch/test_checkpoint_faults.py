@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -34,6 +33,17 @@ def small_file_system(path, size):
 
 def remount(path, options):
     subprocess.run(["mount", "-o", f"remount,{options}", path], check=True)
+
+
+@contextmanager
+def read_only(path):
+    """By a mount on top of it: the system does not make one read-only in which a file is open to be written."""
+    subprocess.run(["mount", "--bind", path, path], check=True)
+    remount(path, "bind,ro")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
 
 
 def written(folder, number):
@@ -70,15 +80,9 @@ def test_folder_that_becomes_read_only(tmp_path):
     with small_file_system(tmp_path / "checkpoints", "10m") as checkpoints:
         _, running = start(tmp_path)
         wait_for(written(checkpoints, 2))
-        while True:  # busy while a checkpoint is being written
-            try:
-                remount(checkpoints, "ro")
-                break
-            except subprocess.CalledProcessError:
-                time.sleep(0.02)
-        code, _, err = running.wait(SOON)
+        with read_only(checkpoints):
+            code, _, err = running.wait(SOON)
         assert code == 2 and "Read-only file system" in err and "Traceback" not in err, err
-        remount(checkpoints, "rw")
         resumes(tmp_path)
 
 
@@ -126,7 +130,8 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_resume_without_checkpoints_begins_anew_and_keeps_the_log(tmp_path):
     job = write_job(tmp_path, simulate_ms=50.0)
     assert run(command(job, 1, 2))[0] == 0
-    shutil.rmtree(tmp_path / "checkpoints")
+    for path in (tmp_path / "checkpoints").glob("0*"):
+        shutil.rmtree(path)
     code, _, err = run(command(job, 1, 2, "--resume"))
     assert code == 2 and "is of a run that finished, but there is no checkpoint of it" in err
     log = tmp_path / "run.jsonl"
@@ -135,3 +140,15 @@ def test_resume_without_checkpoints_begins_anew_and_keeps_the_log(tmp_path):
     code, _, err = run(command(job, 1, 2, "--resume"))
     assert code == 0 and "beginning: no checkpoint in" in err
     assert (tmp_path / "run.jsonl.undone").read_bytes() == undone and read_log(log).end["reason"] == "finished"
+
+
+def test_a_log_of_a_run_whose_folder_is_gone_is_kept(tmp_path):
+    job = write_job(tmp_path, simulate_ms=50.0)
+    assert run(command(job, 1, 2))[0] == 0
+    shutil.rmtree(tmp_path / "checkpoints")
+    log = tmp_path / "run.jsonl"
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))  # as if killed
+    before = log.read_bytes()
+    code, _, err = run(command(job, 1, 2, "--resume"))
+    assert code == 2 and "run.jsonl is not of the run that goes on, and is kept; give another path" in err
+    assert log.read_bytes() == before and not (tmp_path / "run.jsonl.undone").exists()

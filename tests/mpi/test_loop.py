@@ -111,11 +111,13 @@ def test_slices_change_nothing():
     assert np.array_equal(results[0][0], results[1][0]) and results[0][1] == results[1][1]
 
 
-def test_observing_goes_with_a_fixed_interval():
+@pytest.mark.parametrize("interval", [distnorm.AdaptiveInterval(0.1), distnorm.Exact()])
+def test_observing_looks_every_20_ms_where_no_interval_is_fixed(interval):
     reset()
     network()
-    with pytest.raises(distnorm.RuleError, match="observe goes with a fixed interval"):
-        distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1), observe=True)
+    normalizer = distnorm.Normalizer(RULE, interval=interval, observe=True)
+    normalizer.simulate(60.0)
+    assert [look.time_ms for look in normalizer.log] == [0.0, 21.0, 40.5, 60.0]  # slices take 1.5 ms
 
 
 def test_observing_reports_the_drift_from_the_start():

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,8 @@ import pytest
 from networks import TARGET_NORM, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses import build, exact
+from distnorm.synapses import build, exact, inplace
+from distnorm.synapses.compiler import find_compiler
 
 PREFIX = nest.build_info["prefix"]
 RULE = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
@@ -34,15 +36,21 @@ def no_compiler(monkeypatch):
     monkeypatch.setattr(build.shutil, "which", lambda _: None)
 
 
-def counting_compiler(tmp_path):
-    """A compiler that notes each time it is called, for $CXX, and the file it notes it in."""
-    compiler, calls = tmp_path / "compiler", tmp_path / "calls"
+def compiler_script(tmp_path, options="", before=":"):
+    """A compiler for $CXX that adds options of its own after all others, and does something before it compiles."""
+    compiler = tmp_path / "a compiler"
     compiler.write_text(f"""#!/bin/sh
-        echo "$$" >>{calls}
-        exec {" ".join(build.find_compiler())} "$@"
+        [ "$1" = --version ] || {before}
+        exec {shlex.join(find_compiler())} "$@" {options}
     """)
     compiler.chmod(0o755)
-    return compiler, calls
+    return compiler
+
+
+def counting_compiler(tmp_path):
+    """A compiler that notes each time it compiles, and the file it notes it in."""
+    calls = tmp_path / "calls"
+    return compiler_script(tmp_path, before=f"echo $$ >>{calls}"), calls
 
 
 def start_building():
@@ -56,6 +64,7 @@ def test_sixteen_processes_that_start_at_once_compile_once(empty_cache, tmp_path
     started = [start_building() for _ in range(16)]
     assert [each.wait(timeout=100) for each in started] == [0] * 16
     assert len(calls.read_text().split()) == 1
+    assert {each.stat().st_mode & 0o777 for each in (empty_cache, *empty_cache.iterdir())} == {0o755}
     no_compiler(monkeypatch)  # the one file that is there serves without
     assert list(empty_cache.iterdir()) == [build.build(nest, PREFIX)]
 
@@ -92,6 +101,61 @@ def test_insisting_on_the_kernel_without_a_compiler(empty_cache, monkeypatch):
     network()
     with pytest.raises(distnorm.KernelError, match="no C\\+\\+ compiler found; install g\\+\\+"):
         distnorm.Normalizer(RULE, way="inplace").normalize()
+
+
+def test_what_another_compiler_made_serves_where_this_one_makes_nothing(empty_cache, tmp_path, monkeypatch):
+    monkeypatch.delenv("DISTNORM_CACHE")
+    kernel = build.build(nest, PREFIX)
+    monkeypatch.setenv("DISTNORM_CACHE", str(empty_cache))
+    stem, own = kernel.stem.rsplit("-", 1)
+    empty_cache.mkdir(mode=0o755)
+    for number, other in enumerate(("00000000", "11111111")):
+        shutil.copy(kernel, empty_cache / f"{stem}-{other}.so")
+        os.utime(empty_cache / f"{stem}-{other}.so", (number, number))
+    monkeypatch.setenv("CXX", str(compiler_script(tmp_path, before="exit 1")))
+    assert build.build(nest, PREFIX) == empty_cache / f"{stem}-11111111.so"
+    no_compiler(monkeypatch)
+    assert build.build(nest, PREFIX) == empty_cache / f"{stem}-11111111.so"
+    monkeypatch.undo()
+    monkeypatch.setenv("DISTNORM_CACHE", str(empty_cache))
+    shutil.copy(kernel, empty_cache)
+    assert build.build(nest, PREFIX) == empty_cache / kernel.name and own not in ("00000000", "11111111")
+
+
+def test_fast_math_in_cxx_is_overruled(empty_cache, monkeypatch):
+    monkeypatch.setenv("CXX", f"{find_compiler()[0]} -Ofast -ffinite-math-only -fassociative-math -fno-signed-zeros")
+    inplace.load(build.build(nest, PREFIX))  # tests itself
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("-ffast-math -fsyntax-only", r"does not compile for NEST .*fast math is on.*out of CXX"),
+        ("-O1 -fassociative-math -fno-signed-zeros -fno-trapping-math", r"is not used, because it drops the sign"),
+    ],
+)
+def test_fast_math_that_the_compiler_insists_on(options, says, empty_cache, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("CXX", str(compiler_script(tmp_path, options)))
+    reset()
+    network()
+    with pytest.raises(distnorm.KernelError, match=says):
+        distnorm.Normalizer(RULE, way="inplace").normalize()
+    distnorm.Normalizer(RULE).normalize()
+    assert re.search(f"through PyNEST .*{says}", caplog.text)
+    assert all(abs(norm / TARGET_NORM - 1) <= 1e-12 for norm in norms_by_target(["stdp_synapse"]).values())
+
+
+def test_a_cache_that_others_can_write_to_is_not_used(empty_cache, caplog):
+    empty_cache.mkdir()
+    empty_cache.chmod(0o1777)
+    reset()
+    network()
+    distnorm.Normalizer(RULE).normalize()
+    assert re.search(r"through PyNEST \(others can write to .*cache \(mode 1777, owner", caplog.text)
+    reset()
+    with pytest.raises(distnorm.KernelError, match="others can write to"):
+        distnorm.install_models()
+    assert list(empty_cache.iterdir()) == []
 
 
 def test_a_layout_that_the_kernel_does_not_know(empty_cache, monkeypatch, tmp_path):

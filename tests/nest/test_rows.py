@@ -16,7 +16,9 @@ MODELS = [model for model in MODELS if not (model.startswith("eprop") and model.
 
 
 def opened(model):
-    return Connections(nest, world(nest.build_info["have_mpi"]), [model])
+    found = Connections(nest, world(nest.build_info["have_mpi"]), [model])
+    found.sort()
+    return found
 
 
 def everything(kept, thread=0):

@@ -1,5 +1,7 @@
 """One message from all ranks: which error wins, and what is left of it; here without MPI."""
 
+import signal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,18 +51,20 @@ def test_the_error_of_the_lowest_rank_wins_in_any_order_and_grouping(kinds, data
 
 def test_every_error_has_its_place_in_the_message():
     defined = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, DistnormError)}
-    assert set(errors.KINDS) == defined
-    assert len(errors.KINDS) == len(defined)
+    assert set(errors.KINDS) == defined | {KeyboardInterrupt}
+    assert len(errors.KINDS) == len(set(errors.KINDS))
 
 
 @pytest.mark.parametrize("kind", errors.KINDS)
 def test_an_error_comes_back_as_it_was(kind):
     error = kind("weight of neuron 7 is nan µV")
-    with pytest.raises(DistnormError) as raised:
-        parallel.Ranks().agree(NO_RECORDS, error)
-    assert type(raised.value) is kind
-    assert str(raised.value) == str(error)
-    assert raised.value.__cause__ is error
+    ranks = parallel.Ranks()
+    for agree in (lambda: ranks.agree(NO_RECORDS, error), lambda: ranks.settle(error, 1, 2)):
+        with pytest.raises(kind) as raised:
+            agree()
+        assert type(raised.value) is kind
+        assert str(raised.value) == str(error)
+        assert raised.value.__cause__ is error
 
 
 def test_a_foreign_exception_keeps_the_name_of_its_type():
@@ -89,6 +93,22 @@ def test_together_gives_the_result_or_the_error():
     assert ranks.together(lambda: 42) == 42
     with pytest.raises(DistnormError, match="KeyError: 'gone'"):
         ranks.together(lambda: {}["gone"])
+
+
+def test_an_interrupt_waits_for_the_next_agreement():
+    ranks = parallel.Ranks()
+    reached = []
+    with pytest.raises(KeyboardInterrupt), ranks.interruptible():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("after the signal")
+        ranks.settle()
+    assert reached and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ranks.settle()  # it was raised, and is over
+
+
+def test_an_interrupt_that_no_agreement_followed_is_raised_at_the_end():
+    with pytest.raises(KeyboardInterrupt), parallel.Ranks().interruptible():
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_single_process_is_the_first_and_only_rank():

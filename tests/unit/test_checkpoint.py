@@ -1,26 +1,28 @@
 """What needs no NEST of checkpoints: memory, folders, files, stop requests, a log that goes on."""
 
-import dataclasses
 import json
 import os
 import signal
 
+import made_up_checkpoints as made_up
 import numpy as np
 import pytest
 import run_logs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distnorm.adaptive import AdaptiveInterval
+from distnorm.adaptive import State
 from distnorm.checkpoint import folder as folders
 from distnorm.checkpoint.identity import rule_hash
 from distnorm.checkpoint.npy import Reader, Writer
 from distnorm.errors import AllocationEnds, CheckpointDue, CheckpointError, RuleError, StopRequest
+from distnorm.growth import Growth, Look
 from distnorm.interval import Clock
 from distnorm.memory import Memory
 from distnorm.rule import Rule
 from distnorm.runlog import RunLog, read_log
 from distnorm.stop import Signals, Timer, seed_of
+from distnorm.typed_json import as_json, from_json, loads
 
 CLOCK = Clock(resolution_ms=0.1, min_delay_ms=1.5)
 
@@ -29,55 +31,51 @@ def memory(state):
     return Memory(time_steps=123, steps_left=4, normalized_ms=0.1 + 0.2, hint=True, state=state)
 
 
-@given(st.floats(allow_nan=False), st.floats(allow_nan=False), st.booleans())
-def test_memory_comes_back_exactly(one, other, flag):
-    first = memory(AdaptiveInterval(0.05).first(CLOCK)[1])
-    changes = {float: one, bool: flag, type(None): (one, other)}
-    fields = {name: changes[type(value)] for name, value in vars(first.state).items() if type(value) in changes}
-    state = dataclasses.replace(first.state, **fields)
-    assert state != first.state
-    text = json.dumps(memory(state).as_json(), allow_nan=False)
-    assert Memory.from_json(json.loads(text), first) == memory(state)
-    assert Memory.from_json(json.loads(json.dumps(memory(None).as_json())), memory(None)) == memory(None)
+positive = st.floats(1e-90, 1e90)
+counts = st.integers(0, 2**40)
+looks = st.builds(Look, time_ms=positive, grown_ms=positive, drift=positive)
+growths = st.builds(
+    *(Growth,),
+    reach_ms=st.none() | positive,
+    sxx=positive,
+    sxy=positive,
+    across=positive,
+    within=positive,
+    intervals=counts,
+    looks=counts,
+    agreeing=counts,
+)
+states = st.builds(
+    *(State, st.just(CLOCK)), growth=growths, before=st.none() | looks, changing=st.booleans(), early=st.booleans()
+)
+
+
+@given(st.none() | states)
+def test_memory_comes_back_exactly(state):
+    text = json.dumps(as_json(memory(state)), allow_nan=False)
+    back = from_json(loads(text), Memory, "memory")
+    back.check()
+    assert back == memory(state)
 
 
 def test_a_state_that_cannot_be_kept():
     with pytest.raises(RuleError, match=r"cannot keep \{1, 2\}"):
-        memory({1, 2}).as_json()
-
-
-def test_last_two_are_kept_and_parts_removed(tmp_path):
-    for number in (1, 2, 3):
-        folders.begin(tmp_path, number)
-        (tmp_path / ".00000009-partial").mkdir(exist_ok=True)  # of a run that was killed
-        folders.commit(tmp_path, number, {"number": number, "x": 0.1 + 0.2})
-    assert folders.numbers(tmp_path) == [3, 2] and [each.name for each in tmp_path.glob(".*")] == []
-    assert folders.read_manifest(tmp_path, 3) == {"number": 3, "x": 0.1 + 0.2}
+        as_json(memory({1, 2}))
 
 
 def test_every_flipped_bit_of_a_manifest_is_seen(tmp_path):
+    manifest = made_up.manifest()
     folders.begin(tmp_path, 1)
-    folders.commit(tmp_path, 1, {"time_ms": 1234.5, "parts": [1, 2, 3]})
+    folders.commit(tmp_path, 1, manifest)
     path = tmp_path / "00000001" / "manifest.json"
     content = path.read_bytes()
     for position in range(len(content)):
         for bit in range(8):
             path.write_bytes(content[:position] + bytes([content[position] ^ 1 << bit]) + content[position + 1 :])
             try:
-                assert folders.read_manifest(tmp_path, 1) == {"time_ms": 1234.5, "parts": [1, 2, 3]}  # white space
+                assert folders.read_manifest(tmp_path, 1) == as_json(manifest)  # white space
             except CheckpointError:
                 continue
-
-
-def test_no_folder(tmp_path):
-    assert folders.numbers(tmp_path / "none") == []
-    with pytest.raises(CheckpointError, match=r"cannot write checkpoints into .*none: No such file"):
-        folders.begin(tmp_path / "none", 1)
-    (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match=r"cannot make checkpoint folder .*file"):
-        folders.make(tmp_path / "file" / "x")
-    with pytest.raises(CheckpointError, match=r"cannot read checkpoints in .*file: Not a directory"):
-        folders.numbers(tmp_path / "file")
 
 
 @pytest.mark.parametrize("position", [3, 60, 200, 2000])
@@ -91,7 +89,7 @@ def test_array_files(position, tmp_path):
     content = bytearray((tmp_path / "a.npy").read_bytes())
     content[position] ^= 4
     (tmp_path / "a.npy").write_bytes(content)
-    with pytest.raises(CheckpointError, match="is damaged"), Reader(tmp_path, entry, array.dtype) as source:
+    with pytest.raises(CheckpointError, match="is damaged"), Reader(tmp_path, entry, array.dtype, 500) as source:
         source.skip()
         source.finish()
 
@@ -140,26 +138,69 @@ def test_seeds_are_new_each_time():
     assert len(set(seeds)) == len(seeds) and all(1 <= seed < 2**32 for seed in seeds)
 
 
-def resumed(path, size):
-    with RunLog.go_on(path, size) as log:
+RUN = "5e2c"
+
+
+def resumed(path, size, run=RUN):
+    with RunLog.go_on(path, size, run) as log:
         log.resume(time_ms=10.0, ranks=1, threads=2, seed=5, started="2026-01-01T12:00:00+00:00")
         log.look(run_logs.look(20.0, 20.0, 0.02))
 
 
 def test_a_log_goes_on_and_keeps_what_was_undone(tmp_path):
-    path = run_logs.write(tmp_path / "a.jsonl", [run_logs.look(10.0, 10.0, 0.01)])
+    path = run_logs.write(tmp_path / "a.jsonl", [run_logs.look(10.0, 10.0, 0.01)], run=RUN)
     size, before = path.stat().st_size, path.read_bytes()
-    with path.open("ab") as file:
-        file.write(b'{"kind":"look","undone":1}\n{"kind":"lo')
-    resumed(path, size)
+    for _ in range(2):
+        with path.open("ab") as file:
+            file.write(b'{"kind":"look","undone":1}\n{"kind":"lo')
+        resumed(path, size)
     log = read_log(path)
     assert path.read_bytes().startswith(before)
     assert [look["time_ms"] for look in log.looks] == [10.0, 20.0] and len(log.resumes) == 1
-    assert (tmp_path / "a.jsonl.undone").read_bytes() == b'{"kind":"look","undone":1}\n'
+    undone = (tmp_path / "a.jsonl.undone").read_bytes()
+    assert undone.count(b'{"kind":"look","undone":1}\n') == 2 and undone.endswith(b"\n")
     with pytest.raises(RuleError, match="bytes, and had 99999 at the checkpoint; put it back"):
-        RunLog.go_on(path, 99999)
+        RunLog.go_on(path, 99999, RUN)
+    with pytest.raises(RuleError, match="at the checkpoint; put it back"):
+        RunLog.go_on(path, size - 1, RUN)
     with pytest.raises(RuleError, match=r"cannot go on with log .*: No such file"):
-        RunLog.go_on(tmp_path / "none.jsonl", 5)
+        RunLog.go_on(tmp_path / "none.jsonl", 5, RUN)
+
+
+OTHER_LOGS = {
+    "of another run": lambda path: run_logs.write(path, [run_logs.look(10.0, 10.0, 0.01)], run="another"),
+    "without checkpoints": lambda path: run_logs.write(path, []),
+    "a thesis": lambda path: path.write_text("Introduction\n\n" + 1000 * "word "),
+    "a line without end": lambda path: path.write_text("precious"),
+    "blank lines": lambda path: path.write_text("\n\nprecious"),
+    "bytes": lambda path: path.write_bytes(bytes(range(256))),
+    "other JSON": lambda path: path.write_text('["header", "5e2c"]\n'),
+    "deep JSON": lambda path: path.write_text(100_000 * "["),
+    "a pipe": os.mkfifo,
+}
+
+
+@pytest.mark.parametrize("size", [0, 1, 10])
+@pytest.mark.parametrize("make", OTHER_LOGS.values(), ids=OTHER_LOGS)
+def test_a_log_that_is_not_of_this_run_is_kept(make, size, tmp_path):
+    path = tmp_path / "a.jsonl"
+    make(path)
+    before = path.is_file() and path.read_bytes()
+    with pytest.raises(RuleError, match=r"a\.jsonl is not of the run that goes on, and is kept"):
+        resumed(path, size)
+    assert (path.is_file() and path.read_bytes()) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_in_the_place_of_undone_lines_is_kept(link, tmp_path):
+    path = run_logs.write(tmp_path / "a.jsonl", [run_logs.look(10.0, 10.0, 0.01)], run=RUN)
+    before, undone = path.read_bytes(), tmp_path / "a.jsonl.undone"
+    (tmp_path / "precious").write_text("precious\n")
+    undone.symlink_to("precious") if link else undone.write_text("precious\n")
+    with pytest.raises(RuleError, match=r"something else; move it away|Too many levels"):
+        resumed(path, 0)
+    assert path.read_bytes() == before and undone.read_text() == "precious\n"
 
 
 def test_a_log_that_was_removed(tmp_path):

@@ -107,9 +107,16 @@ def test_thought_dead_but_only_slow(target):
     assert len(made(target)) == 2 and files(target) == {"kernel.so": "whole"}
 
 
-def test_leftovers_of_other_files_go_when_they_are_old(target):
-    for name, age in (("other.so.making-1", 7200), ("another.so.making-1", 60)):
+def test_leftovers_go_when_they_are_old_and_ours(target):
+    old = {"other.so.making-1": True, "kernel.so.making-notes": False, "notes.making-of": False}
+    for name, ours in (*old.items(), ("another.so.making-1", True)):
         (target.parent / name).mkdir()
-        os.utime(target.parent / name, (time.time() - age,) * 2)
+        if ours:
+            once.beat(target.parent / name)
+        else:
+            (target.parent / name / "beat").write_text("boom")
+        if name in old:
+            os.utime(target.parent / name, (time.time() - 7200,) * 2)
     assert end(start(target)) == [0]
-    assert set(files(target)) == {"kernel.so", "another.so.making-1"}
+    kept = ("kernel.so.making-notes", "notes.making-of", "another.so.making-1")
+    assert set(files(target)) == {"kernel.so", *kept}

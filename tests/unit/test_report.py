@@ -13,7 +13,7 @@ from distnorm.report import edges_ms, report
 from distnorm.runlog import read_log
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-END = {"time_ms": 1000.0, "wall_s": 6.5, "reason": "finished"}
+END = {"time_ms": 1000.0, "wall_s": 6.5, "simulate_s": 0.5, "reason": "finished"}
 LOOKS = [
     look(0.0, 0.0, 0.5),
     look(50.0, 50.0, 0.01, normalized=False),
@@ -34,11 +34,12 @@ def pixels(path, colour):
 def test_the_numbers_are_those_of_the_log(tmp_path):
     path = write(tmp_path / "log.jsonl", LOOKS, END)
     assert report(path, None).splitlines() == [
-        f"{path}: 1,000 of 1,000 ms simulated in 6.5 s, finished",
+        f"{path}: 1,000 of 1,000 ms simulated in 7.5 s, finished",
         "  4 normalizations, 2 probes; interval median 250 ms, 100 to 400 ms",
         "  largest drift: median 3.75%, worst 7.50%, last 3.50%; 50.00% before anything was simulated",
         "  bound 5% on max: drift / bound 0.850 on average; 2 of 6 looks above the bound, worst 1.500 times the bound",
-        "  wall time of rank 0: simulate 90.00%, measure 4.00%, agree 1.00%, rescale 5.00%",
+        "  wall time of rank 0: simulate 90.67%, measure 3.73%, agree 0.93%, rescale 4.67%; "
+        "in all 9.33% beside simulating",
         f"figure: {tmp_path / 'log.png'}",
     ]
 

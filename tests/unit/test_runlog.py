@@ -13,7 +13,7 @@ from distnorm import DistnormError, RuleError, runlog
 from distnorm.runlog import RunLog, read_log
 
 LOOKS = [run_logs.look(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
-END = {"time_ms": 300.0, "wall_s": 12.5, "reason": "finished"}
+END = {"time_ms": 300.0, "wall_s": 12.5, "simulate_s": 0.5, "reason": "finished"}
 
 WRITES_FOR_EVER = """
 import sys, pathlib, run_logs
@@ -166,6 +166,7 @@ GOOD = {"kind": "look", **LOOKS[0]}
         (GOOD | {"drift": [without(run_logs.drift(0.1), "q90")]}, "drift has no q90"),
         (GOOD | {"drift": [run_logs.drift(float("nan"))]}, "NaN is no number"),
         ({"kind": "end", **without(END, "wall_s")}, "end has no wall_s"),
+        ({"kind": "end", **without(END, "simulate_s")}, "end has no simulate_s"),
     ],
 )
 def test_any_other_wrong_line_is_named(tmp_path, line, complaint):

@@ -14,6 +14,7 @@ namespace distnorm
 
 // Static, not inline: variables of another kernel in the same process must stay apart.
 static std::string last_error;
+static std::string last_error_kind; // name of an exception of NEST, else empty
 
 // Outcome of a call; the Python side has the same numbers.
 enum Code : int
@@ -54,6 +55,12 @@ find_type( const nest::synindex synapse_id, const bool own_bounds = false )
   return generic_type;
 }
 
+inline bool
+is_added( const ConnectionType& type )
+{
+  return std::find( added_types.begin(), added_types.end(), &type ) != added_types.end();
+}
+
 //! Whether the group still fits the network.
 inline int
 check( const Group& group )
@@ -70,9 +77,15 @@ template < typename Body >
 int
 guarded( Body body )
 {
+  last_error_kind.clear();
   try
   {
     return body();
+  }
+  catch ( const nest::KernelException& e )
+  {
+    last_error = e.what();
+    last_error_kind = e.exception_name();
   }
   catch ( const std::exception& e )
   {
@@ -158,9 +171,15 @@ run_on_thread( const std::vector< Group* >& groups, const Pass* passes, const si
           works.emplace_back( *groups[ i ], passes[ i ], tid, model );
         }
       }
-      const bool own_bounds = std::any_of(
-        works.begin(), works.end(), []( const Work& work ) { return work.box.own_low or work.box.own_high; } );
-      find_type( synapse_id, own_bounds ).run( works, connector, tid );
+      const bool own_bounds =
+        std::any_of( works.begin(), works.end(), []( const Work& work ) { return work.asks_range(); } );
+      const ConnectionType& type = find_type( synapse_id, own_bounds );
+      StatusAccess status( connector, tid );
+      for ( auto& work : works )
+      {
+        work.status = is_added( type ) ? &status : nullptr;
+      }
+      type.run( works, connector, tid );
     } );
   for ( size_t i = 0; i < groups.size(); ++i )
   {

@@ -44,8 +44,7 @@ public:
   virtual double stream( nest::ConnectorBase&, bool write ) const = 0;
   virtual double weight( nest::ConnectorBase&, size_t tid, size_t lcid ) const = 0;
   virtual size_t bytes() const = 0; //!< of one connection; 0: unknown
-  virtual bool has_own_low() const = 0;
-  virtual bool has_own_high() const = 0;
+  virtual bool has_own_limits() const = 0; //!< whether each connection has, or may have, a Wmax of its own
 };
 
 //! Where a synapse has its weight; DN_MODEL defines it.
@@ -93,8 +92,9 @@ protected:
         __builtin_prefetch( reinterpret_cast< const char* >( &synapse ) + prefetch_distance + 64, 1 );
       }
       const int32_t target = target_of_node[ target_index( synapse, tid ) ];
+      const auto weight = [ & ] { return weight_on_side( work, synapse, first + i ); };
       if ( target != not_a_target and not synapse.is_disabled()
-        and work.filter.selects( block[ i ], weight_of( synapse ), target, first + i ) )
+        and work.filter.selects( block[ i ], weight, target, first + i ) )
       {
         body( synapse, target, i );
       }
@@ -107,6 +107,41 @@ protected:
     return Weight< Synapse >::of( synapse );
   }
 
+  static Range
+  range_of( const Work& work, const Synapse& synapse, const size_t lcid )
+  {
+    if ( work.status )
+    {
+      return work.status->range( lcid );
+    }
+    Range range = work.in_common;
+    if constexpr ( has_own_wmax< Synapse > )
+    {
+      range.most = synapse.*reveal( WmaxTag< Synapse >() );
+    }
+    if constexpr ( has_own_wmin< Synapse > )
+    {
+      range.least = synapse.*reveal( WminTag< Synapse >() );
+    }
+    return range;
+  }
+
+  //! The weight; zero with the sign of its side, where the pass asks for that.
+  static double
+  weight_on_side( const Work& work, Synapse& synapse, const size_t lcid )
+  {
+    const double weight = weight_of( synapse );
+    return weight == 0.0 and work.asks_side ? range_of( work, synapse, lcid ).on_side( weight ) : weight;
+  }
+
+  //! Zero stays the zero that it is: only its side counts.
+  static void
+  set_weight( Synapse& synapse, const double weight )
+  {
+    double& old = weight_of( synapse );
+    old = weight == old ? old : weight;
+  }
+
   //! The connections of the group in a block, with their own bounds where the pass asks for them.
   static void
   gather( Work& work, ConnectionT* block, const size_t size, const size_t first, const size_t tid, Buffer& all )
@@ -115,26 +150,15 @@ protected:
     for_each( work, block, size, first, tid,
       [ & ]( Synapse& synapse, const int32_t target, const size_t place )
       {
-        const double weight = weight_of( synapse );
-        all.weight[ all.size ] = weight;
-        all.target[ all.size ] = target;
-        all.place[ all.size ] = place;
-        if constexpr ( has_own_wmax< Synapse > )
+        if ( work.asks_range() )
         {
-          if ( work.box.own_high )
-          {
-            all.high[ all.size ] = std::abs( synapse.*reveal( WmaxTag< Synapse >() ) );
-          }
+          const Range range = range_of( work, synapse, first + place );
+          add( work, all, range.on_side( weight_of( synapse ) ), target, place, range );
         }
-        if constexpr ( has_own_wmin< Synapse > )
+        else
         {
-          if ( work.box.own_low )
-          {
-            const double least = synapse.*reveal( WminTag< Synapse >() );
-            all.low[ all.size ] = std::signbit( least ) == std::signbit( weight ) ? std::abs( least ) : 0.0;
-          }
+          add( work, all, weight_on_side( work, synapse, first + place ), target, place, Range() );
         }
-        all.size += not work.leaves_alone( target );
       } );
   }
 
@@ -145,7 +169,12 @@ protected:
     const Pass& pass = work.pass;
     auto* sums = work.thread.sums.data();
     const double* factors = work.at();
-    if ( pass.kind == MEASURE and pass.norm == L1 )
+    if ( counts( pass ) )
+    {
+      gather( work, block, size, first, tid, all );
+      count( work, all );
+    }
+    else if ( pass.kind == MEASURE and pass.norm == L1 )
     {
       for_each( work, block, size, first, tid,
         [ sums ]( Synapse& synapse, const int32_t i, size_t ) { sums[ i ].add( std::abs( weight_of( synapse ) ) ); } );
@@ -159,13 +188,20 @@ protected:
     else if ( pass.kind == SCALE )
     {
       for_each( work, block, size, first, tid,
-        [ factors ]( Synapse& synapse, const int32_t i, size_t ) { weight_of( synapse ) *= factors[ i ]; } );
+        [ factors ]( Synapse& synapse, const int32_t i, size_t )
+        {
+          double& weight = weight_of( synapse );
+          weight = scaled( weight, factors[ i ] );
+        } );
     }
     else if ( pass.kind == MOVE and work.quick )
     {
       for_each( work, block, size, first, tid,
-        [ & ]( Synapse& synapse, const int32_t i, size_t )
-        { weight_of( synapse ) = moved_quickly( work.box, factors[ i ], weight_of( synapse ) ); } );
+        [ & ]( Synapse& synapse, const int32_t i, const size_t place )
+        {
+          const double weight = weight_on_side( work, synapse, first + place );
+          set_weight( synapse, moved_quickly( work.box, factors[ i ], weight ) );
+        } );
     }
     else
     {
@@ -174,7 +210,7 @@ protected:
       for ( size_t i = 0; i < all.size and writes( pass ); ++i )
       {
         Synapse& synapse = block[ all.place[ i ] ];
-        weight_of( synapse ) = all.weight[ i ];
+        set_weight( synapse, all.weight[ i ] );
       }
     }
   }
@@ -219,13 +255,7 @@ public:
   }
 
   bool
-  has_own_low() const override
-  {
-    return has_own_wmin< Synapse >;
-  }
-
-  bool
-  has_own_high() const override
+  has_own_limits() const override
   {
     return has_own_wmax< Synapse >;
   }

@@ -4,6 +4,8 @@
 // by the linker.
 
 #include "connection_type.h"
+#include "self_test.h"
+
 #include "distnorm_models.h" // extensions.py writes it: the header, and DN_MODEL( ... ) for its class
 
 //! Hands each type to add, the kernel's dn_add.

@@ -2,8 +2,6 @@
 
 #pragma once
 
-#include <bit>
-
 #include "connection_type.h"
 #include "status_access.h"
 
@@ -31,13 +29,25 @@ struct StatusOfOne
 
 class GenericType : public ConnectionType
 {
-  //! The target of a connection that belongs to the group, else not_a_target.
+  //! The target of a connection that belongs to the group, its weight, and its range where the pass asks for it; else
+  //! not_a_target.
   static int32_t
-  selected_target( Work& work, StatusAccess& access, const size_t lcid )
+  read( Work& work, StatusAccess& access, const size_t lcid, double& weight, Range& range )
   {
     const int32_t target = work.thread.target_of_node[ access.target_index( lcid ) ];
-    const bool selected = target != not_a_target and not access.is_disabled( lcid )
-      and work.filter.selects( StatusOfOne { access, lcid }, access.weight( lcid ), target, lcid );
+    if ( target == not_a_target or access.is_disabled( lcid ) )
+    {
+      return not_a_target;
+    }
+    weight = access.weight( lcid );
+    range = Range();
+    if ( work.asks_range() or ( work.asks_side and weight == 0.0 ) )
+    {
+      range = access.range( lcid );
+      weight = range.on_side( weight );
+    }
+    const bool selected =
+      work.filter.selects( StatusOfOne { access, lcid }, [ weight ] { return weight; }, target, lcid );
     return selected ? target : not_a_target;
   }
 
@@ -45,27 +55,15 @@ class GenericType : public ConnectionType
   gather( Work& work, StatusAccess& access, const size_t first, const size_t last, Buffer& all )
   {
     all.size = 0;
+    double weight = 0.0;
+    Range range;
     for ( size_t lcid = first; lcid < last; ++lcid )
     {
-      const int32_t target = selected_target( work, access, lcid );
-      if ( target == not_a_target )
+      const int32_t target = read( work, access, lcid, weight, range );
+      if ( target != not_a_target )
       {
-        continue;
+        add( work, all, weight, target, lcid - first, range );
       }
-      const double weight = access.weight( lcid );
-      all.weight[ all.size ] = weight;
-      all.target[ all.size ] = target;
-      all.place[ all.size ] = lcid - first;
-      if ( work.box.own_high )
-      {
-        all.high[ all.size ] = std::abs( access.bound( lcid, nest::names::Wmax ) );
-      }
-      if ( work.box.own_low )
-      {
-        const double least = access.bound( lcid, nest::names::Wmin );
-        all.low[ all.size ] = std::signbit( least ) == std::signbit( weight ) ? std::abs( least ) : 0.0;
-      }
-      all.size += not work.leaves_alone( target );
     }
   }
 
@@ -82,10 +80,10 @@ public:
       {
         gather( work, access, first, std::min< size_t >( first + max_block_size, connector.size() ), all );
         std::copy( all.weight, all.weight + all.size, before );
-        operate( work, all );
+        counts( work.pass ) ? count( work, all ) : operate( work, all );
         for ( size_t i = 0; i < all.size and writes( work.pass ); ++i )
         {
-          if ( std::bit_cast< uint64_t >( all.weight[ i ] ) != std::bit_cast< uint64_t >( before[ i ] ) )
+          if ( all.weight[ i ] != before[ i ] )
           {
             access.set_weight( first + all.place[ i ], all.weight[ i ] );
           }
@@ -99,9 +97,11 @@ public:
     const override
   {
     StatusAccess access( connector, tid );
+    double weight = 0.0;
+    Range range;
     for ( size_t lcid = 0; lcid < connector.size(); ++lcid )
     {
-      if ( selected_target( work, access, lcid ) != not_a_target )
+      if ( read( work, access, lcid, weight, range ) != not_a_target )
       {
         ++counts[ access.label( lcid ) ];
       }
@@ -109,15 +109,9 @@ public:
   }
 
   bool
-  has_own_low() const override
+  has_own_limits() const override
   {
     return true; // or the model's connections share one, which the access sees too
-  }
-
-  bool
-  has_own_high() const override
-  {
-    return true;
   }
 
   bool

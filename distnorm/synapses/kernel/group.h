@@ -10,6 +10,7 @@
 
 #include "nest_private.h"
 #include "node_ids.h"
+#include "range.h"
 #include "tallies.h"
 
 namespace distnorm
@@ -39,6 +40,7 @@ struct ThreadTargets
   std::vector< Sum > scales;          //!< by target, where the norm is a signed sum
   std::vector< Tally > tallies;       //!< by target, of the last tally
   std::vector< QuickTally > quick;    //!< likewise, where bounds are alike
+  std::vector< Beyond > beyond;       //!< by target, of the last change that was counted
   size_t first = 0;                   //!< number of the thread's first target
 };
 
@@ -107,13 +109,14 @@ public:
   {
   }
 
-  template < typename Synapse >
+  //! Asks for the weight, with the sign of its side where it is zero, only if the sign matters.
+  template < typename Synapse, typename Weight >
   bool
-  selects( const Synapse& synapse, const double weight, const int32_t target, const size_t lcid )
+  selects( const Synapse& synapse, Weight weight, const int32_t target, const size_t lcid )
   {
     return everything_
       or ( has( group_.receptors, synapse.get_rport() ) and has( group_.labels, synapse.get_label() )
-        and ( group_.sign == 0 or std::signbit( weight ) == ( group_.sign < 0 ) ) and selects_source( target, lcid ) );
+        and ( group_.sign == 0 or std::signbit( weight() ) == ( group_.sign < 0 ) ) and selects_source( target, lcid ) );
   }
 
 private:

@@ -12,7 +12,9 @@
 #include "calls.h"
 #include "distnorm_models.h" // build.py writes it: DN_MODEL( nest::..., weight_, ) for each header that NEST has
 
+#include "one_run.h"
 #include "rows.h"
+#include "self_test.h"
 #include "survey.h"
 
 using namespace distnorm;
@@ -24,6 +26,13 @@ const char*
 dn_error()
 {
   return last_error.c_str();
+}
+
+//! Name of NEST's exception that the text of dn_error() is of; empty for any other.
+const char*
+dn_error_kind()
+{
+  return last_error_kind.c_str();
 }
 
 //! The C++ class of a synapse model's connector model, demangled; empty on failure. Valid until the next call.
@@ -71,16 +80,15 @@ dn_add( const ConnectionType* type )
     } );
 }
 
-//! Bit 0: each connection of the model has a lower bound of its own; bit 1: an upper one. For models that are known.
+//! 1 if each connection of the model has, or may have, a Wmax of its own, else 0.
 int
-dn_own_bounds( const int64_t synapse_id )
+dn_has_own_limits( const int64_t synapse_id )
 {
   int found = 0;
   guarded(
     [ & ]
     {
-      const ConnectionType& type = find_type( synapse_id, true );
-      found = type.has_own_low() + 2 * type.has_own_high();
+      found = find_type( synapse_id, true ).has_own_limits();
       return OK;
     } );
   return found;

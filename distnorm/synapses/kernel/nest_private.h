@@ -9,6 +9,10 @@
 #include <type_traits>
 #include <vector>
 
+#if defined( __FAST_MATH__ ) || ( defined( __FINITE_MATH_ONLY__ ) && __FINITE_MATH_ONLY__ )
+#error "fast math is on, with which norms go wrong; take -ffast-math, -Ofast and the like out of CXX"
+#endif
+
 #ifdef HAVE_MPI
 #include <mpi.h>
 // NEST's managers hold MPI handles, an int in some MPIs and a pointer in others. build.py asks NEST's library which.

@@ -44,6 +44,21 @@ moved( const Element& e )
   return shifts ? e.value + e.x : e.x * e.value;
 }
 
+//! A size with the sign of a weight, which does not become -0.0: several models take that for positive.
+inline double
+with_sign( const double size, const double weight )
+{
+  return ( size == 0.0 ) & ( weight < 0.0 ) ? -least : std::copysign( size, weight );
+}
+
+//! A weight times a factor, likewise.
+inline double
+scaled( const double weight, const double factor )
+{
+  const double product = weight * factor;
+  return ( product == 0.0 ) & ( weight < 0.0 ) ? -least : product; // no branch
+}
+
 //! The same as move_elements< false, false >, for one weight where the pass is quick.
 inline double
 moved_quickly( const Box& box, const double x, const double weight )
@@ -51,7 +66,7 @@ moved_quickly( const Box& box, const double x, const double weight )
   const double low = box.low < box.high ? box.low : box.high;
   const double y = x * std::abs( weight );
   const double size = y < low ? low : y > box.high ? box.high : y;
-  return x == x ? std::copysign( size, weight ) : weight;
+  return x == x ? with_sign( size, weight ) : weight;
 }
 
 template < bool is_signed, bool shifts >
@@ -64,8 +79,7 @@ move_elements( const Work& work, Buffer& all )
     {
       const double y = moved< shifts >( e );
       const double size = y < e.low ? e.low : y > e.high ? e.high : y;
-      const double weight = std::copysign( size, all.weight[ i ] );
-      all.weight[ i ] = shifts and weight == 0.0 and std::signbit( weight ) ? -least : weight;
+      all.weight[ i ] = e.x == e.x ? with_sign( size, all.weight[ i ] ) : all.weight[ i ];
     } );
 }
 
@@ -86,6 +100,19 @@ move( const Work& work, Buffer& all )
   }
 }
 
+//! Adds a connection to those that were gathered, unless the pass leaves it alone.
+inline void
+add( const Work& work, Buffer& all, const double weight, const int32_t target, const size_t place, const Range& range )
+{
+  all.weight[ all.size ] = weight;
+  all.target[ all.size ] = target;
+  all.place[ all.size ] = place;
+  all.low[ all.size ] = range.smallest( weight );
+  all.high[ all.size ] = range.largest( weight );
+  all.range[ all.size ] = range;
+  all.size += not work.leaves_alone( target );
+}
+
 //! Does the pass on gathered connections.
 inline void
 operate( const Work& work, Buffer& all )
@@ -101,7 +128,7 @@ operate( const Work& work, Buffer& all )
   case SCALE:
     for ( size_t i = 0; i < all.size; ++i )
     {
-      all.weight[ i ] *= work.at()[ all.target[ i ] ];
+      all.weight[ i ] = scaled( all.weight[ i ], work.at()[ all.target[ i ] ] );
     }
     break;
   case MOVE:
@@ -110,10 +137,20 @@ operate( const Work& work, Buffer& all )
   }
 }
 
-inline bool
-writes( const Pass& pass )
+//! Counts what the pass would do, and leaves what it would make of the connections in the buffer.
+inline void
+count( const Work& work, Buffer& all )
 {
-  return pass.kind == SCALE or pass.kind == MOVE;
+  for ( size_t i = 0; i < all.size; ++i )
+  {
+    work.thread.beyond[ all.target[ i ] ].close_to_zero += all.range[ i ].is_close_to_zero( all.weight[ i ] );
+  }
+  operate( work, all );
+  for ( size_t i = 0; i < all.size; ++i )
+  {
+    work.thread.beyond[ all.target[ i ] ].above += all.range[ i ].is_above( all.weight[ i ] );
+    work.thread.beyond[ all.target[ i ] ].below += all.range[ i ].is_below( all.weight[ i ] );
+  }
 }
 
 inline void
@@ -125,6 +162,10 @@ begin( Group& group, const Pass& pass, const size_t tid )
   {
     thread.sums.assign( n, Sum() );
     thread.scales.assign( pass.norm == SIGNED ? n : 0, Sum() );
+  }
+  else if ( counts( pass ) )
+  {
+    thread.beyond.assign( n, Beyond() );
   }
   else if ( pass.kind == TALLY )
   {
@@ -160,6 +201,12 @@ finish( Group& group, const Pass& pass, const size_t tid )
     {
       const auto& sum = thread.sums[ i ];
       write( { sum.total(), count( sum ), pass.norm == SIGNED ? thread.scales[ i ].total() : 0.0 } );
+      continue;
+    }
+    if ( counts( pass ) )
+    {
+      const Beyond& beyond = thread.beyond[ i ];
+      write( { 1.0 * beyond.above, 1.0 * beyond.below, 1.0 * beyond.close_to_zero } );
       continue;
     }
     Tally& t = thread.tallies[ i ];

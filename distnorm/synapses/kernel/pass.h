@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "group.h"
+#include "status_access.h"
 
 namespace distnorm
 {
@@ -38,13 +39,31 @@ struct Pass
   const double* flat; // above zero: the target's weights become equal; null: none
   const double* low;  // bounds of |w| per synapse model of the group, NaN: the synapse's own
   const double* high;
-  double* out; // rows of box.py, each with one value per target
+  double* out; // rows of box.py, each with one value per target; of a change: it is counted and not made; null: none
 };
 
 constexpr size_t measured_rows = 3;
 constexpr double least = 0x1p-1074; // as in box.py
 constexpr double margin = 0x1p-48; // of some roundings
 constexpr double tiny = 0x1p-900; // as in box.py
+
+inline bool
+changes( const Pass& pass )
+{
+  return pass.kind == SCALE or pass.kind == MOVE;
+}
+
+inline bool
+writes( const Pass& pass )
+{
+  return changes( pass ) and not pass.out;
+}
+
+inline bool
+counts( const Pass& pass )
+{
+  return changes( pass ) and pass.out;
+}
 
 //! Whether bounds are the same numbers for all weights of a group: their sum then is a matter of counting.
 inline bool
@@ -90,9 +109,10 @@ multiplied_out( const double value, const int power )
 struct Buffer
 {
   size_t size = 0;
-  double weight[ max_block_size ];
+  double weight[ max_block_size ]; //!< a zero with the sign of its side, where the pass asks for that
   double low[ max_block_size ];  //!< of |w|; filled where the bound is the synapse's own
   double high[ max_block_size ];
+  Range range[ max_block_size ]; //!< filled where the pass asks for that
   int32_t target[ max_block_size ];
   uint16_t place[ max_block_size ]; //!< in the block
 };
@@ -125,6 +145,9 @@ struct Work
   bool counts_bounds;
   bool quick;
   int whole;
+  bool asks_side;                   //!< of zero
+  StatusAccess* status = nullptr;   //!< of the connector, where its type does not know the bounds of its connections
+  Range in_common;                  //!< what connections share of their range, where the pass asks for that
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t model )
     : group( g )
@@ -135,7 +158,19 @@ struct Work
     , counts_bounds( bounds_alike( g, p ) )
     , quick( is_quick( g, p ) )
     , whole( whole_power( p ) )
+    , asks_side( g.sign != 0 or p.shifts or p.kind == MOVE )
   {
+    if ( asks_side or asks_range() )
+    {
+      in_common = range_in_common( nest::kernel().model_manager.get_connection_model( g.synapse_ids[ model ], tid ) );
+    }
+  }
+
+  //! Whether the pass asks for the range of each connection.
+  bool
+  asks_range() const
+  {
+    return box.own_low or box.own_high or counts( pass );
   }
 
   const double*
@@ -148,7 +183,7 @@ struct Work
   leaves_alone( const int32_t target ) const
   {
     const double* factors = at();
-    return factors and factors[ target ] != factors[ target ];
+    return factors and factors[ target ] != factors[ target ] and not counts( pass );
   }
 
   double

@@ -5,14 +5,40 @@
 
 #include <deque>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <variant>
 
 #include "nest_private.h"
+#include "range.h"
 
 namespace distnorm
 {
+
+//! Those of Wmin and Wmax that a status has; the e-prop models have them among what their optimizer is told.
+inline void
+read_range( const Dictionary& status, Range& range )
+{
+  if ( status.known( nest::names::optimizer ) )
+  {
+    const auto* within = std::get_if< Dictionary >( &status.at( nest::names::optimizer ) );
+    within ? read_range( *within, range ) : void();
+  }
+  status.update_value( nest::names::Wmin, range.least );
+  status.update_value( nest::names::Wmax, range.most );
+}
+
+//! What the connections of a model share, or begin with.
+inline Range
+range_in_common( const nest::ConnectorModel& model )
+{
+  Dictionary status;
+  model.get_status( status );
+  Range range;
+  read_range( status, range );
+  return range;
+}
 
 //! The connections of one model on one thread.
 class StatusAccess
@@ -49,12 +75,18 @@ public:
     return entry< double >( weight_, "weight" );
   }
 
-  //! The connection's own value, or the one that the model's connections share.
-  double
-  bound( const size_t lcid, const std::string& name )
+  //! The connection's own, or what the model's connections share.
+  Range
+  range( const size_t lcid )
   {
+    if ( not in_common_ )
+    {
+      in_common_ = range_in_common( model_ );
+    }
     read( lcid );
-    return status_.known( name ) ? status_.get< double >( name ) : shared( name );
+    Range result = *in_common_;
+    read_range( status_, result );
+    return result;
   }
 
   int64_t
@@ -95,18 +127,6 @@ private:
     }
   }
 
-  //! None: without bound, which is right for Wmax; a model that has Wmin has it here or there.
-  double
-  shared( const std::string& name )
-  {
-    if ( model_status_.empty() )
-    {
-      model_.get_status( model_status_ );
-    }
-    return model_status_.known( name ) ? model_status_.get< double >( name )
-                                       : std::numeric_limits< double >::infinity();
-  }
-
   template < typename T >
   static T
   entry( const any_type& value, const char* name )
@@ -124,7 +144,7 @@ private:
   std::deque< nest::ConnectionID > found_;
   Dictionary status_;  //!< of the connection read last
   Dictionary changed_; //!< to set a weight
-  Dictionary model_status_;
+  std::optional< Range > in_common_;
   any_type& weight_ = status_[ nest::names::weight ];
   any_type& receptor_ = status_[ nest::names::rport ];
   any_type& new_weight_ = changed_[ nest::names::weight ];

@@ -1,0 +1,191 @@
+"""One Run of NEST in pieces, and where it may be cut.
+
+A model's one Run stays one Run to NEST: the compiled kernel leaves it between two slices and enters it again
+(kernel/one_run.h). Where only PyNEST serves, each piece is a Run of its own. NEST then draws from the random numbers
+that ranks and threads share at each of them, so a network with a mip_generator, structural plasticity, or connections
+made later is another one; its recording backends open and close an exchange each time; and it counts the spikes of the
+last piece alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+_STEPS = ctypes.POINTER(ctypes.c_int64)
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "dn_piece_begin": (None, [ctypes.c_int64]),
+    "dn_piece_end": (ctypes.c_int, []),
+    "dn_run_go_on": (ctypes.c_int, []),
+    "dn_run_give_up": (ctypes.c_int, []),
+    "dn_slice": (None, [_STEPS, _STEPS]),
+    "dn_error": (ctypes.c_char_p, []),
+    "dn_error_kind": (ctypes.c_char_p, []),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Where NEST may be stopped: after whole spans of min_delay since time 0.
+
+    A stop elsewhere changes the order in which sources of randomness draw their numbers, and so the spikes, wherever a
+    thread has two such sources.
+
+    Attributes:
+        span: min_delay in time steps.
+        phase: Time steps since the last such stop.
+    """
+
+    span: int
+    phase: int
+
+    def up(self, steps: int) -> int:
+        """The same number of time steps, or the next larger, that ends at a stop."""
+        return -(-(self.phase + steps) // self.span) * self.span - self.phase
+
+    def after(self, steps: int) -> Grid:
+        """The grid as seen from some time steps later."""
+        return replace(self, phase=(self.phase + steps) % self.span)
+
+
+class Run(Protocol):
+    """A Run of NEST, or a part of one.
+
+    Attributes:
+        left: Time steps that are still to be simulated.
+        grid: Where it may be cut, as seen from now.
+    """
+
+    @property
+    def left(self) -> int: ...
+
+    @property
+    def grid(self) -> Grid: ...
+
+    def go(self, steps: int) -> None:
+        """Simulate so many of the steps that are left: all of them, or up to a stop of the grid. Collective."""
+        ...
+
+
+class OneRun:
+    """A Run of NEST that is left and entered again, by the compiled kernel.
+
+    Args:
+        nest: The imported module.
+        kernel: The compiled kernel.
+        run: What starts the Run, all of it.
+        steps: Its length in time steps.
+        passed: Called with the number of time steps of each piece.
+
+    Attributes:
+        failed: Whether NEST raised an error.
+    """
+
+    def __init__(
+        self, nest: Any, kernel: ctypes.CDLL, run: Callable[[], None], steps: int, passed: Callable[[int], None]
+    ) -> None:
+        self._nest = nest
+        # PyDLL: other Python threads wait meanwhile, as in PyNEST's own Run.
+        self._kernel = ctypes.PyDLL(kernel._name, handle=kernel._handle)
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(self._kernel, name)
+            function.restype, function.argtypes = result, arguments
+        self._enter = run
+        self._passed = passed
+        self._is_left = False
+        self.failed = False
+        self.left = steps
+
+    @property
+    def grid(self) -> Grid:
+        span, phase = ctypes.c_int64(), ctypes.c_int64()
+        self._kernel.dn_slice(ctypes.byref(span), ctypes.byref(phase))
+        return Grid(span=span.value, phase=phase.value)
+
+    def go(self, steps: int) -> None:
+        self._is_left, self.failed = False, True
+        if steps >= self.left:
+            self._enter()
+        else:
+            self._go_a_piece(steps)
+        self.failed = False
+        self._enter = self._go_on
+        self.left -= steps
+        self._passed(steps)
+
+    def _go_a_piece(self, steps: int) -> None:
+        self._kernel.dn_piece_begin(steps)
+        error: Exception | None = None
+        try:
+            self._enter()
+        except Exception as raised:  # by NEST, as that is how it leaves a Run
+            error = raised
+        finally:
+            self._is_left = bool(self._kernel.dn_piece_end())
+        if error is not None and not self._is_left:
+            raise error
+
+    def _go_on(self) -> None:
+        self._check(self._kernel.dn_run_go_on())
+
+    def close(self) -> None:
+        """End the Run where it is, if it was left. Collective."""
+        if self._is_left:
+            self._is_left = False
+            self._check(self._kernel.dn_run_give_up())
+
+    def _check(self, code: int) -> None:
+        """Raise what PyNEST would."""
+        if code:
+            kind = getattr(self._nest.NESTErrors, self._kernel.dn_error_kind().decode(), RuntimeError)
+            raise kind(self._kernel.dn_error().decode(errors="replace"))
+
+
+class SeveralRuns:
+    """A Run of NEST for each piece, through PyNEST.
+
+    Args:
+        run: NEST's Run, of so many time steps.
+        steps: Length of all in time steps.
+        grid: Where NEST may be stopped, as seen from now.
+        passed: Called with the number of time steps of each piece.
+
+    Attributes:
+        failed: Whether NEST raised an error.
+    """
+
+    def __init__(self, run: Callable[[int], None], steps: int, grid: Grid, passed: Callable[[int], None]) -> None:
+        self._run = run
+        self._passed = passed
+        self.failed = False
+        self.left = steps
+        self.grid = grid
+
+    def go(self, steps: int) -> None:
+        self.failed = True
+        self._run(steps)
+        self.failed = False
+        self._passed(steps)
+        self.left -= steps
+        self.grid = self.grid.after(steps)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Part:
+    """Some steps of a Run, for who slices inside of another."""
+
+    def __init__(self, run: Run, steps: int) -> None:
+        self._run = run
+        self.left = steps
+
+    @property
+    def grid(self) -> Grid:
+        return self._run.grid
+
+    def go(self, steps: int) -> None:
+        self._run.go(steps)
+        self.left -= steps
