@@ -44,6 +44,7 @@ class Attached(Attachment):
         self._matched: set[int] = set()
         self._normalizer: Normalizer | None = None
         self._log: RunLog | None = None  # on rank 0
+        self._time_ms = 0.0
         self._used = False  # whether this process has simulated the network at hand
 
     def _begin(self) -> None:
@@ -57,7 +58,10 @@ class Attached(Attachment):
     def _advance(self, run: Run) -> None:
         assert self._normalizer is not None  # the network has begun
         self._use(self._normalizer)
-        self._normalizer.advance(run)
+        try:
+            self._normalizer.advance(run)
+        finally:
+            self._time_ms = self._normalizer.time_ms  # after ResetKernel it is that of another network
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
@@ -81,6 +85,7 @@ class Attached(Attachment):
             f"rules[{i}] ({', '.join(part.synapse_models)})" for i, rule in enumerate(rules) for part in rule.parts()
         ]
         self._first_look = True
+        self._time_ms = 0.0
 
     def _use(self, normalizer: Normalizer) -> None:
         """This process simulates the network: it is its own to count and to log. Collective."""
@@ -132,7 +137,7 @@ class Attached(Attachment):
 
         self._last = what_was_done(self._normalizer) if self._normalizer.log else []
         if self._log is not None:
-            self._log.end(**end_fields(self._normalizer, reason))
+            self._log.end(**end_fields(self._normalizer, reason) | {"time_ms": self._time_ms})
         self._leave()
         self._normalizer = None
 
