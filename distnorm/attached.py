@@ -137,7 +137,7 @@ class Attached(Attachment):
 
         self._last = what_was_done(self._normalizer) if self._normalizer.log else []
         if self._log is not None:
-            self._log.end(**end_fields(self._normalizer, reason) | {"time_ms": self._time_ms})
+            self._log.end(**end_fields(self._normalizer, reason, self._time_ms))
         self._leave()
         self._normalizer = None
 

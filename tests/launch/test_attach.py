@@ -159,10 +159,9 @@ def test_a_script_that_does_not_simulate(folder):
 def test_a_rule_that_matches_nothing_is_said_before_the_script_goes_on(ranks, folder):
     (folder / "rules.toml").write_text(RULES.replace('"stdp_synapse"\n', '"stdp_synapse_lbl"\nlabel = 7\n'))
     done = start(folder, *ATTACH, SCRIPTS / "networks.py", ranks=ranks, merged=True)
-    lines = done.stdout.splitlines()
     told = "distnorm: rules[0] (stdp_synapse_lbl) matches no connection of this network so far"
-    assert done.returncode == 0 and lines.count(told) == 3
-    assert lines.index(told) < lines.index("60.0")  # what the script prints once it has simulated
+    assert done.returncode == 0 and done.stdout.count(told) == 3
+    assert done.stdout.index(told) < done.stdout.index("60.0")  # what the script prints once it has simulated
 
 
 def test_rules_go_by_their_place_in_the_file(folder):
