@@ -81,10 +81,7 @@ class Attached(Attachment):
         assert self.ranks is not None
         rules = self._rules.rules_of(nest, self.ranks)
         self._normalizer = Normalizer(rules, interval=self._rules.interval, observe=self._observe, on_look=self._look)
-        self._names = [
-            f"rules[{i}] ({', '.join(part.synapse_models)})" for i, rule in enumerate(rules) for part in rule.parts()
-        ]
-        self._first_look = True
+        self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]
         self._time_ms = 0.0
 
     def _use(self, normalizer: Normalizer) -> None:
@@ -118,12 +115,7 @@ class Attached(Attachment):
         return log
 
     def _look(self, look: Look) -> None:
-        matched = {i for i, each in enumerate(look.drifts) if each.connections}
-        self._matched |= matched
-        if self._first_look:
-            self._first_look = False
-            for i in sorted(set(range(len(look.drifts))) - matched):
-                self.say(f"{self._names[i]} matches no connection of this network so far")
+        self._matched |= {i for i, each in enumerate(look.drifts) if each.connections}
         if self._log is not None:
             from .history import look_fields
 

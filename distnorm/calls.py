@@ -150,10 +150,7 @@ class Calls:
 
     def _run_sliced(self, time_ms: float) -> None:
         self._nest_failed = False
-        try:
-            steps = self.whole_steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
-        except (RuleError, TypeError):
-            steps = 0  # NEST says what is wrong
+        steps = self._steps_of(time_ms)
         if not self._prepared or steps == 0:
             self._counted("llapi_run", time_ms)
             return
@@ -170,11 +167,19 @@ class Calls:
             if not run.failed:
                 run.close()
 
+    def _steps_of(self, time_ms: Any) -> int:
+        """As `whole_steps`; 0 for what NEST will refuse."""
+        try:
+            return self.whole_steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
+        except (RuleError, TypeError, OverflowError):
+            return 0
+
     def _counted(self, name: str, time_ms: float) -> None:
+        steps = self._steps_of(time_ms)  # before: it may read the clock
         self._nest_failed = True
         self._theirs[name](time_ms)
         self._nest_failed = False
-        self._passed(self.whole_steps(time_ms))
+        self._passed(steps)
 
     def _passed(self, steps: int) -> None:
         self.steps += steps

@@ -173,6 +173,8 @@ class Correction:
         counted = self.present & ((nearest != 0) | (self.rule.norm == "sum"))
         drifts = np.abs(self._distance(self.norm, nearest))
         record = drift.tabulate(drifts[counted], counted, self.counts, self.node_ids)
+        if self.rule.target_runs is None:
+            record["no_input"] = 0  # nobody has named these
         record["zero_norm"] = self.zero.sum()
         record["unreachable"] = unreachable.sum()
         record["unreachable_max"] = missed[unreachable].max(initial=0.0)

@@ -7,7 +7,7 @@ is split into ranks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -44,6 +44,7 @@ RECORD = np.dtype(
         ("above_wmax", np.int64),
         ("below_wmin", np.int64),
         ("near_zero", np.int64),
+        ("late_initial", np.int64),
         ("parrots", np.int64),
         ("histogram", np.int64, BINS),
     ]
@@ -55,8 +56,18 @@ _COUNTS = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "w
 # Fields of a `Drift` that are counts of the whole rule, and go into logs as they are.
 COUNTS = (
     *("worst_target", "targets", "no_input", "zero_norm", "connections"),
-    *("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "parrots"),
+    *("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots"),
 )
+
+_IN_WORDS = {
+    "no_input": "without input",
+    "zero_norm": "with norm zero",
+    "unreachable": "out of reach",
+    "at_bound": "weights at a bound",
+    "above_wmax": "weights above Wmax",
+    "below_wmin": "weights below Wmin",
+    "parrots": "parrots",
+}
 
 Statistic = Literal["max", "mean", "q50", "q90", "q99"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
@@ -71,7 +82,7 @@ class Drift:
         mean: Mean drift over the targets with a norm above zero.
         worst_target: Node ID of the target with the largest drift; 0 without targets.
         targets: Number of targets with a norm above zero.
-        no_input: Targets without a connection of the rule; left alone.
+        no_input: Targets that the rule names and that have no connection of it; left alone. 0 if it names none.
         zero_norm: Targets whose weights are all zero; left alone.
         connections: Connections in the norms.
         unreachable: Targets whose target norm the rule's bounds, or signs, make impossible. Their drift is that from
@@ -85,6 +96,8 @@ class Drift:
             one; NEST lifts them at their next spike.
         near_zero: At the first look, where the target norm is "initial", targets each of whose weights is less than
             1/10,000 of its synapse's `Wmax`.
+        late_initial: Where the target norm is "initial", targets whose norm was measured for the first time, after
+            something was simulated.
         parrots: At the first look, targets that are parrot neurons, which ignore weights.
         q50: Drift that half of the targets do not exceed; q90 and q99 alike. Rounded up by at most 1/16.
         histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
@@ -103,11 +116,20 @@ class Drift:
     above_wmax: int
     below_wmin: int
     near_zero: int
+    late_initial: int
     parrots: int
     q50: float
     q90: float
     q99: float
-    histogram: npt.NDArray[np.int64] | None
+    histogram: npt.NDArray[np.int64] | None = field(repr=False)
+
+    def __str__(self) -> str:
+        worst = f" (neuron {self.worst_target})" if self.worst_target else ""
+        counts = [f"{getattr(self, name):,} {text}" for name, text in _IN_WORDS.items() if getattr(self, name)]
+        return (
+            f"drift at most {100 * self.max:.3g} %{worst}, mean {100 * self.mean:.3g} %, of {self.targets:,} targets "
+            f"with {self.connections:,} connections" + "".join(f", {each}" for each in counts)
+        )
 
     def small(self) -> Drift:
         """The same without the histogram."""
@@ -225,6 +247,7 @@ def read(record: npt.NDArray[np.void]) -> Drift:
         above_wmax=int(record["above_wmax"]),
         below_wmin=int(record["below_wmin"]),
         near_zero=int(record["near_zero"]),
+        late_initial=int(record["late_initial"]),
         parrots=int(record["parrots"]),
         q50=q50,
         q90=q90,

@@ -12,9 +12,14 @@ from .rule import Rule
 
 
 class InitialNorms:
-    """Each target's norm when it was first measured and not zero."""
+    """Each target's norm when it was first measured and not zero.
+
+    Attributes:
+        taken: For how many targets the last call of `of` was the first such measurement.
+    """
 
     def __init__(self) -> None:
+        self.taken = 0
         self._ids = np.zeros(0, np.int64)  # ascending
         self._norms = np.zeros(0)
 
@@ -35,7 +40,8 @@ class InitialNorms:
             norm: Their norms as just measured, shape (n,).
         """
         new = (norm != 0) & ~np.isin(node_ids, self._ids)
-        if new.any():
+        self.taken = int(new.sum())
+        if self.taken:
             ids = np.concatenate((self._ids, node_ids[new]))
             order = np.argsort(ids)
             self._ids, self._norms = ids[order], np.concatenate((self._norms, norm[new]))[order]

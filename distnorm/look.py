@@ -34,6 +34,13 @@ class Look:
     within_slices: tuple[Drift, ...]
     seconds: dict[str, float]
 
+    def __str__(self) -> str:
+        done = "normalized" if self.normalized else "measured"
+        lines = [f"{self.time_ms:,.10g} ms, {self.elapsed_ms:,.6g} ms after the last normalization: {done}"]
+        several = len(self.drifts) > 1
+        lines += [f"  {f'rule {i}: ' if several else ''}{drift}" for i, drift in enumerate(self.drifts, start=1)]
+        return "\n".join([*lines, f"  next look in {self.next_look_ms:,.6g} ms"])
+
     @property
     def drift_max(self) -> float:
         """Largest drift of all rules and ranks."""

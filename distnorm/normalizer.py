@@ -111,7 +111,7 @@ class Normalizer:
         self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
         ranks.same({"interval, to the first look": self.schedule.left})
         self.log: list[Look] = []
-        self.weights.remember_initial()
+        self.weights.remember_initial(self.time_ms)
 
     @property
     def next_interval(self) -> float:
@@ -274,7 +274,7 @@ class Normalizer:
         clock = Laps(simulate=self.chunks.take_seconds())
         now = self.time_ms
         elapsed = self.schedule.elapsed_ms(now)
-        records, corrections, error = self.weights.measure(elapsed)
+        records, corrections, error = self.weights.measure(now, elapsed)
         clock.lap("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
         clock.lap("agree")
@@ -307,7 +307,7 @@ class Normalizer:
     def _hold_again(self) -> None:
         """With `Exact`, going on from a checkpoint: hold what its weights give, without a look. Collective."""
         self.weights.open()
-        records, corrections, error = self.weights.measure(0.0)
+        records, corrections, error = self.weights.measure(0.0, 0.0)
         self._ranks.agree(records, error)
         self._rescale(corrections)
 

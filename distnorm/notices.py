@@ -49,7 +49,7 @@ class Notices:
             for name, number, text in _texts(rule, drift):
                 if number and (i, name) not in self._told:
                     self._told.add((i, name))
-                    log.warning("rule %d (%s): %s", i + 1, ", ".join(rule.synapse_models), text)
+                    log.warning("rule %d (%s): %s", i + 1, rule.text, text)
 
     def tell_let_go(self, within_slices: Sequence[Drift]) -> None:
         """Warn of targets that an exact rule let go."""
@@ -60,14 +60,22 @@ class Notices:
                     "rule %d (%s): %s targets were let go until this audit, because the raw sum of their weights fell "
                     "more than a thousandfold or grew too fast; audit more often, or look for a run-away learning rate",
                     i + 1,
-                    ", ".join(rule.synapse_models),
+                    rule.text,
                     f"{within.zero_norm:,}",
                 )
 
 
 def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
     why = "w_min and w_max" if rule.bounded else "signs that stay"
+    silent = "all of them, so nothing is normalized" if not drift.targets else f"beside {drift.targets:,} others"
     return [
+        ("no connection", not drift.connections, "matches no connection of this network so far"),
+        (
+            "zero_norm",
+            drift.zero_norm * (rule.zero == "skip"),
+            f"{drift.zero_norm:,} targets have norm zero ({silent}), which no factor changes; they are left alone "
+            'unless zero="equal" or w_min= lifts their weights',
+        ),
         (
             "unreachable",
             drift.unreachable,
@@ -91,6 +99,12 @@ def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
             drift.near_zero,
             f'{drift.near_zero:,} targets have an "initial" norm of less than 1/10,000 of what Wmax allows, so '
             "learning is pinned near zero; give target_norm as a number, or normalize only once the weights have grown",
+        ),
+        (
+            "late_initial",
+            drift.late_initial,
+            f'{drift.late_initial:,} "initial" norms are those of now, after something was simulated: their targets '
+            "had no weights when the Normalizer was made",
         ),
         (
             "parrots",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from .notices import look_closer
 from .parallel import Ranks
 from .rule import Rule
 from .synapses import ExactInPlace, Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
+
+log = logging.getLogger(__name__)
 
 
 class Weights:
@@ -60,11 +63,18 @@ class Weights:
         if not self._synapses:
             self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._way, self._exact)
 
-    def remember_initial(self) -> None:
+    def remember_initial(self, now_ms: float) -> None:
         """Measure the norms that rules are to keep as they are now. Collective."""
-        if any(rule.keeps_initial for rule in self._rules):
-            self.open()
-            self._ranks.settle(self._remember())
+        if not any(rule.keeps_initial for rule in self._rules):
+            return
+        self.open()
+        self._ranks.settle(self._remember())
+        if now_ms > 0 and self._ranks.rank == 0:
+            log.warning(
+                '"initial" norms are those of now, after %g ms were simulated; make the Normalizer before the first '
+                "Simulate to keep norms as they were connected",
+                now_ms,
+            )
 
     def _remember(self) -> Exception | None:
         try:
@@ -78,7 +88,9 @@ class Weights:
             return error
         return None
 
-    def measure(self, elapsed_ms: float) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
+    def measure(
+        self, now_ms: float, elapsed_ms: float
+    ) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
         """Drift records of this rank and a correction per rule.
 
         Records beyond one per rule are, when exact, of the deviations within slices, or, when observing, of the drift
@@ -106,6 +118,7 @@ class Weights:
                 check_settable(corrections, self._synapses)
             for i, correction in enumerate(corrections):
                 records[i] = correction.record()
+                records[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
             if not self._looked_closer:
                 look_closer(self._nest, corrections, self._synapses, records)
         except Exception as error:

@@ -14,7 +14,9 @@ def header(**changes):
 
 def drift(largest, mean=0.001):
     counts = {"worst_target": 17, "targets": 40, "no_input": 0, "zero_norm": 0, "connections": 800}
-    counts |= dict.fromkeys(("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "parrots"), 0)
+    counts |= dict.fromkeys(
+        ("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots"), 0
+    )
     counts |= {"unreachable_max": 0.0}
     return {"max": largest, "mean": mean, "q50": mean, "q90": largest / 2, "q99": largest} | counts
 

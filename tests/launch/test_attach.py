@@ -159,7 +159,7 @@ def test_a_script_that_does_not_simulate(folder):
 def test_a_rule_that_matches_nothing_is_said_before_the_script_goes_on(ranks, folder):
     (folder / "rules.toml").write_text(RULES.replace('"stdp_synapse"\n', '"stdp_synapse_lbl"\nlabel = 7\n'))
     done = start(folder, *ATTACH, SCRIPTS / "networks.py", ranks=ranks, merged=True)
-    told = "distnorm: rules[0] (stdp_synapse_lbl) matches no connection of this network so far"
+    told = "distnorm: rule 1 (stdp_synapse_lbl onto 1-40 label 7): matches no connection of this network so far"
     assert done.returncode == 0 and done.stdout.count(told) == 3
     assert done.stdout.index(told) < done.stdout.index("60.0")  # what the script prints once it has simulated
 
@@ -169,8 +169,8 @@ def test_rules_go_by_their_place_in_the_file(folder):
     (folder / "rules.toml").write_text(more + RULES.replace("iaf_psc_delta", "41-41"))
     done = start(folder, *ATTACH, SCRIPTS / "networks.py")
     assert [line for line in said(done) if line.endswith("never matched a connection")] == [
-        f"distnorm: rules[{i}] ({model}) never matched a connection"
-        for i, model in ((0, "tsodyks_synapse"), (0, "ht_synapse"), (1, "stdp_synapse"))
+        f"distnorm: rules[{i}] ({text}) never matched a connection"
+        for i, text in ((0, "tsodyks_synapse"), (0, "ht_synapse"), (1, "stdp_synapse onto 41"))
     ]
 
 
@@ -179,7 +179,9 @@ def test_a_rule_that_never_matched(folder):
         RULES + RULES.split("[interval]", maxsplit=1)[0].replace("stdp_synapse", "static_synapse")
     )
     done = start(folder, *ATTACH, SCRIPTS / "networks.py")
-    assert done.returncode == 0 and said(done)[-1] == "distnorm: rules[1] (static_synapse) never matched a connection"
+    assert done.returncode == 0 and said(done)[-1] == (
+        "distnorm: rules[1] (static_synapse onto 1-40) never matched a connection"
+    )
 
 
 @pytest.mark.parametrize("ranks", [0, 2])
