@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import views as views  # the first: it notes what was imported before
 from .adaptive import AdaptiveInterval
 from .drift import Drift
 from .errors import CallbackError, CheckpointError, DistnormError, KernelError, MPIError, RuleError, WeightError

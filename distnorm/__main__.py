@@ -2,6 +2,10 @@
 
 import sys
 
-from .cli import main
+from .views import leave_folder
+
+leave_folder()  # the current one, where a model may have a logging.py of its own
+
+from .cli import main  # noqa: E402
 
 sys.exit(main())

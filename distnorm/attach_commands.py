@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .errors import RuleError
+from .rules_file import read_rules
+from .script import Script
 
 
 def add_commands(commands: Any) -> None:
@@ -25,24 +26,32 @@ def add_commands(commands: Any) -> None:
 
 
 def _add_script(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("script", type=Path, metavar="MODEL.py", help="Python script that simulates with NEST")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="handed to the script")
+    parser.add_argument("-m", dest="module", action="store_true", help="MODEL is a module, as with python -m")
+    # PARSER keeps all that follows, a "--" too.
+    parser.add_argument("script", nargs=argparse.PARSER, metavar="MODEL.py", help="Python script, and its arguments")
+
+
+def _script(options: argparse.Namespace) -> Script:
+    name, *arguments = options.script[options.script[0] == "--" :]
+    return Script(name=name, arguments=arguments, source=None) if options.module else Script.at(name, arguments)
 
 
 def _attach(options: argparse.Namespace) -> None:
-    from .attach import Attached, Inspection, run_attached
-    from .rules_file import read_rules
+    from .attach import run_attached
+    from .attached import Attached, check_free
+    from .inspection import Inspection
 
     rules = read_rules(options.rules)
-    if options.log is not None and options.log.exists():
-        raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
+    if options.log is not None:
+        check_free(options.log)
     log = None if options.log is None else options.log.absolute()  # the script may change its folder
     attachment = Inspection(rules, None) if options.dry_run else Attached(rules, options.observe, log)
-    run_attached(attachment, options.script, options.arguments)
+    run_attached(attachment, _script(options))
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    from .attach import Inspection, run_attached
+    from .attach import run_attached
+    from .inspection import Inspection
 
     output = None if options.output is None else options.output.absolute()
-    run_attached(Inspection(None, output), options.script, options.arguments)
+    run_attached(Inspection(None, output), _script(options))

@@ -17,6 +17,7 @@ from .errors import DistnormError, RuleError
 from .launcher import find_mpiexec, is_first_rank, started_processes
 from .options import add_set as _add_set
 from .options import count as _count
+from .views import leave_folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 for input that makes no sense; 1 for the unforeseen; or what the command says.
     """
+    if arguments is None:  # else this is somebody else's program
+        leave_folder()
     _say_on_stderr()
     options = _parser().parse_args(arguments)
     try:
@@ -160,13 +163,14 @@ def _check_log(log: Path, checkpoint: Path | None) -> None:
 
 
 def _start_ranks(options: argparse.Namespace) -> None:
-    """Replace this process by mpiexec with the same command on each rank."""
+    """Replace this process by mpiexec with the same command on each rank, started as this process was."""
     if started_processes() > 1:
         raise RuleError(f"-n {options.ranks} starts mpiexec, but this is under mpiexec already; leave one of them out")
     mpiexec = find_mpiexec()
     if mpiexec is None:
         raise RuleError(f"-n {options.ranks} needs mpiexec, which was not found; load the MPI that NEST was built with")
-    command = [sys.executable, "-m", "distnorm", "run", options.job]
+    program = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv[1:])]  # such as -m distnorm
+    command = [sys.executable, *program, "run", options.job]
     command += [f"--set={each}" for each in options.set]
     command += ["--observe"] if options.observe else []
     command += [f"--log={options.log}"] if options.log else []

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
 from .errors import RuleError
+from .views import Views
 
 
 def load_build(path: Path) -> Callable[..., Any]:
-    """The function `build` of a Python file.
+    """The function `build` of a Python file, which may import what lies beside it.
 
     Raises:
         RuleError: No such file, or no such function in it.
     """
     if not path.is_file():
         raise RuleError(f"model is {path}, which is not a file; give a Python file with a function build(...)")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None  # a file with this suffix has both
+    views = Views([str(path.resolve().parent), *sys.path])
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=SourceFileLoader(path.stem, str(path)))
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
     try:
-        spec.loader.exec_module(module)
+        with views.theirs():
+            sys.modules[path.stem] = module
+            spec.loader.exec_module(module)
     except Exception as error:
         raise RuleError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     build = getattr(module, "build", None)
@@ -33,7 +38,13 @@ def load_build(path: Path) -> Callable[..., Any]:
         raise RuleError(
             f"{path} has no function build(...); write one that makes the network and returns its populations"
         )
-    return build  # type: ignore[no-any-return]
+
+    @functools.wraps(build)
+    def build_in_its_view(*arguments: Any, **parameters: Any) -> Any:
+        with views.theirs():
+            return build(*arguments, **parameters)
+
+    return build_in_its_view
 
 
 def check_parameters(build: Callable[..., Any], given: Iterable[str]) -> None:

@@ -34,19 +34,25 @@ def launch(ranks, program, *arguments, timeout=60, **environment):
     )
 
 
-def start(folder, *command, ranks=0, timeout=60):
-    """Finished Python in a folder, under mpiexec if there are ranks."""
+def start(folder, *command, ranks=0, timeout=60, merged=False):
+    """Finished Python in a folder, under mpiexec if there are ranks; its errors among what it prints, if merged."""
     path = os.pathsep.join(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     launcher = [mpiexec(), "-n", str(ranks)] if ranks else []
     return subprocess.run(
         [*launcher, sys.executable, *map(str, command)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
         text=True,
         timeout=timeout,
         check=False,
         cwd=folder,
         env=os.environ | {"PYTHONPATH": path, "PYNEST_QUIET": "1", "OMP_WAIT_POLICY": "passive"},
     )
+
+
+def own(text):
+    """Lines that are not by distnorm."""
+    return [line for line in text.splitlines() if not line.startswith("distnorm: ")]
 
 
 def said(done):

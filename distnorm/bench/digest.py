@@ -18,14 +18,16 @@ from typing import Any
 import numpy as np
 
 from ..cli import main as command
-from ..script import after_import, run_script
+from ..script import Script, after_import, run_script
 from ..synapses.node_models import model_of_each
+from ..views import Views, leave_folder
 
 Entry = dict[str, Any]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a script and write what it did."""
+    leave_folder()
     output, how, *rest = arguments
     entries: list[Entry] = []
     after_import("nest", lambda: _before_each_reset(entries))
@@ -34,7 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     code = 1
     try:
         if how == "script":
-            code = run_script(Path(rest[0]), rest[1:], lambda _: False).code
+            script = Script.at(rest[0], rest[1:])
+            Views(script.path).hand_over()
+            code = run_script(script).code
         else:
             code = command(["attach", *rest])
     except SystemExit as stop:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import KernelError
-from ..node_ids import Int64Array
+from ..node_ids import Int64Array, contains
 from ..norms import FloatArray, measure
 from .inplace import InPlace
 from .limits import Limits, own_limits
-from .node_models import NodeModels
 from .selection import keys_of, selected
 
 _TARGETS = 3  # and the one with fewest connections
@@ -48,12 +47,13 @@ def _compare_model(nest: Any, synapses: InPlace, synapse_model: str) -> None:
 
 
 def _compare_all(nest: Any, synapses: InPlace, found: Any, sample: Int64Array, measured: FloatArray) -> None:
-    rule, devices = synapses.rule, NodeModels(nest).devices()
+    rule, devices = synapses.rule, synapses.device_runs()
     keys = [*keys_of(rule), *own_limits(found)]
     weights_of: dict[int, list[float]] = {}
     for first in range(0, len(found), _CONNECTIONS):
         for status in _statuses(found[first : first + _CONNECTIONS], keys):
-            if status["source"] not in devices and _is_of(nest, synapses, status, keys):
+            from_device = contains(devices, np.array([status["source"]]))[0]
+            if not from_device and _is_of(nest, synapses, status, keys):
                 compare_one(synapses, status)
                 weights_of.setdefault(status["target"], []).append(status["weight"])
     for i in sample:

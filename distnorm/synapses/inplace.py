@@ -203,6 +203,11 @@ class InPlace:
         self._check(self._library.dn_target_models(self._handle, models))
         return models
 
+    def device_runs(self) -> Int64Array:
+        """Runs of the node IDs of all devices, shape (n, 2)."""
+        runs = model_runs(self._library)
+        return runs[np.isin(runs[:, 0], NodeModels(self._nest).devices), 1:]
+
     def labels(self) -> dict[int, int]:
         """Number of connections by label; see `Synapses`."""
         labels = counts = np.zeros(0, np.int64)

@@ -15,6 +15,7 @@ import numpy as np
 from ..node_ids import Int64Array
 
 _RECORDS = ("synaptic_elements", "learning_signal", "error_signal")  # the last two are of e-prop, its readouts included
+_DEVICES = ("stimulator", "recorder")
 _NODES_AT_ONCE = 10_000
 
 
@@ -25,6 +26,7 @@ class NodeModels:
         names: Name of each model, by its number.
         neurons: Numbers of those whose nodes are neurons, ascending.
         parrots: Numbers of those whose nodes repeat spikes whatever the weight, ascending.
+        devices: Numbers of those whose nodes NEST has on each virtual process, ascending; MUSIC's proxies among them.
     """
 
     def __init__(self, nest: Any) -> None:
@@ -34,6 +36,7 @@ class NodeModels:
         self.names = {int(each["model_id"]): name for name, each in self._defaults.items()}
         self.neurons = self._numbers(_is_neuron)
         self.parrots = self._numbers(lambda each: each["type_id"] in ("parrot_neuron", "parrot_neuron_ps"))
+        self.devices = self._numbers(lambda each: each["element_type"] in _DEVICES or "port_name" in each)
 
     def _numbers(self, chosen: Any) -> Int64Array:
         numbers = [int(each["model_id"]) for each in self._defaults.values() if chosen(each)]
@@ -49,12 +52,10 @@ class NodeModels:
             found = np.setdiff1d(found, self._local({"model_id": number}), assume_unique=True)
         return found
 
-    def devices(self) -> Int64Array:
+    def local_devices(self) -> Int64Array:
         """Node IDs of all devices, through PyNEST; shape (n,). A multimeter is the source of its connections."""
-        proxies = self._numbers(lambda each: "port_name" in each and _has_nodes(each))  # of MUSIC
-        kinds = [{"element_type": kind} for kind in ("stimulator", "recorder")]
-        kinds += [{"model_id": number} for number in proxies.tolist()]
-        return np.concatenate([self._local(kind) for kind in kinds])
+        there = np.intersect1d(self.devices, self._numbers(_has_nodes))
+        return np.concatenate([np.zeros(0, np.int64), *(self._local({"model_id": each}) for each in there.tolist())])
 
     def _local(self, properties: dict[str, Any]) -> Int64Array:
         return np.array(self._nest.GetNodes(properties, local_only=True).tolist(), dtype=np.int64)

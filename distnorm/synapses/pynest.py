@@ -50,7 +50,7 @@ class ThroughPyNEST:
         models, runs = NodeModels(self._nest), self.rule.target_runs
         local = models.local_neurons()
         self.node_ids: Int64Array = local if runs is None else local[contains(runs, local)]
-        self._devices = models.devices()
+        self._devices = models.local_devices()
 
     def run(self, a_pass: Pass) -> FloatArray:
         """Make one pass; see `Synapses`."""
