@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import os
 from typing import Any
 
 from .errors import RuleError
+from .options import path
 
 
 def add_commands(commands: Any) -> None:
     """Add both to the subparsers of the command line."""
     attach = commands.add_parser("attach", help="run an unmodified NEST script with rules attached")
-    attach.add_argument("rules", type=Path, metavar="RULES.toml", help="see distnorm inspect")
+    attach.add_argument("rules", type=path, metavar="RULES.toml", help="see distnorm inspect")
     _add_script(attach)
     attach.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
-    attach.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
+    attach.add_argument("--log", metavar="FILE", type=path, help="write a run log for distnorm report")
     attach.add_argument("--dry-run", action="store_true", help="print what would be normalized, and end there")
     attach.set_defaults(run=_attach)
     inspect = commands.add_parser("inspect", help="the connections of a NEST script, and rules to start from")
     _add_script(inspect)
-    inspect.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the rules there; default: print them")
+    inspect.add_argument("-o", "--output", type=path, metavar="FILE", help="write the rules there; default: print them")
     inspect.set_defaults(run=_inspect)
 
 
 def _add_script(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("script", type=Path, metavar="MODEL.py", help="Python script that simulates with NEST")
+    parser.add_argument("script", type=path, metavar="MODEL.py", help="Python script that simulates with NEST")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="handed to the script")
 
 
@@ -34,7 +35,7 @@ def _attach(options: argparse.Namespace) -> None:
     from .rules_file import read_rules
 
     rules = read_rules(options.rules)
-    if options.log is not None and options.log.exists():
+    if options.log is not None and os.path.lexists(options.log):
         raise RuleError(f"log {options.log} exists already and is kept; give another path, or move it away")
     log = None if options.log is None else options.log.absolute()  # the script may change its folder
     attachment = Inspection(rules, None) if options.dry_run else Attached(rules, options.observe, log)

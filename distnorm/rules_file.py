@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from .config import RuleTable, check_keys, interval_table, read_toml, rule_tables, rules_of
+from .config import RuleTable, check_keys, interval_table, rule_tables, rules_of
 from .errors import KernelError, RuleError
 from .exact import Exact
 from .interval import Interval
-from .node_ids import Int64Array, Nodes
+from .node_ids import Int64Array, Nodes, range_of
 from .rule import Rule
 from .rule_checks import names_of
+from .toml_file import read_toml
 
-_RANGE = re.compile(r"(\d+)-(\d+)")
 _RUN = re.compile(r"model=(\w+), size=(\d+), first=(\d+)")
 
 
@@ -105,12 +105,8 @@ def node_models(nest: Any) -> dict[str, Int64Array]:
 
 
 def _nodes_named(models: dict[str, Int64Array], name: str, what: str) -> Nodes:
-    ends = _RANGE.fullmatch(name)
-    if ends:
-        first, last = int(ends[1]), int(ends[2])
-        if not 1 <= first <= last:
-            raise RuleError(f'{what} is {name!r}; a range of node IDs is "FIRST-LAST", with 1 <= FIRST <= LAST')
-        return Nodes(np.array([[first, last]], dtype=np.int64))
+    if (nodes := range_of(name, what)) is not None:
+        return nodes
     if name not in models:
         raise RuleError(f"{what} is {name!r}, and no node of that model is there; there are {', '.join(models)}")
     return Nodes(models[name])

@@ -133,6 +133,13 @@ def test_timer(monkeypatch):
         timer.check()
 
 
+@pytest.mark.parametrize("text", ["soon", "nan", "inf", "-inf", "1e30", "1e400", "9" * 5000, "1 2", "0x10"])
+def test_an_end_of_the_allocation_that_is_none(text, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_END_TIME", text)
+    with pytest.raises(RuleError, match=r"SLURM_JOB_END_TIME is .*; give seconds since 1970, or unset it"):
+        Timer(every_s=100.0, grace_s=60.0)
+
+
 def test_seeds_are_new_each_time():
     seeds = [seed_of(seed, resumes) for seed in (1, 2, 2**32 - 1) for resumes in range(1, 50)]
     assert len(set(seeds)) == len(seeds) and all(1 <= seed < 2**32 for seed in seeds)
