@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RuleError
+from .outputs import check
 from .runlog import PHASES, Run, read_log
 
 Look = dict[str, Any]
@@ -38,6 +39,7 @@ def report(paths: Path | Sequence[Path], output: Path | None = None) -> str:
         raise RuleError("no log is given; give the path of one or several")
     runs = {path: read_log(path) for path in logs}
     output = logs[0].with_suffix(".png") if output is None else output
+    check(output)
     try:
         from .figure import draw
     except ImportError as error:
