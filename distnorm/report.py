@@ -140,10 +140,10 @@ def _title(path: Path, logs: Sequence[Path]) -> str:
 
 def _what_bounds_would_cost(run: Run) -> list[str]:
     """For an observed run: how soon the drift from the norms at its start reached a bound, and the cost."""
-    looks = [look for look in settled(run) if any(look.get("since_start", ()))]
+    start_ms = run.looks[0]["time_ms"] if run.looks else 0.0
+    looks = [look for look in settled(run) if look["time_ms"] > start_ms and any(look.get("since_start", ()))]
     if not run.header["observe"] or not looks:
         return []
-    start_ms = run.looks[0]["time_ms"]
     times = [look["time_ms"] - start_ms for look in looks]
     drifts = [max(look["since_start"]) for look in looks]
     simulating = sum(look["seconds"]["simulate"] for look in looks) / times[-1]
