@@ -24,25 +24,20 @@ from .calls import calls_of, replaced
 from .checks import OURS, check_arguments, check_network, checked_interval, checked_rules, digests
 from .chunks import Chunks, Laps
 from .correction import Correction
-from .errors import CallbackError, DistnormError, RuleError
+from .errors import CallbackError, DistnormError
 from .exact import Exact
 from .interval import Clock, FixedInterval, Hintable, Interval
 from .look import Look
 from .notices import Notices
 from .pieces import Run
+from .place import Place
 from .progress import shown
-from .rule import Rule, overlapping
+from .rule import Rule
 from .schedule import Schedule
 from .synapses import Way
 from .weights import Weights
 
 log = logging.getLogger(__name__)
-
-_GONE = "the network of this Normalizer is gone (nest.ResetKernel); make a new Normalizer"
-_SET_BACK = (
-    "nest.biological_time was set back to 0: the last spikes of synapses then lie in the future, and their weights run "
-    "away; leave the clock alone and shift the times of stimuli, or make a new Normalizer"
-)
 
 
 class Normalizer:
@@ -53,6 +48,7 @@ class Normalizer:
         clock: Resolution and smallest delay of the network.
         interval: Controller of the interval.
         observes: Whether it only measures.
+        changes: The rules whose weights it changes: none when observing.
         schedule: Simulated time and when the next look is due, for checkpoints.
         weights: The weights under the rules on this rank, for checkpoints.
         next_interval: Time in ms from now to the next look at the drift.
@@ -92,12 +88,13 @@ class Normalizer:
         ranks.together(lambda: check_arguments(way, {"on_look": on_look, "on_slice": on_slice}))
         ranks.same(digests(self.rules, interval, observe, way))
         ranks.together(lambda: check_network(nest, self.rules))
-        self._network, self._set_backs = self._calls.resets, self._calls.set_backs
         smallest = ranks.gather(float(nest.min_delay)) or []  # NEST itself agrees on it when it first simulates
         min_delay_ms = ranks.from_first(lambda: min(smallest))
         self.clock = Clock(resolution_ms=self._calls.resolution_ms, min_delay_ms=min_delay_ms)
         self.interval = ranks.together(lambda: checked_interval(interval, observe, self.rules, self.clock))
         self.observes = observe
+        self.changes: tuple[Rule, ...] = () if observe else self.rules
+        self._place = Place(self._calls, self.changes)
         self._exact = isinstance(self.interval, Exact)
         self._on_look = None if on_look is None else _told("on_look", on_look)
         self.chunks = Chunks(ranks, lambda: self.time_ms)
@@ -106,7 +103,7 @@ class Normalizer:
         self.weights = Weights(nest, self.rules, ranks, way=way, exact=self._exact, observe=observe)
         self._pending: BaseException | None = None
         self._notices = Notices(self.rules)
-        self._unheard = self._holds = False
+        self._unheard = False
         self._last_ms = 0.0
         tic_ms = float(nest.ms_per_tic)
         self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
@@ -122,7 +119,7 @@ class Normalizer:
     @property
     def stands(self) -> bool:
         """Whether the network is the one this was made for: nest.ResetKernel ends that."""
-        return self._network == self._calls.resets
+        return self._place.stands
 
     @property
     def time_ms(self) -> float:
@@ -137,11 +134,6 @@ class Normalizer:
     def kernel(self) -> ctypes.CDLL | None:
         """The compiled kernel; None where only PyNEST serves."""
         return self.weights.kernel
-
-    @property
-    def changes(self) -> tuple[Rule, ...]:
-        """Rules whose weights this changes: none when observing."""
-        return () if self.observes else self.rules
 
     @property
     def wall_s(self) -> float:
@@ -190,7 +182,7 @@ class Normalizer:
 
     def begin(self) -> None:
         """What `simulate` does before NEST prepares the network. Collective."""
-        self._check_place()
+        self._place.check()
         self.weights.open()
         wanted, hinted = self._ranks.settle(None, bool(self.chunks.hooks), self.schedule.hinted)
         self.chunks.wanted = bool(wanted)
@@ -198,7 +190,7 @@ class Normalizer:
             self.schedule.expect_change()
         if not self.schedule.begun:
             self.normalize()
-        elif self._exact and not self._holds:
+        elif self._exact and not self._place.holds:
             self._hold_again()
         if self.schedule.hinted:
             self._look(forced=False)
@@ -207,28 +199,6 @@ class Normalizer:
             self.weights.refresh()
         except Exception as error:  # raised on all ranks at the next agreement
             self._pending = error
-
-    def _check_place(self) -> None:
-        """Refuse a network that is gone, a clock that was set back, and weights that another Normalizer changes."""
-        if not self.stands:
-            raise RuleError(_GONE)
-        if self._calls.set_backs != self._set_backs and self.changes:
-            raise RuleError(_SET_BACK)
-        for other in self._calls.slicers:
-            if other.changes is not self.changes and (both := overlapping(other.changes, self.changes)):
-                raise RuleError(
-                    f"two Normalizers change the same connections at the same time, by the rules {both[0]} and "
-                    f"{both[1]}; let one of them observe, or attach one after the other"
-                )
-
-    def _check_not_held(self) -> None:
-        for rule in self.changes:
-            for name in rule.synapse_models:
-                if self._calls.held.get(name, self) is not self:
-                    raise RuleError(
-                        f"{name}: norms are held by an earlier distnorm.Exact(); go on with that, or start anew with "
-                        "nest.ResetKernel()"
-                    )
 
     def advance(self, run: Run) -> None:
         """What `simulate` does once NEST has prepared the network. Collective.
@@ -274,9 +244,9 @@ class Normalizer:
             self._look(forced=False)
 
     def _look(self, forced: bool) -> Look:
-        self._check_place()
+        self._place.check()
         self.weights.open()
-        self._check_not_held()
+        self._place.check_not_held()
         clock = Laps(simulate=self.chunks.take_seconds())
         now = self.time_ms
         elapsed = self.schedule.elapsed_ms(now)
@@ -326,8 +296,7 @@ class Normalizer:
             self._ranks.abort()
             raise
         if self._exact:
-            self._holds = True
-            self._calls.held.update((name, self) for rule in self.rules for name in rule.synapse_models)
+            self._place.hold()
 
     def _tell(self, done: Look) -> None:
         if self._on_look is None:

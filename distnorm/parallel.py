@@ -6,18 +6,15 @@ The only file that imports mpi4py. A NEST without MPI is one rank, and mpi4py is
 from __future__ import annotations
 
 import functools
-import importlib.util
 import logging
 import math
 import os
-import re
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -26,12 +23,12 @@ import numpy.typing as npt
 from . import drift
 from .errors import KINDS, MPIError, RuleError
 from .launcher import started_processes
+from .same_library import check_same_library
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _TEXT_BYTES = 600
-_MPI_LIBRARY = re.compile(rb"libmpi[a-z_]*\.so[.0-9]*")
 _PATIENCE_SECONDS = 5.0
 _POLL_SECONDS = 0.01
 
@@ -359,39 +356,3 @@ def _end_all_after_an_error(ranks: Ranks) -> None:
         ranks.leave(1)
 
     sys.excepthook = print_and_leave
-
-
-def check_same_library() -> None:
-    """Compare the MPI libraries of NEST (loaded by now) and mpi4py before mpi4py.MPI is imported.
-
-    Two MPI libraries in one process end in a segmentation fault, too late for a message.
-    """
-    if "mpi4py.MPI" in sys.modules or not sys.platform.startswith("linux"):
-        return
-    try:
-        spec = importlib.util.find_spec("mpi4py.MPI")
-    except (ModuleNotFoundError, RuntimeError):  # not installed; no library for it found
-        spec = None
-    if spec is None or spec.origin is None:
-        raise MPIError(
-            "this NEST has MPI, but mpi4py or its MPI library was not found; install mpi4py for the same MPI library"
-        )
-    loaded = {path.name for path in _loaded_mpi()}
-    wanted = {name.decode() for name in _MPI_LIBRARY.findall(Path(spec.origin).read_bytes())}
-    if loaded and wanted and not any(have.startswith(want) for have in loaded for want in wanted):
-        raise MPIError(
-            f"NEST uses the MPI library {', '.join(sorted(loaded))}, mpi4py ({spec.origin}) wants "
-            f"{', '.join(sorted(wanted))}; install an mpi4py for NEST's MPI, and unset MPI4PY_MPIABI and MPI4PY_LIBMPI"
-        )
-
-
-def mpi_library() -> Path | None:
-    """Where the MPI library of this process is: NEST's, once that is imported; None where it has none."""
-    return min(_loaded_mpi(), default=None)
-
-
-def _loaded_mpi() -> set[Path]:
-    maps = Path("/proc/self/maps")
-    lines = maps.read_text().splitlines() if maps.exists() else []
-    loaded = {Path(line.split(maxsplit=5)[5]) for line in lines if ".so" in line and len(line.split(maxsplit=5)) == 6}
-    return {path for path in loaded if _MPI_LIBRARY.match(path.name.encode())}

@@ -22,9 +22,10 @@ import numpy as np
 from . import norms
 from .errors import DistnormError, KernelError
 from .launcher import under_launcher
-from .parallel import Ranks, check_same_library
+from .parallel import Ranks
 from .passes import Pass
 from .rule import Rule
+from .same_library import check_same_library
 from .synapses import open_synapses, verify
 from .synapses.build import build_on
 from .synapses.pynest import ThroughPyNEST

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import KernelError
-from ..parallel import Ranks, mpi_library
+from ..parallel import Ranks
+from ..same_library import mpi_library
 from .compiler import LTDL_STAND_IN, STRICT, compile_library, find_compiler, key_of
 from .loading import check_safe
 from .models import BOUNDS_PER_CONNECTION, PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION
