@@ -96,6 +96,7 @@ def test_what_is_no_script_is_one_line(folder):
         "for _ in range(2):\n    try:\n        nest.Simulate(20.0)\n    except BaseException:\n        pass\n",
         "try:\n    nest.Simulate(20.0)\nexcept Exception:\n    sys.exit(5)\n",
         "try:\n    nest.Simulate(20.0)\nfinally:\n    nest.Simulate(20.0)\n",
+        "sys.stderr = None\ntry:\n    nest.Simulate(20.0)\nexcept Exception:\n    pass\n",
     ],
 )
 def test_an_error_that_the_script_swallows_is_said(script, ranks, folder):
@@ -104,6 +105,14 @@ def test_an_error_that_the_script_swallows_is_said(script, ranks, folder):
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("distnorm: ")
     assert done.stderr.endswith("NEST has no synapse model 'no_such_synapse'; nest.synapse_models lists them\n")
+
+
+def test_logging_that_the_script_sets_up_is_its_own(folder):
+    (folder / "rules.toml").write_text(RULES.replace('"stdp_synapse"', '"ht_synapse"'))
+    script = f"import logging.config\n{SIMULATE}logging.config.dictConfig({{'version': 1}})\n"
+    script += "logging.disable(logging.ERROR)\nnest.Simulate(20.0)\nprint(logging.root.manager.disable)\n"
+    (folder / "script.py").write_text(script)
+    assert "rule 1 (ht_synapse): matches no connection" in same_as_plain(folder, "script.py").stderr
 
 
 @pytest.mark.parametrize(
