@@ -15,6 +15,7 @@ from .drift import STATISTICS, Drift, Statistic
 from .errors import RuleError
 from .growth import SILENT, Growth, Look
 from .interval import Clock, check_time
+from .typed_json import shown
 
 MARGIN = 2.75  # standard deviations from forecast to bound; the largest of many drifts has a long upper tail
 FAR = 4.6  # standard deviations from forecast to WORST times the bound: what decides for long forecasts
@@ -80,12 +81,12 @@ class AdaptiveInterval:
     maximum_ms: float = field(default=10_000.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not _is_number(self.bound) or not 0 < self.bound < 1:
-            raise RuleError(f"bound is {self.bound!r}; give a drift between 0 and 1, such as 0.05")
+        if not _is_number(self.bound) or not SILENT < self.bound < 1:
+            raise RuleError(f"bound is {shown(self.bound)}; give a drift between 0 and 1, such as 0.05")
         if self.statistic not in STATISTICS:
-            raise RuleError(f"statistic is {self.statistic!r}; choose one of {', '.join(STATISTICS)}")
+            raise RuleError(f"statistic is {shown(self.statistic)}; choose one of {', '.join(STATISTICS)}")
         if self.probes is not None and not (type(self.probes) is int and 0 <= self.probes <= 100):
-            raise RuleError(f"probes is {self.probes!r}; give a whole number from 0 to 100, or nothing")
+            raise RuleError(f"probes is {shown(self.probes)}; give a whole number from 0 to 100, or nothing")
         check_time(self.maximum_ms, "maximum_ms")
         if self.minimum_ms is not None:
             check_time(self.minimum_ms, "minimum_ms")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from .options import path
 from .rules_file import read_rules
 from .script import Script
 
@@ -13,15 +13,15 @@ from .script import Script
 def add_commands(commands: Any) -> None:
     """Add both to the subparsers of the command line."""
     attach = commands.add_parser("attach", help="run an unmodified NEST script with rules attached")
-    attach.add_argument("rules", type=Path, metavar="RULES.toml", help="see distnorm inspect")
+    attach.add_argument("rules", type=path, metavar="RULES.toml", help="see distnorm inspect")
     _add_script(attach)
     attach.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
-    attach.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
+    attach.add_argument("--log", metavar="FILE", type=path, help="write a run log for distnorm report")
     attach.add_argument("--dry-run", action="store_true", help="print what would be normalized, and end there")
     attach.set_defaults(run=_attach)
     inspect = commands.add_parser("inspect", help="the connections of a NEST script, and rules to start from")
     _add_script(inspect)
-    inspect.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the rules there; default: print them")
+    inspect.add_argument("-o", "--output", type=path, metavar="FILE", help="write the rules there; default: print them")
     inspect.set_defaults(run=_inspect)
 
 

@@ -44,7 +44,6 @@ class Attached(Attachment):
         self._matched: set[int] = set()
         self._normalizer: Normalizer | None = None
         self._log: RunLog | None = None  # on rank 0
-        self._time_ms = 0.0
         self._used = False  # whether this process has simulated the network at hand
 
     def _begin(self) -> None:
@@ -58,10 +57,7 @@ class Attached(Attachment):
     def _advance(self, run: Run) -> None:
         assert self._normalizer is not None  # the network has begun
         self._use(self._normalizer)
-        try:
-            self._normalizer.advance(run)
-        finally:
-            self._time_ms = self._normalizer.time_ms  # after ResetKernel it is that of another network
+        self._normalizer.advance(run)
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
@@ -82,7 +78,6 @@ class Attached(Attachment):
         rules = self._rules.rules_of(nest, self.ranks)
         self._normalizer = Normalizer(rules, interval=self._rules.interval, observe=self._observe, on_look=self._look)
         self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]
-        self._time_ms = 0.0
 
     def _use(self, normalizer: Normalizer) -> None:
         """This process simulates the network: it is its own to count and to log. Collective."""
@@ -129,7 +124,7 @@ class Attached(Attachment):
 
         self._last = what_was_done(self._normalizer) if self._normalizer.log else []
         if self._log is not None:
-            self._log.end(**end_fields(self._normalizer, reason, self._time_ms))
+            self._log.end(**end_fields(self._normalizer, reason))
         self._leave()
         self._normalizer = None
 

@@ -14,10 +14,13 @@ from .errors import RuleError
 from .exact import Exact
 from .interval import Clock, FixedInterval, Interval
 from .rule import Rule, check_disjoint, with_drawn_norms
+from .rule_checks import as_number
 from .synapses import Way, check_models, check_selection
+from .typed_json import shown
 
 OURS = (FixedInterval, AdaptiveInterval, Exact)  # controllers that decide the same on all ranks
 _OBSERVE_MS = 20.0  # between looks where no fixed interval is given
+_CLOCK_TICS = 2**60  # its smallest units of time
 
 
 def checked_rules(rules: Rule | Sequence[Rule]) -> tuple[Rule, ...]:
@@ -98,9 +101,11 @@ def whole_steps(time_ms: Any, what: str, resolution_ms: float, tic_ms: float) ->
     Raises:
         RuleError: NEST would refuse to simulate it.
     """
-    if isinstance(time_ms, bool) or not isinstance(time_ms, numbers.Real) or not math.isfinite(time_ms):
-        raise RuleError(f"{what} is {time_ms!r}; give a number of ms")
-    time_ms = float(time_ms)
+    time_ms, given = as_number(time_ms), time_ms
+    if not math.isfinite(time_ms):
+        raise RuleError(f"{what} is {shown(given)}; give a number of ms")
+    if time_ms >= _CLOCK_TICS * tic_ms:
+        raise RuleError(f"{what} is {time_ms} ms; the clock of NEST ends at {_CLOCK_TICS * tic_ms:g} ms")
     steps: int = round(time_ms / resolution_ms)
     if time_ms < 0 or abs(steps * resolution_ms - time_ms) > tic_ms / 2:
         near = max(steps, 1) * resolution_ms

@@ -14,9 +14,10 @@ from typing import Any
 from . import attach_commands
 from .bench import commands as benchmarks
 from .errors import DistnormError, RuleError
-from .launcher import find_mpiexec, is_first_rank, started_processes
+from .launcher import check_environment, find_mpiexec, is_first_rank, started_processes
 from .options import add_set as _add_set
 from .options import count as _count
+from .options import path as _path
 from .views import leave_folder
 
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _say_on_stderr()
     options = _parser().parse_args(arguments)
     try:
+        check_environment()
         return options.run(options) or 0
     except DistnormError as error:
         if is_first_rank():
@@ -57,11 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="distnorm", description="Keep the norms of incoming weights while NEST simulates.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a job file")
-    run.add_argument("job", help="TOML file, such as jobs/balanced_stdp.toml")
+    run.add_argument("job", type=_path, help="TOML file, such as jobs/balanced_stdp.toml")
     _add_set(run)
     run.add_argument("--observe", action="store_true", help="measure the drift, change no weight")
-    run.add_argument("--log", metavar="FILE", type=Path, help="write a run log for distnorm report")
-    run.add_argument("--checkpoint", metavar="FOLDER", type=Path, help="write checkpoints there")
+    run.add_argument("--log", metavar="FILE", type=_path, help="write a run log for distnorm report")
+    run.add_argument("--checkpoint", metavar="FOLDER", type=_path, help="write checkpoints there")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint, or begin if there is none")
     run.add_argument("-n", dest="ranks", type=_count, metavar="RANKS", help="start mpiexec with so many ranks")
     run.set_defaults(run=_run)
@@ -76,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--exact", action="store_true", help="also the models that hold norms by themselves")
     build.set_defaults(run=_build)
     report = commands.add_parser("report", help="a figure and a summary of run logs, or of scaling points")
-    report.add_argument("logs", nargs="+", type=Path, metavar="LOG", help="run logs, or one folder of bench scaling")
-    report.add_argument("-o", "--output", type=Path, metavar="FILE", help="figure; default: beside the first log")
+    report.add_argument("logs", nargs="+", type=_path, metavar="LOG", help="run logs, or one folder of bench scaling")
+    report.add_argument("-o", "--output", type=_path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
     attach_commands.add_commands(commands)
     doctor = commands.add_parser("doctor", help="does this machine have what a run needs?")
@@ -110,14 +112,14 @@ def _add_benchmarks(which: Any) -> None:
     interval.add_argument("--seeds", type=_count, default=10, help="runs of each network (default 10)")
     interval.add_argument("--first-seed", type=_count, default=1, help="the others follow (default 1)")
     interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
-    interval.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write tables and a figure there")
+    interval.add_argument("-o", "--output", metavar="FOLDER", type=_path, help="also write tables and a figure there")
     interval.set_defaults(run=_bench_interval)
     checkpoint = which.add_parser("checkpoint", help="time and memory of checkpoints, against the same bytes plainly")
     checkpoint.add_argument("--connections", type=_count, default=5_000_000, help="in all (default 5000000)")
     checkpoint.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
     checkpoint.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
     checkpoint.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
-    checkpoint.add_argument("--folder", type=Path, default=Path("."), help="on the disk to be measured (default .)")
+    checkpoint.add_argument("--folder", type=_path, default=Path("."), help="on the disk to be measured (default .)")
     checkpoint.set_defaults(run=_bench_checkpoint)
     examples = which.add_parser("examples", help="NEST's own example models, unmodified, with rules attached")
     examples.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
@@ -139,7 +141,7 @@ class _Parser(argparse.ArgumentParser):
 def _run(options: argparse.Namespace) -> int:
     from .config import read_job
 
-    job = read_job(Path(options.job), options.set)
+    job = read_job(options.job, options.set)
     if options.checkpoint is None and job.checkpoint.folder is not None:
         options.checkpoint = Path(job.checkpoint.folder)
     if options.resume and options.checkpoint is None:
@@ -156,6 +158,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check_log(log: Path, checkpoint: Path | None) -> None:
+    if os.path.exists(log) and not os.path.isfile(log):
+        raise RuleError(f"log {log} is not a file; give another path")
     if not os.path.isdir(log.parent):
         raise RuleError(f"cannot write log {log}: there is no folder {log.parent}; make it")
     if checkpoint is not None and Path(os.path.realpath(log)).is_relative_to(os.path.realpath(checkpoint)):
@@ -170,7 +174,7 @@ def _start_ranks(options: argparse.Namespace) -> None:
     if mpiexec is None:
         raise RuleError(f"-n {options.ranks} needs mpiexec, which was not found; load the MPI that NEST was built with")
     program = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv[1:])]  # such as -m distnorm
-    command = [sys.executable, *program, "run", options.job]
+    command = [sys.executable, *program, "run", str(options.job)]
     command += [f"--set={each}" for each in options.set]
     command += ["--observe"] if options.observe else []
     command += [f"--log={options.log}"] if options.log else []
@@ -180,7 +184,7 @@ def _start_ranks(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    if any(path.is_dir() for path in options.logs):
+    if any(os.path.isdir(each) for each in options.logs):
         print(benchmarks.report(options.logs, options.output))
         return
     from .report import report

@@ -4,9 +4,7 @@ known ones.
 
 from __future__ import annotations
 
-import ast
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -15,14 +13,11 @@ from typing import Any, TypeVar
 from .adaptive import AdaptiveInterval
 from .errors import RuleError
 from .exact import Exact
-from .interval import FixedInterval, Interval
+from .interval import LONGEST_MS, FixedInterval, Interval
 from .node_ids import union
 from .rule import Rule
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .toml_file import check_values, override, read_toml
+from .typed_json import shorter, shown
 
 T = TypeVar("T")
 Find = Callable[[str, str], Any]
@@ -33,6 +28,8 @@ _INTERVALS: dict[str, Callable[..., Interval]] = {
     "fixed": FixedInterval,
 }
 
+
+_MOST_THREADS = 1023  # NEST keeps the number of a thread in 9 or 10 bits
 
 _NODES = ("targets", "sources")  # may be given by several names, too
 _NAMED = (*_NODES, "exclude", "target_norm")
@@ -93,8 +90,8 @@ class CheckpointSettings:
     grace_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.folder is not None and (not isinstance(self.folder, str) or not self.folder):
-            raise RuleError(f"folder is {self.folder!r}; give the path of a folder")
+        if self.folder is not None and (not isinstance(self.folder, str) or not self.folder or "\0" in self.folder):
+            raise RuleError(f"folder is {shown(self.folder)}; give the path of a folder")
         _positive(self.every_s, "every_s", "seconds")
         _positive(self.grace_s, "grace_s", "seconds")
 
@@ -157,22 +154,12 @@ def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
     """
     content = read_toml(path, "job file")
     for setting in settings:
-        _override(content, setting)
+        override(content, setting)
     try:
+        check_values(content)
         return _job(content, path.parent)
     except RuleError as error:
         raise RuleError(f"{path}: {error}") from None
-
-
-def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """The content of a file; `what` it is, for the message."""
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise RuleError(f"cannot read {what} {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RuleError(f"{path} is not TOML: {error}") from None
-    return content
 
 
 def rule_tables(given: Any) -> list[RuleTable]:
@@ -188,14 +175,18 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
     given["rules"] = rule_tables(given["rules"])
     given["interval"] = interval_table(given["interval"])
     given["model"] = folder / _typed(given["model"], str, "model")
-    if not given["model"].is_file():
-        raise RuleError(f"model is {given['model']}, which is not a file; give a Python file with build(...)")
+    if not os.path.isfile(given["model"]):
+        raise RuleError(
+            f"model is {shorter(str(given['model']))}, which is not a file; give a Python file with build(...)"
+        )
     given["parameters"] = _typed(given.get("parameters", {}), dict, "parameters")
     given["simulate_ms"] = _positive(given["simulate_ms"], "simulate_ms")
     given["resolution_ms"] = _positive(given.get("resolution_ms", 0.1), "resolution_ms")
-    given["seed"] = _integer(given.get("seed", 1), "seed")
+    if given["resolution_ms"] > given["simulate_ms"]:
+        raise RuleError(f"resolution_ms is {given['resolution_ms']}, more than simulate_ms of {given['simulate_ms']}")
+    given["seed"] = _integer(given.get("seed", 1), "seed", 2**32 - 1)
     if given.get("threads", "all") != "all":
-        given["threads"] = _integer(given["threads"], "threads", ', or "all"')
+        given["threads"] = _integer(given["threads"], "threads", _MOST_THREADS, ', or "all"')
     given["checkpoint"] = _made(CheckpointSettings, given.get("checkpoint", {}), "checkpoint.")
     return Job(**given)
 
@@ -211,7 +202,7 @@ def interval_table(given: Any) -> Interval:
     table = dict(_typed(given, dict, "interval"))
     kind = table.pop("kind", None)
     if not isinstance(kind, str) or kind not in _INTERVALS:
-        wrong = "missing" if kind is None else repr(kind)
+        wrong = "missing" if kind is None else shown(kind)
         raise RuleError(f"interval.kind is {wrong}; choose one of {', '.join(_INTERVALS)}")
     return _made(_INTERVALS[kind], table, "interval.")
 
@@ -242,7 +233,7 @@ def check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
     known = [each for each in fields(schema) if each.init]
     for key in given:
         if key not in [each.name for each in known]:
-            raise RuleError(f"unknown key {prefix}{key}; known: {', '.join(each.name for each in known)}")
+            raise RuleError(f"unknown key {shorter(f'{prefix}{key}')}; known: {', '.join(each.name for each in known)}")
     for each in known:
         if each.default is MISSING and each.default_factory is MISSING and each.name not in given:
             raise RuleError(f"{prefix}{each.name} is missing; known: {', '.join(other.name for other in known)}")
@@ -250,19 +241,19 @@ def check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
 
 def _typed(value: Any, kind: type[T], name: str) -> T:
     if not isinstance(value, kind):
-        raise RuleError(f"{name} is {value!r}; give {'a string' if kind is str else 'a table'}")
+        raise RuleError(f"{name} is {shown(value)}; give {'a string' if kind is str else 'a table'}")
     return value
 
 
 def _positive(value: Any, name: str, unit: str = "ms") -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
-        raise RuleError(f"{name} is {value!r}; give a positive number of {unit}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST_MS:
+        raise RuleError(f"{name} is {shown(value)}; give a positive number of {unit}, at most {LONGEST_MS:g}")
     return float(value)
 
 
-def _integer(value: Any, name: str, alternative: str = "") -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**32:
-        raise RuleError(f"{name} is {value!r}; give a whole number from 1 to {2**32 - 1}{alternative}")
+def _integer(value: Any, name: str, most: int, alternative: str = "") -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise RuleError(f"{name} is {shown(value)}; give a whole number from 1 to {most}{alternative}")
     return value
 
 
@@ -271,26 +262,5 @@ def _named(network: Any, name: str, what: str) -> Any:
         known = [each for each in vars(network) if not each.startswith("_")] if hasattr(network, "__dict__") else []
         returned = ", ".join(known) or f"a {type(network).__name__}; return an object whose attributes name populations"
         also = ', nor is it "initial"' if what == "target_norm" else ""
-        raise RuleError(f"{what} is {name!r}, which build(...) did not return{also}; it returned {returned}")
+        raise RuleError(f"{what} is {shown(name)}, which build(...) did not return{also}; it returned {returned}")
     return getattr(network, name)
-
-
-def _override(content: dict[str, Any], setting: str) -> None:
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise RuleError(f"--set {setting!r} is not KEY=VALUE")
-    *tables, name = key.split(".")
-    table = content
-    for each in tables:
-        table = table.setdefault(each, {})
-        if not isinstance(table, dict):
-            raise RuleError(f"--set {setting!r}: {each} is not a table")
-    table[name] = parsed(text)
-
-
-def parsed(text: str) -> Any:
-    """A value from the command line: a Python literal (numbers, lists, True), or else the text itself."""
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError, TypeError):
-        return text

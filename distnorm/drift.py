@@ -85,8 +85,8 @@ class Drift:
         no_input: Targets that the rule names and that have no connection of it; left alone. 0 if it names none.
         zero_norm: Targets whose weights are all zero; left alone.
         connections: Connections in the norms.
-        unreachable: Targets whose target norm the rule's bounds, or signs, make impossible. Their drift is that from
-            the nearest norm that is possible.
+        unreachable: Targets whose target norm the rule's bounds, or signs, make impossible (with `Exact` the bounds of
+            their connections). Their drift is that from the nearest norm that is possible.
         unreachable_max: Largest |nearest norm / target norm - 1| of these.
         at_bound: Weights at or beyond a bound of the rule (zero is one in subtractive mode) when measured; beyond only
             for the norm "linf".

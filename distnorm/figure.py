@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from .errors import RuleError
 from .norms import FloatArray
+from .outputs import write_figure
 from .report import Look, above_bound, drift, edges_ms, ends_interval, settled
 from .runlog import PHASES, Run
 
@@ -51,10 +51,7 @@ def draw(runs: Mapping[str, Run], output: Path) -> None:
         RuleError: It cannot be written.
     """
     with matplotlib.rc_context(STYLE):
-        try:
-            figure_of(runs).savefig(output, dpi=160)
-        except (OSError, ValueError) as error:  # ValueError: a suffix that matplotlib does not know
-            raise RuleError(f"cannot write figure {output}: {error}") from None
+        write_figure(figure_of(runs), output)
 
 
 def figure_of(runs: Mapping[str, Run]) -> Figure:

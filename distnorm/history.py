@@ -55,10 +55,10 @@ def look_fields(look: Look) -> dict[str, Any]:
     }
 
 
-def end_fields(normalizer: Normalizer, reason: str, time_ms: float) -> dict[str, Any]:
-    """Fields of the end of a run log, at the simulated time `time_ms`."""
+def end_fields(normalizer: Normalizer, reason: str) -> dict[str, Any]:
+    """Fields of the end of a run log, now."""
     return {
-        "time_ms": time_ms,
+        "time_ms": normalizer.time_ms,
         "wall_s": normalizer.wall_s,
         "simulate_s": normalizer.chunks.seconds,
         "reason": reason,
@@ -81,7 +81,7 @@ def plot(normalizer: Normalizer) -> Any:
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
     looks = [look_fields(each) for each in normalizer.log]
-    run = Run(header=header, looks=looks, resumes=[], end=end_fields(normalizer, "so far", normalizer.time_ms), torn=0)
+    run = Run(header=header, looks=looks, resumes=[], end=end_fields(normalizer, "so far"), torn=0)
     return figure_of({"": run})
 
 

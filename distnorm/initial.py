@@ -74,3 +74,8 @@ class TargetNorms:
         number = counts.astype(np.float64)
         of_ones = np.ones(len(number)) if rule.power == math.inf else powers(number, 1 / rule.power)
         return rule.mean_weight * np.where(counts > 0, of_ones, np.nan)
+
+    def known(self, node_ids: Int64Array) -> FloatArray:
+        """What is known of target norms before a norm is measured, shape of `node_ids`; else NaN."""
+        nothing = np.zeros(len(node_ids), np.int64)
+        return self.of(node_ids, nothing.astype(np.float64), nothing)

@@ -6,7 +6,6 @@ ranks agree on enter, so all ranks decide the same, and the same in the next run
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from .drift import Drift
 from .errors import RuleError
+from .typed_json import shown
+
+LONGEST_MS = 1e15
+"""The clock of NEST ends soon after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +90,10 @@ def check_time(value: Any, name: str) -> None:
         RuleError: With the name, the value, and what to give.
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise RuleError(f"{name} is {value!r}; give simulated time in ms")
+        raise RuleError(f"{name} is {shown(value)}; give simulated time in ms")
     try:
-        sound = 0 < float(value) < math.inf
+        sound = 0 < float(value) <= LONGEST_MS
     except OverflowError:  # an integer beyond the largest double
         sound = False
     if not sound:
-        raise RuleError(f"{name} is {value} ms; it must be positive and finite")
+        raise RuleError(f"{name} is {shown(value)} ms; it must be positive and finite, at most {LONGEST_MS:g}")

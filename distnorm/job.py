@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 from importlib.machinery import SourceFileLoader
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RuleError
+from .typed_json import shown
 from .views import Views
 
 
@@ -21,11 +23,12 @@ def load_build(path: Path) -> Callable[..., Any]:
     Raises:
         RuleError: No such file, or no such function in it.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise RuleError(f"model is {path}, which is not a file; give a Python file with a function build(...)")
     views = Views([str(path.resolve().parent), *sys.path])
-    spec = importlib.util.spec_from_file_location(path.stem, path, loader=SourceFileLoader(path.stem, str(path)))
-    assert spec is not None and spec.loader is not None
+    loader = SourceFileLoader(path.stem, str(path))  # whatever its suffix
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=loader)
+    assert spec is not None and spec.loader is not None  # with a loader, it has both
     module = importlib.util.module_from_spec(spec)
     try:
         with views.theirs():
@@ -58,4 +61,4 @@ def check_parameters(build: Callable[..., Any], given: Iterable[str]) -> None:
         return
     for name in given:
         if name not in signature:
-            raise RuleError(f"build(...) has no parameter {name!r}; it has {', '.join(signature)}")
+            raise RuleError(f"build(...) has no parameter {shown(name)}; it has {', '.join(signature)}")

@@ -20,8 +20,8 @@ class Look:
         next_look_ms: Time to the next look, in ms.
         since_start: When only observing, the drift from each target's own norm at the first look; else empty.
         within_slices: With `Exact`, per rule, how far norms were from their targets at the end of a time slice since
-            the last look, before the factor followed; else empty. Its `zero_norm` also counts the targets that were let
-            go since then: their raw weights fell more than a thousandfold, or grew too fast to be followed.
+            the last look, before the factor followed; else empty. Its `zero_norm` counts the targets that were let go
+            since then: all their weights became zero.
         seconds: Wall time of "simulate" (since the last look), "measure", "agree" and "rescale" on this rank.
     """
 

@@ -107,6 +107,7 @@ class Normalizer:
         self._pending: BaseException | None = None
         self._notices = Notices(self.rules)
         self._unheard = self._holds = False
+        self._last_ms = 0.0
         tic_ms = float(nest.ms_per_tic)
         self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
         ranks.same({"interval, to the first look": self.schedule.left})
@@ -127,9 +128,10 @@ class Normalizer:
     def time_ms(self) -> float:
         """Simulated time in ms since NEST's time 0, that of runs before a checkpoint included.
 
-        It goes on where a script that only observes sets nest.biological_time back.
+        It goes on where a script that only observes sets nest.biological_time back. Where the network is gone, it is
+        that at the end of its last simulation.
         """
-        return self.schedule.total_ms(self._calls.time_ms)
+        return self.schedule.total_ms(self._calls.time_ms) if self.stands else self._last_ms
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
@@ -189,6 +191,7 @@ class Normalizer:
     def begin(self) -> None:
         """What `simulate` does before NEST prepares the network. Collective."""
         self._check_place()
+        self.weights.open()
         wanted, hinted = self._ranks.settle(None, bool(self.chunks.hooks), self.schedule.hinted)
         self.chunks.wanted = bool(wanted)
         if hinted and not self.schedule.hinted:
@@ -237,6 +240,7 @@ class Normalizer:
             for steps in self.chunks.simulate(self.schedule.piece(run.left, run.grid), run):
                 self.schedule.passed(steps)
             self._look_if_due()
+        self._last_ms = self.time_ms
         self._ranks.settle(self._take_pending())
 
     def normalize(self) -> Look:
@@ -247,7 +251,9 @@ class Normalizer:
             DistnormError: Something was wrong on some rank; the same error on every rank, and no weight was changed.
         """
         with self._ranks.interruptible():
-            return self._look(forced=True)
+            done = self._look(forced=True)
+            self._ranks.settle(self._take_pending())
+            return done
 
     __call__ = normalize
 

@@ -57,8 +57,8 @@ class Notices:
             if within.zero_norm and (i, "let go") not in self._told:
                 self._told.add((i, "let go"))
                 log.warning(
-                    "rule %d (%s): %s targets were let go until this audit, because the raw sum of their weights fell "
-                    "more than a thousandfold or grew too fast; audit more often, or look for a run-away learning rate",
+                    "rule %d (%s): all weights of %s targets became zero, which no factor changes; they are left alone "
+                    "until one of them is not zero",
                     i + 1,
                     rule.text,
                     f"{within.zero_norm:,}",
@@ -68,6 +68,8 @@ class Notices:
 def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
     why = "w_min and w_max" if rule.bounded else "signs that stay"
     silent = "all of them, so nothing is normalized" if not drift.targets else f"beside {drift.targets:,} others"
+    signs = "signs that stay" if rule.norm == "sum" else "their connections' Wmin and Wmax"
+    why = "w_min and w_max" if rule.bounded else signs
     return [
         ("no connection", not drift.connections, "matches no connection of this network so far"),
         (

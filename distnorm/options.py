@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 
 def count(text: str) -> int:
@@ -21,6 +22,17 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return int(value)
+
+
+def path(text: str) -> Path:
+    """The path of a file or folder.
+
+    Raises:
+        ArgumentTypeError: It is empty, as a variable that was never set; to Python that is the current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; perhaps a variable is not set")
+    return Path(text)
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:

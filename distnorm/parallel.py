@@ -120,19 +120,20 @@ class Ranks:
             KeyboardInterrupt: Some rank was interrupted.
         """
         error = error or self._take_interrupt()
-        message = np.array((0 if error is None else self.size - self.rank, *values), np.int64)
+        fine = error is None
+        message = np.array((0 if fine else self.size - self.rank, fine, *values), np.int64)
         if self._comm is not None and self.size > 1:
             from mpi4py import MPI
 
             merged = np.empty_like(message)
             self._comm.Allreduce(message, merged, MPI.MAX)
             message = merged
-        wrong, *largest = message.tolist()
+        wrong, some_fine, *largest = message.tolist()
         if wrong:  # the lowest rank with an error tells the others
             rank = self.size - wrong
             told: Any = None if error is None else _in_short(error)
             kind, text = told if self._comm is None else self._comm.bcast(told, rank)
-            self._raise(rank, kind, text, error)
+            self._raise(rank if some_fine else None, kind, text, error)
         return tuple(largest)
 
     def same(self, values: Mapping[str, int]) -> None:
@@ -147,8 +148,9 @@ class Ranks:
             if merged[i] != -merged[len(numbers) + i]:
                 raise RuleError(f"{name}: not the same on all ranks; give every rank the same")
 
-    def _raise(self, rank: int, kind: int, text: bytes, cause: BaseException | None) -> NoReturn:
-        where = f"rank {rank}: " if self.size > 1 else ""
+    def _raise(self, rank: int | None, kind: int, text: bytes, cause: BaseException | None) -> NoReturn:
+        """Raise the error of a rank; None: all ranks have it."""
+        where = f"rank {rank}: " if self.size > 1 and rank is not None else ""
         error = KINDS[kind - 1](where + text.decode(errors="ignore"))
         raise error from cause
 

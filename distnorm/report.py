@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RuleError
+from .outputs import check
 from .runlog import PHASES, Run, read_log
 
 Look = dict[str, Any]
@@ -38,6 +39,7 @@ def report(paths: Path | Sequence[Path], output: Path | None = None) -> str:
         raise RuleError("no log is given; give the path of one or several")
     runs = {path: read_log(path) for path in logs}
     output = logs[0].with_suffix(".png") if output is None else output
+    check(output)
     try:
         from .figure import draw
     except ImportError as error:
@@ -148,10 +150,10 @@ def _title(path: Path, logs: Sequence[Path]) -> str:
 
 def _what_bounds_would_cost(run: Run) -> list[str]:
     """For an observed run: how soon the drift from the norms at its start reached a bound, and the cost."""
-    looks = [look for look in settled(run) if any(look.get("since_start", ()))]
+    start_ms = run.looks[0]["time_ms"] if run.looks else 0.0
+    looks = [look for look in settled(run) if look["time_ms"] > start_ms and any(look.get("since_start", ()))]
     if not run.header["observe"] or not looks:
         return []
-    start_ms = run.looks[0]["time_ms"]
     times = [look["time_ms"] - start_ms for look in looks]
     drifts = [max(look["since_start"]) for look in looks]
     simulating = sum(look["seconds"]["simulate"] for look in looks) / times[-1]

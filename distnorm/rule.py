@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import rule_checks as checks
 from .errors import RuleError
 from .node_ids import Int64Array, overlap, runs_of
+from .typed_json import shown
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,7 +124,7 @@ class Rule:
         ):
             checks.check_choice(getattr(self, name), name, choices)
         if not isinstance(self.jointly, bool):
-            raise RuleError(f"jointly is {self.jointly!r}; give True or False")
+            raise RuleError(f"jointly is {shown(self.jointly)}; give True or False")
         checks.check_numbers(self)
         checks.check_together(self)
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import RuleError
-from .node_ids import Int64Array, as_id_array
+from .node_ids import LARGEST, Int64Array, as_id_array, count_of
+from .typed_json import shown
 
 LARGEST_POWER = 20.0  # |w|^p of weights from 1e-15 to 1e15 stays a double
 
@@ -20,7 +21,7 @@ def names_of(synapse_model: Any) -> tuple[str, ...]:
     """Names of synapse models, as a tuple."""
     names = (synapse_model,) if isinstance(synapse_model, str) else synapse_model
     if not isinstance(names, Sequence) or not names or not all(isinstance(name, str) and name for name in names):
-        raise RuleError(f"synapse_model is {synapse_model!r}; give the name of a synapse model, or several")
+        raise RuleError(f"synapse_model is {shown(synapse_model)}; give the name of a synapse model, or several")
     if len(set(names)) != len(names):
         raise RuleError(f"synapse_model names {max(names, key=list(names).count)!r} twice; name each model once")
     return tuple(names)
@@ -28,7 +29,7 @@ def names_of(synapse_model: Any) -> tuple[str, ...]:
 
 def power_of(norm: Any) -> float:
     """The p of a norm; 1 for the signed sum."""
-    if norm in ("sum", "linf"):
+    if isinstance(norm, str) and norm in ("sum", "linf"):
         return 1.0 if norm == "sum" else math.inf
     try:
         power = float(norm[1:]) if isinstance(norm, str) and norm[:1] == "l" else math.nan
@@ -36,7 +37,7 @@ def power_of(norm: Any) -> float:
         power = math.nan
     if not 1 <= power <= LARGEST_POWER:
         raise RuleError(
-            f'norm is {norm!r}; give "l1", "l2", "linf", "sum", or another "lP" with P from 1 to {LARGEST_POWER:g}'
+            f'norm is {shown(norm)}; give "l1", "l2", "linf", "sum", or another "lP" with P from 1 to {LARGEST_POWER:g}'
         )
     return power
 
@@ -46,9 +47,9 @@ def whole_numbers(given: Any, name: str, what: str) -> tuple[int, ...]:
     if given is None:
         return ()
     several = [given] if isinstance(given, numbers.Integral) else given
-    sound = isinstance(several, Sequence) and all(isinstance(n, numbers.Integral) and int(n) >= 0 for n in several)
-    if not sound or not several or any(isinstance(each, bool) for each in several):
-        raise RuleError(f"{name} is {given!r}; give a {what}, a whole number from 0, or several")
+    sound = isinstance(several, Sequence) and all(isinstance(n, numbers.Integral) for n in several)
+    if not sound or not several or any(isinstance(n, bool) or not 0 <= int(n) < 2**63 for n in several):
+        raise RuleError(f"{name} is {shown(given)}; give a {what}, a whole number from 0 to {2**63 - 1}, or several")
     return tuple(sorted({int(each) for each in several}))
 
 
@@ -64,8 +65,10 @@ def pairs_of(exclude: Any) -> Int64Array:
         sound = given.ndim == 2 and given.shape[1] == 2 and np.issubdtype(given.dtype, np.integer) and given.min() > 0
     except (TypeError, ValueError):
         sound = False
-    if not sound:
-        raise RuleError(f"exclude is {exclude!r}; give pairs (source, target) of node IDs, or nest.GetConnections(...)")
+    if not sound or given.max() > LARGEST:
+        raise RuleError(
+            f"exclude is {shown(exclude)}; give pairs (source, target) of node IDs, or nest.GetConnections(...)"
+        )
     return np.unique(given[:, ::-1].astype(np.int64), axis=0)
 
 
@@ -73,12 +76,23 @@ def bound_of(given: Any, name: str, own: str) -> float:
     """A bound of |w| as a number; NaN for the synapse's own."""
     if given == own and isinstance(given, str):
         return math.nan
-    if not is_number(given) or math.isnan(given) or given < 0:
+    bound = as_number(given)
+    if not bound >= 0:
         raise RuleError(
-            f"{name} is {given!r}; it bounds the size |w|, of inhibitory weights too: give a number from 0, or "
+            f"{name} is {shown(given)}; it bounds the size |w|, of inhibitory weights too: give a number from 0, or "
             f'"{own}", the synapse\'s own'
         )
-    return float(given)
+    return bound
+
+
+def as_number(value: object) -> float:
+    """A real number as a double; NaN for anything else, and for a whole number beyond all doubles."""
+    if not is_number(value):
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return math.nan
 
 
 def is_number(value: object) -> bool:
@@ -100,18 +114,18 @@ def norms_given(target_norm: Any, targets: Any, signed: bool) -> npt.NDArray[np.
         return None
     if isinstance(target_norm, str):
         if target_norm != "initial":
-            raise RuleError(f"target_norm is {target_norm!r}; {expected}")
+            raise RuleError(f"target_norm is {shown(target_norm)}; {expected}")
         return None
     try:
         given = np.asarray(target_norm)
         values = np.atleast_1d(given.astype(np.float64))
     except OverflowError:
-        raise RuleError(f"target_norm is {target_norm}; a norm to be kept is positive and finite") from None
+        raise RuleError(f"target_norm is {shown(target_norm)}; a norm to be kept is positive and finite") from None
     except (TypeError, ValueError):
         given = np.array(False)
     # numpy would take node IDs, or True, for numbers.
     if given.dtype == np.bool_ or type(target_norm).__name__ == "NodeCollection":
-        raise RuleError(f"target_norm is {target_norm!r}; {expected}")
+        raise RuleError(f"target_norm is {shown(target_norm)}; {expected}")
     wrong = ~(np.isfinite(values) & ((values > 0) | signed))
     if wrong.any():
         raise RuleError(
@@ -123,33 +137,31 @@ def norms_given(target_norm: Any, targets: Any, signed: bool) -> npt.NDArray[np.
 def _by_target(values: npt.NDArray[np.float64], targets: Any) -> npt.NDArray[np.float64]:
     if targets is None:
         raise RuleError(f"target_norm has {values.size} values but targets is None; name the targets they belong to")
-    ids = as_id_array(targets, "targets")
-    if values.shape != ids.shape:
-        raise RuleError(
-            f"target_norm has {values.size} values for {ids.size} targets; give one per target, or one number"
-        )
-    return values[np.argsort(ids)]
+    count = count_of(targets, "targets")
+    if values.shape != (count,):
+        raise RuleError(f"target_norm has {values.size} values for {count} targets; give one per target, or one number")
+    return values[np.argsort(as_id_array(targets, "targets"))]
 
 
 def check_choice(given: Any, name: str, choices: Iterable[str | None]) -> None:
     """Refuse what is not among the choices."""
     known = list(choices)
     if given not in known:
-        shown = ", ".join(f'"{each}"' for each in known if each is not None)
-        raise RuleError(f"{name} is {given!r}; choose {shown}" + (" or None" if None in known else ""))
+        choice = ", ".join(f'"{each}"' for each in known if each is not None)
+        raise RuleError(f"{name} is {shown(given)}; choose {choice}" + (" or None" if None in known else ""))
 
 
 def check_numbers(rule: Any) -> None:
     """Check `rate`, `tau_ms`, `tolerance` and `mean_weight` of a rule."""
-    if not is_number(rule.tolerance) or not 0 <= rule.tolerance < 1:
-        raise RuleError(f"tolerance is {rule.tolerance!r}; give a drift from 0 to below 1, such as 0.001")
-    if not is_number(rule.rate) or not 0 < rule.rate <= 1:
-        raise RuleError(f"rate is {rule.rate!r}; give a fraction of the correction, above 0 and at most 1")
-    if rule.tau_ms is not None and (not is_number(rule.tau_ms) or not 0 < rule.tau_ms < math.inf):
-        raise RuleError(f"tau_ms is {rule.tau_ms!r}; give a positive number of ms, or None")
-    mean = rule.mean_weight
-    if mean is not None and (not is_number(mean) or not math.isfinite(mean) or not (mean > 0 or rule.norm == "sum")):
-        raise RuleError(f"mean_weight is {mean!r}; give a positive number")
+    if not 0 <= as_number(rule.tolerance) < 1:
+        raise RuleError(f"tolerance is {shown(rule.tolerance)}; give a drift from 0 to below 1, such as 0.001")
+    if not 0 < as_number(rule.rate) <= 1:
+        raise RuleError(f"rate is {shown(rule.rate)}; give a fraction of the correction, above 0 and at most 1")
+    if rule.tau_ms is not None and not 0 < as_number(rule.tau_ms) < math.inf:
+        raise RuleError(f"tau_ms is {shown(rule.tau_ms)}; give a positive number of ms, or None")
+    mean = 1.0 if rule.mean_weight is None else as_number(rule.mean_weight)
+    if not math.isfinite(mean) or not (mean > 0 or rule.norm == "sum"):
+        raise RuleError(f"mean_weight is {shown(rule.mean_weight)}; give a positive number")
 
 
 def check_together(rule: Any) -> None:
@@ -166,9 +178,9 @@ def check_together(rule: Any) -> None:
     if lower > upper or upper == 0:
         raise RuleError(f"w_min is {rule.w_min} and w_max is {rule.w_max}; no size of a weight lies between")
     if shifts and rule.norm not in ("l1", "sum"):
-        raise RuleError(f'mode is "subtractive" and norm is {rule.norm!r}; it goes with "l1" or "sum"')
+        raise RuleError(f'mode is "subtractive" and norm is {shown(rule.norm)}; it goes with "l1" or "sum"')
     if shifts and rule.zero != "skip":
-        raise RuleError(f'zero is {rule.zero!r} and mode is "subtractive", which has nothing to skip at norm zero')
+        raise RuleError(f'zero is {shown(rule.zero)} and mode is "subtractive", which has nothing to skip at norm zero')
     if rule.norm == "sum" and not shifts and bounded:
         raise RuleError(
             'norm is "sum" and weights are bounded: of weights of both signs no factor need reach the sum; '

@@ -5,25 +5,21 @@ and sources are node models of NEST or ranges of node IDs, such as "1-800". A mo
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .config import RuleTable, check_keys, interval_table, read_toml, rule_tables, rules_of
+from .config import RuleTable, check_keys, interval_table, rule_tables, rules_of
 from .errors import RuleError
 from .exact import Exact
 from .interval import Interval
-from .node_ids import Int64Array, Nodes
+from .node_ids import Int64Array, Nodes, range_of
 from .rule import Rule
 from .rule_checks import names_of
+from .toml_file import read_toml
 
 if TYPE_CHECKING:
     from .parallel import Ranks
-
-_RANGE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +95,8 @@ def quoted(name: str) -> str:
 def _nodes_named(nodes: dict[str, Int64Array], models: set[str], name: str, what: str) -> Nodes:
     if name in nodes:
         return Nodes(nodes[name])
-    ends = None if name in models else _RANGE.fullmatch(name)
-    if ends is None:
+    found = None if name in models else range_of(name, what)
+    if found is None:
         there = ", ".join(map(quoted, nodes)) or "none"
         raise RuleError(f"{what} is {name!r}, and no node of that model is there; there are {there}")
-    first, last = int(ends[1]), int(ends[2])
-    if not 1 <= first <= last:
-        raise RuleError(f'{what} is {name!r}; a range of node IDs is "FIRST-LAST", with 1 <= FIRST <= LAST')
-    return Nodes(np.array([[first, last]], dtype=np.int64))
+    return found

@@ -20,11 +20,12 @@ from typing import Any
 from . import json_lines
 from .drift import COUNTS, STATISTICS
 from .errors import DistnormError, RuleError
-from .typed_json import loads
+from .typed_json import loads, shown
 
 PHASES = ("simulate", "measure", "agree", "rescale")
 
 _HEADER_BYTES = 1 << 20
+_LARGEST = 1e100  # of any number
 
 _NUMBER = (int, float)
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
@@ -248,7 +249,7 @@ def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
     record = loads(line)
     kind = record.get("kind") if isinstance(record, dict) else None
     if kind not in list(_FIELDS):  # a list compares with what cannot be hashed, too
-        raise ValueError(f"kind is {kind!r}; known: {', '.join(_FIELDS)}")
+        raise ValueError(f"kind is {shown(kind)}; known: {', '.join(_FIELDS)}")
     if (kind == "header") != (not before):
         raise ValueError("a second header" if before else f"has no header: the first line is of kind {kind!r}")
     if before and before[-1]["kind"] == "end":
@@ -260,8 +261,14 @@ def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"drift of {len(record['drift'])} rules; the header has {len(before[0]['rules'])}")
         for each in record["drift"]:
             _check(each, _DRIFT, "drift")
+        since_start = record.get("since_start", [])
+        _check({"since_start": since_start}, {"since_start": (list,)}, kind)
+        for each in since_start:
+            _check({"since_start": each}, {"since_start": _NUMBER}, kind)
     elif kind == "header" and record["statistic"] not in STATISTICS:
-        raise ValueError(f"statistic is {record['statistic']!r}; known: {', '.join(STATISTICS)}")
+        raise ValueError(f"statistic is {shown(record['statistic'])}; known: {', '.join(STATISTICS)}")
+    elif kind == "header" and record["bound"] is not None and not 0 < record["bound"] < 1:
+        raise ValueError(f"bound is {record['bound']}")
     elif kind == "header" and not record["rules"]:
         raise ValueError("rules is empty")
     return record  # type: ignore[no-any-return]  # JSON
@@ -269,10 +276,12 @@ def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _check(record: Any, fields: dict[str, tuple[type, ...]], what: str) -> None:
     if not isinstance(record, dict):
-        raise ValueError(f"{what} is {record!r}, not an object")
+        raise ValueError(f"{what} is {shown(record)}, not an object")
     for name, kinds in fields.items():
         if name not in record:
             raise ValueError(f"{what} has no {name}")
         value = record[name]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):  # to Python True is an int
-            raise ValueError(f"{name} is {value!r}")
+            raise ValueError(f"{name} is {shown(value)}")
+        if isinstance(value, int | float) and not abs(value) < _LARGEST:
+            raise ValueError(f"{name} is {shown(value)}, which no run comes to")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import datetime
 from types import FrameType, TracebackType
 from typing import Any
 
 import numpy as np
 
 from .errors import AllocationEnds, CheckpointDue, RuleError, StopRequest
+from .typed_json import shown
 
 STOPPED = 143
 """Exit code after SIGTERM, as of a program that it ended: 128 + 15."""
@@ -118,10 +120,14 @@ def allocation_end() -> float | None:
         RuleError: SLURM_JOB_END_TIME is no time.
     """
     text = os.environ.get("SLURM_JOB_END_TIME", "")
+    if not text:
+        return None
     try:
-        return float(text) if text else None
-    except ValueError:
-        raise RuleError(f"SLURM_JOB_END_TIME is {text!r}; give seconds since 1970, or unset it") from None
+        end = float(text)
+        datetime.fromtimestamp(end)  # is to be said
+    except (ValueError, OverflowError, OSError):
+        raise RuleError(f"SLURM_JOB_END_TIME is {shown(text)}; give seconds since 1970, or unset it") from None
+    return end
 
 
 def seed_of(seed: int, resumes: int) -> int:

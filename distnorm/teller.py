@@ -86,7 +86,7 @@ class Teller:
 
     def end(self, reason: str) -> None:
         if self._log is not None and self._normalizer is not None:
-            self._log.end(**end_fields(self._normalizer, reason, self._normalizer.time_ms))
+            self._log.end(**end_fields(self._normalizer, reason))
 
     def say(self, text: str) -> None:
         """A line on stderr, by rank 0."""

@@ -114,10 +114,16 @@ def _of(given: Any, kind: type, what: str) -> Any:
 def shown(value: Any) -> str:
     """A value in a message, shortened where it is long."""
     try:
-        text = repr(value)
+        return shorter(repr(value))
     except RecursionError:
         return "nested too deeply"
-    return text if len(text) <= 60 else f"{text[:50]}... ({len(text):,} characters)"
+    except ValueError:
+        return "a whole number that is too long to be printed"
+
+
+def shorter(text: str) -> str:
+    """A text in a message, shortened where it is long."""
+    return text if len(text) <= 200 else f"{text[:150]}... ({len(text):,} characters)"
 
 
 def _refuse_constant(text: str) -> NoReturn:

@@ -106,19 +106,22 @@ class Weights:
                 _check_finite(synapses, sums[0])
                 norm, counts = norms.norms(sums[0], synapses.rule.power), sums[1].astype(np.int64)
                 target = self._target_norms[i].of(synapses.node_ids, norm, counts)
-                corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms))
                 if isinstance(synapses, ExactInPlace):
-                    reached = synapses.audit(target, counts)
-                    records[len(self._rules) + i] = drift.summarize(reached, target, counts, synapses.node_ids)
+                    target = synapses.audit(target)
+                    within = drift.summarize(synapses.deviations(), target, counts, synapses.node_ids)
+                    records[len(self._rules) + i] = within
+                corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms))
                 if self._start_norms:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self._rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
             work_out(corrections, self._synapses)
             if not self._start_norms:
                 check_settable(corrections, self._synapses)
-            for i, correction in enumerate(corrections):
+            for i, (correction, synapses) in enumerate(zip(corrections, self._synapses, strict=True)):
                 records[i] = correction.record()
                 records[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
+                if isinstance(synapses, ExactInPlace):
+                    synapses.count_unreachable(records[i], correction.present)
             if not self._looked_closer:
                 look_closer(self._nest, corrections, self._synapses, records)
         except Exception as error:
@@ -144,10 +147,10 @@ class Weights:
                 synapses.hold()
 
     def refresh(self) -> None:
-        """When exact, before simulating: what was connected anew is measured, by this rank alone."""
-        for synapses in self._synapses:
-            if isinstance(synapses, ExactInPlace):
-                synapses.refresh()
+        """When exact, before simulating: neurons made since the last look are held too. Nothing is collective."""
+        for synapses, norms_of in zip(self._synapses, self._target_norms, strict=True):
+            if isinstance(synapses, ExactInPlace) and synapses.is_stale():
+                synapses.welcome(norms_of.known)
 
 
 def _check_finite(synapses: Synapses, sums: FloatArray) -> None:

@@ -51,9 +51,11 @@ def _part(folder, virtual):
     )
 
 
-def checkpoint(folder, number, state=None):
-    """Write a whole checkpoint; its manifest."""
-    partial = folders.begin(folder, number)
+def checkpoint(folder, number, state=None, identity=IDENTITY):
+    """Write a whole checkpoint; its manifest. Where it was begun, go on there."""
+    partial = folder / f".{number:08}-partial"
+    if not partial.exists():
+        folders.begin(folder, number)
     made = manifest(state, [_part(partial, virtual) for virtual in (0, 1)])
-    folders.commit(folder, number, replace(made, identity=IDENTITY))
+    folders.commit(folder, number, replace(made, identity=identity))
     return made

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RuleError
-from ..options import add_set, count
+from ..options import add_set, count, path
 
 _SIZES = (10_000_000, 20_000_000, 50_000_000, 100_000_000)
 
@@ -18,12 +18,12 @@ _SIZES = (10_000_000, 20_000_000, 50_000_000, 100_000_000)
 def add_to(which: Any) -> None:
     """Add the benchmarks to the subparsers of `distnorm bench`."""
     overhead = which.add_parser("overhead", help="share of wall time, and observed against plain; run it under mpiexec")
-    overhead.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
+    overhead.add_argument("job", type=path, help="job file, such as jobs/balanced_stdp.toml")
     overhead.add_argument("--pairs", type=count, default=7, help="plain and observed stretches (default 7)")
     add_set(overhead)
     overhead.set_defaults(run=_overhead)
     exact = which.add_parser("exact", help="models that hold norms against their parents, with the same spikes")
-    exact.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
+    exact.add_argument("job", type=path, help="job file, such as jobs/balanced_stdp.toml")
     exact.add_argument("--models", nargs="+", default=["stdp_synapse", "stdp_synapse_hom_hpc"], metavar="MODEL")
     exact.add_argument("--pairs", type=count, default=7, help="stretches of each model and its twin (default 7)")
     exact.add_argument("--stretch", type=count, default=500, metavar="MS", help="ms of a stretch (default 500)")
@@ -31,13 +31,13 @@ def add_to(which: Any) -> None:
     exact.set_defaults(run=_exact)
 
     convergence = which.add_parser("convergence", help="how near runs come to an exact one, by the bound of the drift")
-    convergence.add_argument("job", help="job file, such as jobs/balanced_stdp.toml")
+    convergence.add_argument("job", type=path, help="job file, such as jobs/balanced_stdp.toml")
     convergence.add_argument("--seeds", type=count, default=3, help="networks (default 3)")
-    convergence.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where to")
+    convergence.add_argument("-o", "--output", type=path, required=True, metavar="FOLDER", help="where to")
     add_set(convergence)
     convergence.set_defaults(run=_convergence)
     scaling = which.add_parser("scaling", help="a weak or strong series over ranks x threads on this machine")
-    scaling.add_argument("job", type=Path, help="job file whose model has a parameter scale")
+    scaling.add_argument("job", type=path, help="job file whose model has a parameter scale")
     _add_series(scaling)
     scaling.add_argument(
         "--points", type=_splits, default=((1, 1), (1, 2), (2, 1)), help="ranks x threads (default 1x1,1x2,2x1)"
@@ -47,7 +47,7 @@ def add_to(which: Any) -> None:
     scaling.add_argument("--timeout", type=count, default=3_600, metavar="S", help="seconds per point (default 3600)")
     scaling.set_defaults(run=_scaling)
     point = which.add_parser("point", help="one point of a series, on the ranks this is started on by mpiexec or srun")
-    point.add_argument("job", type=Path, help="job file whose model has a parameter scale")
+    point.add_argument("job", type=path, help="job file whose model has a parameter scale")
     _add_series(point)
     point.add_argument("--threads", type=count, default=1, help="of each rank (default 1)")
     point.add_argument("--seed", type=count, default=1, help="of NEST (default 1)")
@@ -64,19 +64,19 @@ def _add_comparisons(which: Any) -> None:
     sizes.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
     sizes.add_argument("--threads", type=count, default=1, help="of each rank (default 1)")
     sizes.add_argument("--repetitions", type=count, default=10, help="of each pass, twice (default 10)")
-    sizes.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write sizes.md and sizes.csv there")
+    sizes.add_argument("-o", "--output", metavar="FOLDER", type=path, help="also write sizes.md and sizes.csv there")
     sizes.set_defaults(run=_sizes)
     compare = which.add_parser("compare", help="the documented recipe, PyNEST, and Brian2, beside distnorm")
     compare.add_argument("--connections", type=count, default=1_000_000, help="plastic ones (default 1000000)")
-    compare.add_argument("--job", type=Path, default=Path("jobs/balanced_stdp.toml"), help="where the network is")
+    compare.add_argument("--job", type=path, default=Path("jobs/balanced_stdp.toml"), help="where the network is")
     compare.add_argument("--ranks", type=count, default=2, help="of NEST (default 2)")
     compare.add_argument("--threads", type=count, default=1, help="of each rank (default 1)")
     compare.add_argument("--simulate", type=count, default=1_000, metavar="MS", help="biological time (default 1000)")
     compare.add_argument("--neurons", type=count, default=200, help="that the recipe normalizes (default 200)")
-    compare.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="also write compare.md there")
+    compare.add_argument("-o", "--output", metavar="FOLDER", type=path, help="also write compare.md there")
     compare.set_defaults(run=_compare)
     predict = which.add_parser("predict", help="a cost model fitted on points, and the share on larger machines")
-    predict.add_argument("folder", type=Path, help="of bench scaling, with weak and strong series")
+    predict.add_argument("folder", type=path, help="of bench scaling, with weak and strong series")
     predict.add_argument("--latency", type=_positive, default=2.0, metavar="US", help="of the interconnect (default 2)")
     predict.add_argument(
         "--bandwidth", type=_positive, default=140.0, metavar="GB/S", help="of a rank's memory (default 140)"
@@ -84,7 +84,7 @@ def _add_comparisons(which: Any) -> None:
     predict.add_argument("--interval", type=_positive, default=100.0, metavar="MS", help="default 100")
     predict.set_defaults(run=_predict)
     everything = which.add_parser("all", help="every table and figure of README and docs, made anew")
-    everything.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="for all of it")
+    everything.add_argument("-o", "--output", metavar="FOLDER", type=path, help="for all of it")
     everything.add_argument("--only", nargs="+", default=[], metavar="STEP", help="these steps (default: all)")
     everything.add_argument("--list", action="store_true", help="say what there is to make and how long it takes")
     everything.set_defaults(run=_all)
@@ -107,7 +107,7 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--series", choices=("weak", "strong"), required=True)
     parser.add_argument("--warm-up", type=count, default=1, metavar="N", help="intervals not recorded (default 1)")
     parser.add_argument("--intervals", type=count, default=5, metavar="N", help="intervals to measure (default 5)")
-    parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="for the points")
+    parser.add_argument("-o", "--output", metavar="FOLDER", type=path, required=True, help="for the points")
     add_set(parser)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..config import read_job
 from ..errors import DistnormError
+from ..outputs import results_folder
 from .processes import ask, launcher
 from .tables import table, write_text
 
@@ -70,6 +71,8 @@ def run(comparison: Comparison, folder: Path | None) -> str:
         DistnormError: The job makes no sense, or NEST's part failed; what Brian2 fails at is said in its row.
     """
     read_job(comparison.job)
+    if folder is not None:
+        results_folder(folder)
     cores = comparison.ranks * comparison.threads
     settings = comparison.settings()
     python = [sys.executable, "-m"]

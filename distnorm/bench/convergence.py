@@ -20,6 +20,7 @@ from ..errors import RuleError
 from ..exact import Exact
 from ..normalizer import Normalizer
 from ..norms import FloatArray
+from ..outputs import results_folder
 from ..parallel import Ranks, world
 from ..run import build_network
 from ..synapses.export import ROW, Connections
@@ -84,6 +85,7 @@ def run(job_file: str, settings: list[str], seeds: int, folder: Path) -> str:
     """
     job = read_job(Path(job_file), settings)
     ranks = world(nest.build_info["have_mpi"])
+    ranks.from_first(lambda: results_folder(folder))
     # Seeds on the outside: slow changes of the machine spread over all ways.
     courses = [_course(job, way, job.seed + i, ranks) for i in range(seeds) for way in WAYS]
     text = ranks.from_first(lambda: _write(job, courses, folder))

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ..errors import RuleError
 from ..figure import STYLE
+from ..outputs import write_figure
 from .convergence import BY_BOUND, EXACT, NOISE, WAYS, Course, distances_of
 
 _COLOURS = dict(
@@ -33,11 +33,8 @@ def draw(courses: Sequence[Course], outputs: Sequence[Path]) -> None:
         _distances(left, courses)
         _weights(middle, courses)
         _wall_times(right, courses)
-        try:
-            for path in outputs:
-                figure.savefig(path, dpi=160)
-        except OSError as error:
-            raise RuleError(f"cannot write figure {path}: {error}") from None
+        for path in outputs:
+            write_figure(figure, path)
 
 
 def _distances(axis: Axes, courses: Sequence[Course]) -> None:

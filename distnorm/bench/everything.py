@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DistnormError, RuleError
+from ..outputs import results_folder
 from .processes import launcher, run
 from .tables import table, write_text
 
@@ -196,10 +197,7 @@ def make(steps: Sequence[Step], folder: Path, tell: Callable[[str], None]) -> No
     """
     if not Path("jobs").is_dir():
         raise RuleError("there is no folder jobs here; start this in the top folder of the repository")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RuleError(f"cannot make folder {folder}: {error.strerror}") from None
+    results_folder(folder)
     failed = []
     for step in steps:
         tell(f"{step.name}: about {step.minutes:g} min")

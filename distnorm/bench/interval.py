@@ -21,6 +21,7 @@ import numpy as np
 
 from ..adaptive import AdaptiveInterval
 from ..errors import RuleError
+from ..outputs import results_folder
 from ..parallel import world
 from . import interval_tables
 from .interval_rows import Results
@@ -54,6 +55,8 @@ def run(
         raise RuleError(f"bench interval was started on {size} ranks; it plays on one process")
     if seeds < 1 or intervals < 1:
         raise RuleError(f"{seeds} seeds and {intervals} intervals; give at least 1 of each")
+    if output is not None:
+        results_folder(output)
     longer = intervals / seeds / _INTERVALS_PER_SEED
     work = partial(_run_seed, scenarios, longer, first_seed + SIMULATED_SEEDS)
     results = Results()

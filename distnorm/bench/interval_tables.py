@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
@@ -11,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import RuleError
+from ..outputs import write_figure
 from .interval_rows import Results, Row, StepRow
+from .tables import write_csv, write_text
 
 CHANGING = ("step up", "step down", "learning on", "bursts", "stimuli")
 CONTROLLERS = ("default", "default, hints", "4 probes", "8 probes")  # that are compared with fixed intervals there
@@ -41,19 +41,19 @@ def report(results: Results, intervals: int, starts: int) -> str:
 
 
 def write(results: Results, text: str, output: Path) -> None:
-    """The report, its rows and a figure into a folder, which is made if it is missing.
+    """The report, its rows and a figure into a folder for results.
 
     Raises:
         RuleError: It cannot be written.
     """
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "interval.md").write_text(text + "\n", encoding="utf-8")
-        _csv(output / "interval.csv", [*results.rows(), *results.simulated_rows()])
-        _csv(output / "interval_steps.csv", results.step_rows())
-        _figure(results, output / "interval.png")
-    except OSError as error:
-        raise RuleError(f"cannot write the report into {output}: {error}") from None
+    write_text(output / "interval.md", text)
+    for name, rows in (
+        ("interval.csv", [*results.rows(), *results.simulated_rows()]),
+        ("interval_steps.csv", results.step_rows()),
+    ):
+        if rows:
+            write_csv(output / name, [asdict(row) for row in rows])
+    _figure(results, output / "interval.png")
 
 
 def _table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -150,14 +150,6 @@ def _targets(rows: list[Row], steps: list[StepRow]) -> str:
     return _table(("target", "found", "holds"), lines)
 
 
-def _csv(path: Path, rows: Sequence[Row | StepRow]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        if rows:
-            writer = csv.DictWriter(file, list(asdict(rows[0])))
-            writer.writeheader()
-            writer.writerows(asdict(row) for row in rows)
-
-
 def _figure(results: Results, path: Path) -> None:
     """Drift / bound at the end of each interval over time, one seed per network, with the default controller."""
     from matplotlib.figure import Figure  # comes with NEST, and only files need it
@@ -176,4 +168,4 @@ def _figure(results: Results, path: Path) -> None:
         axis.set_ylim(bottom=0)
         axis.set_xlabel("biological time (s)")
         axis.set_ylabel("drift / bound")
-    figure.savefig(path, dpi=160)
+    write_figure(figure, path)

@@ -99,10 +99,6 @@ def _place(point: Point, folder: Path) -> None:
     path = path_of(point, folder)
     if path.exists():
         raise RuleError(f"point {path} exists already and is kept; give another folder, or move it away")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RuleError(f"cannot make folder {folder}: {error.strerror}") from None
     write(point, folder)
 
 

@@ -7,13 +7,13 @@ counts are sums.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import outputs
 from ..errors import RuleError
 
 OWN = ("measure", "agree", "rescale")
@@ -155,13 +155,9 @@ def write(point: Point, folder: Path) -> Path:
     Raises:
         RuleError: It cannot be written.
     """
+    outputs.results_folder(folder)
     path = path_of(point, folder)
-    part = path.with_suffix(f".{os.getpid()}")
-    try:
-        part.write_text(json.dumps(asdict(point), indent=1) + "\n", encoding="utf-8")
-        part.rename(path)
-    except OSError as error:
-        raise RuleError(f"cannot write {path}: {error.strerror}") from None
+    outputs.write(path, (json.dumps(asdict(point), indent=1) + "\n").encode())
     return path
 
 

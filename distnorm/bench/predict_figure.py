@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from ..errors import RuleError
 from ..figure import COLOURS, STYLE
+from ..outputs import write_figure
 from .cost_model import Tested
 
 if TYPE_CHECKING:
@@ -33,11 +33,8 @@ def draw(tested: Sequence[Tested], rows: Sequence[Row], machine: Machine, output
         left, right = figure.subplots(1, 2)
         _kept_out(left, tested)
         _shares(right, rows, machine)
-        try:
-            for path in outputs:
-                figure.savefig(path, dpi=160)
-        except OSError as error:
-            raise RuleError(f"cannot write figure {path}: {error}") from None
+        for path in outputs:
+            write_figure(figure, path)
 
 
 def _kept_out(axis: Axes, tested: Sequence[Tested]) -> None:

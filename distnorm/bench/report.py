@@ -116,14 +116,11 @@ def report(folder: Path, output: Path | None = None) -> str:
         from .scaling_figure import draw
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
-    try:
-        for (name, job), groups in series.items():
-            rows = [_row(point) for each in groups for point in each.points]
-            write_csv(folder / f"{name}-{job}.csv", rows)
-        write_text(output.with_suffix(".md"), text)
-        draw(series, [output, output.with_suffix(".pdf")])
-    except (OSError, ValueError) as error:  # ValueError: a suffix that matplotlib does not know
-        raise RuleError(f"cannot write the report {output}: {error}") from None
+    for (name, job), groups in series.items():
+        rows = [_row(point) for each in groups for point in each.points]
+        write_csv(folder / f"{name}-{job}.csv", rows)
+    write_text(output.with_suffix(".md"), text)
+    draw(series, [output, output.with_suffix(".pdf")])
     return f"{text}\n\nfigure: {output}"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..config import read_job
 from ..errors import RuleError
+from ..outputs import results_folder
 from . import processes, provenance
 from .points import UNFINISHED, Point, path_of, read, write
 from .processes import launcher
@@ -69,10 +70,7 @@ def run(series: Series, tell: Callable[[str], None]) -> str:
     for path in (path_of(point, series.folder) for point in points):
         if path.exists():
             raise RuleError(f"point {path} exists already and is kept; give another folder, or move it away")
-    try:
-        series.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RuleError(f"cannot make folder {series.folder}: {error.strerror}") from None
+    results_folder(series.folder)
     for point in points:
         start = time.perf_counter()
         done = _measure(series, point)

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..figure import COLOURS, STYLE
+from ..outputs import write_figure
 from .points import PHASES, Point
 from .report import Group, Number, Series, efficiency, own_s
 
@@ -44,7 +45,7 @@ def draw(series: Series, outputs: Sequence[Path]) -> None:
             row[-1].legend(loc="upper left", bbox_to_anchor=(1.03, 1))
         figure.align_ylabels(axes[:, 0])
         for path in outputs:
-            figure.savefig(path, dpi=160)
+            write_figure(figure, path)
 
 
 def _timed(groups: Sequence[Group]) -> list[tuple[int, Group]]:

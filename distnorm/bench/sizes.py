@@ -17,6 +17,7 @@ import nest
 import numpy as np
 
 from ..errors import RuleError
+from ..outputs import results_folder
 from ..parallel import Ranks, world
 from ..passes import Pass
 from ..rule import Rule
@@ -66,6 +67,8 @@ def run(
         raise RuleError(f"connections are {list(connections)}; give ascending sizes of 2 x {indegree} or more")
     ranks = world(nest.build_info["have_mpi"])
     check_models(nest, (synapse_model,))
+    if folder is not None:
+        ranks.from_first(lambda: results_folder(folder))
     if provenance.crowded(ranks, threads):
         raise RuleError(f"{ranks.size} ranks x {threads} threads are more than the cores; times would mean nothing")
     models = _build(neurons, indegree, synapse_model, threads)

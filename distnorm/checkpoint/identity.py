@@ -43,11 +43,11 @@ def of_job(job: Job, num_virtual: int, observe: bool) -> Identity:
 
 def of_rules(rules: Sequence[Rule], ranks: Ranks) -> Identity:
     """What is known when it stands, of the rules. Collective."""
-    pairs = ranks.gather([_sum_of_pairs(rule.excluded, ranks) for rule in rules])
+    pairs = ranks.gather([sum_of_pairs(rule.excluded, ranks) for rule in rules])
 
     def on_first() -> Identity:
         sums = np.array(pairs, np.uint64).sum(axis=0, dtype=np.uint64).tolist()
-        return {"rules": ", ".join(f"{rule_hash(rule)} {pairs:x}" for rule, pairs in zip(rules, sums, strict=True))}
+        return {"rules": ", ".join(f"{rule_hash(rule)} {each:x}" for rule, each in zip(rules, sums, strict=True))}
 
     return ranks.from_first(on_first)
 
@@ -101,7 +101,7 @@ def rule_hash(rule: Rule) -> str:
     return digest.hexdigest()
 
 
-def _sum_of_pairs(excluded: Int64Array, ranks: Ranks) -> int:
+def sum_of_pairs(excluded: Int64Array, ranks: Ranks) -> int:
     """Sum of hashes of the pairs whose target is on this rank, modulo 2^64; over all ranks the same on any split."""
     mine = excluded[excluded[:, 0] % ranks.size == ranks.rank].astype(np.uint64)
     return int(_mixed(_mixed(mine[:, 0]) ^ mine[:, 1]).sum(dtype=np.uint64))

@@ -95,7 +95,7 @@ def compile_library(
     Raises:
         KernelError: It does not compile.
     """
-    log.info("compiling %s for NEST %s in %s", name, version, folder)
+    log.warning("compiling %s for NEST %s, once on this machine; it takes up to a minute", name, version)
     (folder / "distnorm_models.h").write_text(models)
     (folder / "fallback").mkdir()
     (folder / "fallback" / "ltdl.h").write_text(LTDL_STAND_IN)

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
-from ..norms import FloatArray, norms
+from ..norms import BoolArray, FloatArray
 from ..parallel import Ranks, world
 from ..rule import Rule
 from .build import build_on
-from .inplace import _DOUBLES, _STALE, InPlace, load
+from .inplace import _DOUBLES, InPlace, load
 from .models import PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION, check_models
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
@@ -30,10 +31,10 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_exact_replace": (ctypes.c_int, [ctypes.c_char_p]),
     "dn_exact_state": (ctypes.c_int, [ctypes.c_int64]),
     "dn_exact_open": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
-    "dn_exact_hold": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
-    "dn_exact_refresh": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
-    "dn_exact_largest": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
-    "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int, _DOUBLES]),
+    "dn_exact_is_stale": (ctypes.c_int, [ctypes.c_void_p]),
+    "dn_exact_want": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES, ctypes.c_double, ctypes.c_int]),
+    "dn_exact_nearest": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES, _DOUBLES]),
+    "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES]),
 }
 _HELD = 2
 _NO_TWIN = 4
@@ -181,60 +182,59 @@ class ExactInPlace(InPlace):
                 )
 
     def _open(self) -> None:
-        self._checked_counts = np.zeros(0, np.int64)
-        self._power = int(self.rule.power)
         super()._open()
-        if self._library.dn_exact_open(self._handle, self._power):
+        if self._library.dn_exact_open(self._handle, int(self.rule.power)):
             raise RuleError(f"{', '.join(self.rule.synapse_models)}: {self._error()}")
 
-    def audit(self, target_norms: FloatArray, counts: Int64Array) -> FloatArray:
+    def audit(self, wanted: FloatArray) -> FloatArray:
         """Take new target norms, which `hold` puts in force.
 
         Args:
-            target_norms: What each target's norm is to be, shape (n,); NaN where it is not known yet.
-            counts: Number of connections of each target as just measured, shape (n,).
+            wanted: What each target's norm is to be, shape (n,); NaN where it is not known yet.
 
         Returns:
-            Norm of each target, shape (n,), where it was farthest from its target at the end of a slice since the last
-            audit; 0 where it was let go in between.
-
-        Raises:
-            RuleError: A target norm is more than Wmax allows.
+            The same, or where the Wmin and Wmax of a target's connections do not allow it, the nearest that they do.
         """
-        self._check_reach(target_norms, counts)
-        self._target_norms = np.ascontiguousarray(np.nan_to_num(target_norms, nan=0.0))
-        deviations = np.zeros(len(self.node_ids))
-        self._check(self._library.dn_exact_deviations(self._handle, self._power, deviations))
-        return np.where(deviations < 0, 0.0, target_norms * (1.0 + deviations))
+        self._wanted = np.ascontiguousarray(wanted)
+        self._nearest = np.empty_like(self._wanted)
+        self._check(self._library.dn_exact_nearest(self._handle, self._wanted, self._nearest))
+        return self._nearest
 
-    def _check_reach(self, target_norms: FloatArray, counts: Int64Array) -> None:
-        """The same counts as last time need no check."""
-        if np.array_equal(counts, self._checked_counts):
-            return
-        sums = np.zeros(len(self.node_ids))
-        self._check(self._library.dn_exact_largest(self._handle, self._power, sums))
-        largest = norms(sums, self.rule.power)
-        beyond = np.flatnonzero((counts > 0) & (target_norms > largest))
-        if beyond.size:
-            i = beyond[0]
-            raise RuleError(
-                f"neuron {self.node_ids[i]}: the norm cannot be {target_norms[i]:g}, its {counts[i]} connections reach "
-                f"{largest[i]:g} where each has its Wmax ({beyond.size} such neurons on this rank); set a larger Wmax "
-                "or a smaller target_norm"
-            )
-        self._checked_counts = counts
+    def deviations(self) -> FloatArray:
+        """Norm of each target where it was farthest from its target at the end of a slice since last asked, shape (n,).
+
+        0 where all weights have become zero.
+        """
+        deviations = np.zeros(len(self.node_ids))
+        self._check(self._library.dn_exact_deviations(self._handle, deviations))
+        return np.where(deviations < 0, 0.0, self._nearest * (1.0 + deviations))
+
+    def count_unreachable(self, record: npt.NDArray[np.void], present: BoolArray) -> None:
+        """Put into a drift record how many of the targets that are present cannot have the norm that is wanted."""
+        missed = np.abs(self._nearest / self._wanted - 1.0)[present]
+        record["unreachable"] = (missed > 0).sum()
+        record["unreachable_max"] = missed[missed > 0].max(initial=0.0)
 
     def hold(self) -> None:
         """Keep each target's norm at the target norm of the last audit, starting from what is measured now."""
-        self._check(self._library.dn_exact_hold(self._handle, self._power, self._target_norms))
+        self._want(self._wanted, anew=True)
 
-    def refresh(self) -> None:
-        """Before simulating: measure targets with their first connections, or with very different ones."""
-        code = self._library.dn_exact_refresh(self._handle, self._power)
-        if code == _STALE:
-            self._open()
-            code = self._library.dn_exact_refresh(self._handle, self._power)
-        self._check(code)
+    def is_stale(self) -> bool:
+        """Whether nodes were made since the connections were opened."""
+        return bool(self._library.dn_exact_is_stale(self._handle))
+
+    def welcome(self, wanted: Callable[[Int64Array], FloatArray]) -> None:
+        """Hold new targets too, from their first spike on; the others are held as before.
+
+        Args:
+            wanted: From node IDs to target norms; NaN: what the norm is when a spike first arrives.
+        """
+        self._open()
+        self._want(wanted(self.node_ids), anew=False)
+
+    def _want(self, wanted: FloatArray, *, anew: bool) -> None:
+        norms = np.ascontiguousarray(wanted)
+        self._check(self._library.dn_exact_want(self._handle, norms, self.rule.mean_weight or 0.0, anew))
 
 
 def is_held(nest: Any, rule: Rule) -> bool:

@@ -13,7 +13,7 @@ SECONDS = 20
         ("nan_weight", "rank 1: neuron"),
         ("callback", "callback"),
         ("killed", ""),
-        ("inside_simulate", "nest.Simulate failed at 20.0 ms: mistake inside Simulate"),
+        ("inside_simulate", "nest.Simulate failed after 0 ms: "),
     ],
 )
 def test_fault_of_one_rank(fault, message, ranks):

@@ -107,6 +107,31 @@ COMMAND_LINES = [
     command("-n inf", "run", "job.toml", "-n", "inf", begins="distnorm run: ", words=("-n", "inf", "whole number")),
     run("log exists", "job.toml", "--log", "binary.toml", words=("log binary.toml exists", "; give another path")),
     run("log in no folder", "job.toml", "--log", "none/a.jsonl", words=("log none/a.jsonl", "none")),
+    *(
+        command(f"empty {words[-2]}", *words, begins=f"distnorm {words[0]}: ", words=("the path is empty",))
+        for words in (
+            ("run", "job.toml", "--checkpoint", ""),
+            ("run", "job.toml", "--log", ""),
+            ("run", "--observe", ""),
+            ("report", "a.jsonl", "-o", ""),
+            ("report", "a.jsonl", ""),
+            ("inspect", "-o", "", "model.py"),
+            ("attach", "--log", "", "rules.toml", "model.py"),
+            ("attach", "--observe", "", "model.py"),
+        )
+    ),
+    run("log is a folder", "job.toml", "--log", ".", words=("log . exists already",)),
+    run(
+        "log is a folder, resumed",
+        *("job.toml", "--log", ".", "--checkpoint", "x", "--resume", "--set", "checkpoint.every_s=1"),
+        words=("log . is not a file; give another path",),
+    ),
+    run(
+        "log among checkpoints",
+        *("job.toml", "--log", "./a.jsonl", "--checkpoint", "."),
+        words=("log a.jsonl is in ., which is for checkpoints alone",),
+    ),
+    job("deep", "seed = 1", f"seed = {1000 * '['}", "job.toml: nested more than 50 deep"),
     command("unknown command", "rn", begins="distnorm: ", words=("invalid choice: 'rn'", "choose from", "run")),
     command("no command", begins="distnorm: ", words=("required: COMMAND",)),
     set_to("seed", "--set 'seed' is not KEY=VALUE"),
@@ -115,6 +140,11 @@ COMMAND_LINES = [
     set_to("seed.first=2", "--set 'seed.first=2'", "seed is not a table"),
     set_to("rules.norm=l2", "--set 'rules.norm=l2'", "rules is not a table"),
     set_to("seed={[]: 1}", "seed", "'{[]: 1}'"),
+    set_to(f"seed={10_000 * '-'}1", "--set 'seed=--", "... (10,008 characters): nested more than 50 deep"),
+    set_to(f"parameters.x={60 * '['}{60 * ']'}", "parameters: nested more than 50 deep"),
+    set_to(f"parameters.x=0x{5000 * 'f'}", "parameters has a whole number of more than 4,000 digits"),
+    set_to(f"checkpoint.folder={''!r}", "checkpoint.folder is ''; give the path of a folder"),
+    set_to("checkpoint.folder='a\\0b'", "checkpoint.folder is 'a\\x00b'; give the path of a folder"),
 ]
 
 TABLES = [
@@ -143,7 +173,10 @@ TABLES = [
     set_to("threads=-1", "threads is -1; give a whole number", '"all"'),
     set_to("threads=many", "threads is 'many'; give a whole number", '"all"'),
     set_to("threads=1.5", "threads is 1.5; give a whole number", '"all"'),
+    set_to("threads=2000", "threads is 2000; give a whole number from 1 to 1023"),
+    set_to("simulate_ms=1e308", "simulate_ms is 1e+308; give a positive number", "at most 1e+15"),
     set_to("resolution_ms=0", "resolution_ms is 0; give a positive number"),
+    set_to("resolution_ms=30", "resolution_ms is 30.0, more than simulate_ms of 20.0"),
     set_to("resolution_ms=fine", "resolution_ms is 'fine'; give a positive number"),
 ]
 
@@ -184,6 +217,18 @@ RULES_ALONE = [
     rule("targets floats", TARGETS, "targets = [1.5]", "targets is [1.5]; give"),
     rule("targets empty", TARGETS, "targets = []", "targets is empty; give"),
     rule("targets 0", TARGETS, "targets = [0, 1]", "targets holds node ID 0; node IDs"),
+    rule("targets beyond NEST", TARGETS, f"targets = [1, {2**62}]", f"targets holds node ID {2**62}; node IDs of NEST"),
+    rule(
+        "targets beyond int64", TARGETS, f"targets = [1, {2**63 + 1}]", f"targets holds node ID {2**63 + 1}; node IDs"
+    ),
+    rule("targets huge", TARGETS, f"targets = [{HUGE}]", "targets holds node ID 1000", "(401 characters); node IDs of"),
+    rule(
+        "excluded beyond NEST", NORM, f"{NORM}\nexclude = [[1, {2**62}]]", "exclude is [[1, 4611686018427387904]]; give"
+    ),
+    rule("label beyond int64", NORM, f"{NORM}\nlabel = {2**63}", "label is 9223372036854775808; give"),
+    rule("tau huge", NORM, f"{NORM}\ntau_ms = {HUGE}", "tau_ms is 1000", "; give a positive number"),
+    rule("w_max huge", NORM, f"{NORM}\nw_max = {HUGE}", "w_max is 1000", "give a number from 0"),
+    rule("mean huge", NORM, f"mean_weight = {HUGE}", "mean_weight is 1000", "; give a positive number"),
     rule("targets twice", TARGETS, "targets = [1, 1]", "targets holds node ID 1 twice; name each"),
     rule("sources empty", NORM, f"{NORM}\nsources = []", "sources is empty; give"),
     rule("sources a number", NORM, f"{NORM}\nsources = 3", "sources is 3; give"),
@@ -207,6 +252,8 @@ INTERVALS = [
     adaptive("adaptive unknown key", "bond = 3", "unknown key interval.bond; known: bound"),
     adaptive("adaptive no bound", "", "interval.bound is missing"),
     adaptive("bound 0", "bound = 0", "interval.bound is 0; give a drift between 0 and 1"),
+    adaptive("bound tiny", "bound = 5e-324", "interval.bound is 5e-324; give a drift between 0 and 1"),
+    adaptive("maximum huge", "bound = 0.1\nmaximum_ms = 1e308", "interval.maximum_ms is 1e+308 ms", "at most 1e+15"),
     adaptive("bound 5", "bound = 5", "interval.bound is 5; give a drift between 0 and 1"),
     adaptive("bound nan", "bound = nan", "interval.bound is nan; give a drift between 0 and 1"),
     adaptive("bound a text", 'bound = "5 %"', "interval.bound is '5 %'; give a drift between 0 and 1"),
@@ -279,10 +326,37 @@ def named(cases):
     return pytest.mark.parametrize("case", cases, ids=[case.name for case in cases])
 
 
-def test_the_job_that_is_changed_is_good(tmp_path):
+LEFT_OVER = [{}, {"SLURM_PROCID": "1", "SLURM_NTASKS": "4"}, {"PMI_SIZE": ""}, {"PMI_RANK": "", "PMI_SIZE": ""}]
+JUNK = ["PMI_SIZE", "PMI_RANK", "OMPI_COMM_WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"]
+
+
+@pytest.mark.parametrize("environment", LEFT_OVER, ids=str)
+def test_the_job_that_is_changed_is_good(environment, tmp_path):
     write(tmp_path, Case("good", ()))
-    done = distnorm(tmp_path, ["run", "job.toml"])
+    done = distnorm(tmp_path, ["run", "job.toml"], **environment)
     assert done.returncode == 0 and "20 neurons" in done.stdout, done.stderr
+    wrong = distnorm(tmp_path, ["run", "job.toml", "--set", "seed=0"], **environment)
+    assert wrong.returncode == 2 and wrong.stderr.startswith("distnorm: job.toml: seed is 0"), wrong.stderr
+
+
+@pytest.mark.parametrize("name", JUNK)
+def test_a_variable_of_a_launcher_that_is_junk(name, tmp_path):
+    case = Case("junk", (f"{name} is 'junk' in the environment", "; unset it"))
+    write(tmp_path, case)
+    done = distnorm(tmp_path, ["run", "job.toml"], **{name: "junk"})
+    check_line(case, done)
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("name", ["model", "mo del.txt", "größe.py", "-m"])
+def test_a_model_of_any_name(name, tmp_path):
+    write(tmp_path, Case("good", (), job=("model.py", name)))
+    (tmp_path / "model.py").rename(tmp_path / name)
+    done = distnorm(tmp_path, ["run", "job.toml", "--checkpoint", "checkpoints"])
+    assert done.returncode == 0 and "20 neurons" in done.stdout, done.stderr
+    (tmp_path / name).write_text((tmp_path / name).read_text() + "#")
+    again = distnorm(tmp_path, ["run", "job.toml", "--checkpoint", "checkpoints", "--resume"])
+    assert again.returncode == 2 and f"it is of a run with another file {name}; a run" in again.stderr, again.stderr
 
 
 @named(WITHOUT_NEST)

@@ -105,7 +105,8 @@ def test_targets_without_input_and_with_zero_norm_are_counted_and_left_alone(way
     lonely = nest.Create("iaf_psc_delta", 7)
     silent = nest.Create("iaf_psc_delta", 3)
     nest.Connect(population[:5], silent, syn_spec={"synapse_model": "stdp_synapse", "weight": 0.0})
-    seen = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), way=way).normalize().drifts[0]
+    named = distnorm.Rule("stdp_synapse", targets=population + lonely + silent, target_norm=TARGET_NORM)
+    seen = distnorm.Normalizer(named, way=way).normalize().drifts[0]
     assert (seen.targets, seen.no_input, seen.zero_norm) == (len(population), len(lonely), len(silent))
     _, targets, weights = connections(["stdp_synapse"])
     assert not weights[np.isin(targets, silent.tolist())].any()

@@ -133,11 +133,8 @@ def test_a_spike_reaches_all_targets_of_its_source_in_their_order(targets, varia
             ports = delivered["ports"][delivered["times"] == time]
             assert len(ports) == number
             assert (np.diff(ports) > 0).all()
-    # NEST sorts connections with random pivots: which target has which port is not the same in two runs.
-    fields = ("times", "senders", "targets", "weights")
-    assert sorted(zip(*(of_twin[field] for field in fields), strict=True)) == sorted(
-        zip(*(of_parent[field] for field in fields), strict=True)
-    )
+    for field in ("times", "senders", "targets", "ports", "weights"):
+        assert np.array_equal(of_twin[field], of_parent[field])
 
 
 def events_of_two_sources(model, targets):
@@ -197,14 +194,6 @@ def test_raw_weights_that_grow_and_fall_without_end_are_rebased(norm):
     normalizer.simulate(600.0)  # more than the exponent of a double has room for
     kept = [name for name in ("up", "down") if off_target((name,), {"l1": 1, "l2": 2}[norm]) < 1e-12]
     assert kept == ["up", "down"]
-
-
-def test_what_cannot_be_reached_is_refused():
-    with pytest.raises(distnorm.RuleError, match=r"neuron \d+: the norm cannot be 40.* 15 connections reach 30 "):
-        held(target_norm=40.0, parameters={"Wmax": 2.0})
-    with pytest.raises(distnorm.RuleError, match=r"15 connections reach 7\.74597 "):
-        held(target_norm=8.0, norm="l2", parameters={"Wmax": 2.0})
-    held(("stdp_pl_synapse_hom_normalized",), target_norm=1e4, parameters={})  # no Wmax
 
 
 def test_what_is_refused_says_what_to_do():

@@ -53,6 +53,29 @@ def simulate(model, replace):
     return spikes, np.array(sorted(zip(*found.values(), strict=True))), defaults
 
 
+def sorted_by_nest(model, replace):
+    """Connections as NEST sorts them, many to a pair, and potentials, which hang on the order of what arrives."""
+    reset(virtual_processes=2)
+    if replace:
+        distnorm.install_models(replace=model)
+    population = network((model,), neurons=20, indegree=300, drive=12_000.0)
+    recorder = nest.Create("multimeter", params={"record_from": ["V_m"]})
+    nest.Connect(recorder, population)
+    nest.Simulate(30.0)
+    found = nest.GetConnections(synapse_model=model).get(["target_thread", "port", "source", "target", "weight"])
+    events = recorder.events
+    order = np.lexsort((events["senders"], events["times"]))
+    return np.array(sorted(zip(*found.values(), strict=True))), events["V_m"][order]
+
+
+@pytest.mark.parametrize("model", VARIANTS)
+def test_many_connections_between_a_pair_are_sorted_as_those_of_the_parent(model):
+    connections, potentials = sorted_by_nest(model, False)
+    for _ in range(2):
+        of_twin = sorted_by_nest(model, True)
+        assert np.array_equal(connections, of_twin[0]) and np.array_equal(potentials, of_twin[1])
+
+
 @pytest.mark.parametrize("model", VARIANTS)
 def test_without_a_rule_a_replaced_model_is_as_before(model):
     spikes, weights, defaults = simulate(model, False)

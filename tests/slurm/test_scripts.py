@@ -42,6 +42,36 @@ def test_array(cluster, job, tmp_path):
     assert [log.header["seed"] for log in logs] == [1, 2, 3] and all(log.end["reason"] == "finished" for log in logs)
 
 
+def test_checkpoints_of_an_array_are_apart(cluster, job, tmp_path):
+    """In one folder all but one run would be refused."""
+    number = cluster.submit("array.sh", job, "--checkpoint", "saved", folder=tmp_path, options=["--array=1-3"])
+    wait_for(lambda: not cluster.run("squeue", "-h", "-j", number).stdout.strip(), 60)
+    for seed in (1, 2, 3):
+        saved = results(tmp_path) / f"seed-{seed}" / "saved"
+        assert folders.read_manifest(saved, folders.numbers(saved)[0])["identity"]["seed"] == str(seed)
+        assert read_log(results(tmp_path) / f"seed-{seed}.jsonl").end["reason"] == "finished", output(tmp_path)
+
+
+def test_a_killed_run_does_not_keep_its_folder(cluster, tmp_path):
+    """SLURM kills all processes, and its requeue goes on at once."""
+    job = write_job(tmp_path, simulate_ms=1e7, every_s=0.1)
+    number = cluster.submit("requeue.sh", job, folder=tmp_path, options=["--nodes=2", "--ntasks-per-node=1"])
+    checkpoints = tmp_path / "results" / f"requeue-{number}" / "checkpoints"
+    wait_for(lambda: checkpoints.exists() and len(folders.numbers(checkpoints)) == 2)
+    cluster.run("scancel", "--signal=KILL", number)
+    wait_for(lambda: cluster.state(number)[0] in ("FAILED", "CANCELLED", "COMPLETED"), 60)
+    until = folders.read_manifest(checkpoints, folders.numbers(checkpoints)[0])["time_ms"] + 50.0
+    again = cluster.submit(
+        "requeue.sh",
+        write_job(tmp_path, simulate_ms=until),
+        folder=tmp_path,
+        options=["--nodes=2", "--ntasks-per-node=1"],
+        DISTNORM_RESUME=str(checkpoints.parent),
+    )
+    assert cluster.wait(again)[:2] == ("COMPLETED", "0:0"), output(tmp_path)
+    assert "going on from" in output(tmp_path)
+
+
 def test_scaling(cluster, job, tmp_path):
     number = cluster.submit(
         "scaling.sh", job, folder=tmp_path, options=["--nodes=4"], WEAK="parameters.n_excitatory=60"

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from types import SimpleNamespace
 
 import made_up_checkpoints as made_up
 import numpy as np
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 
 from distnorm.adaptive import State
 from distnorm.checkpoint import folder as folders
-from distnorm.checkpoint.identity import rule_hash
+from distnorm.checkpoint.identity import of_rules, rule_hash, sum_of_pairs
 from distnorm.checkpoint.npy import Reader, Writer
 from distnorm.errors import AllocationEnds, CheckpointDue, CheckpointError, RuleError, StopRequest
 from distnorm.growth import Growth, Look
 from distnorm.interval import Clock
 from distnorm.memory import Memory
+from distnorm.parallel import Ranks
 from distnorm.rule import Rule
 from distnorm.runlog import RunLog, read_log
 from distnorm.stop import Signals, Timer, seed_of
@@ -102,6 +104,32 @@ def test_rules_differ_by_all_they_say():
     assert rule_hash(Rule("stdp_synapse", **base)) == rule_hash(Rule(["stdp_synapse"], **base))
 
 
+pairs = st.sets(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1)
+
+
+def excluding(given, ranks):
+    """Over ranks, of which each is given the pairs that `given` says for its number."""
+    rules = [Rule("stdp_synapse", target_norm=1.0, exclude=given(rank) or None) for rank in range(ranks)]
+    each = [sum_of_pairs(rule.excluded, SimpleNamespace(rank=rank, size=ranks)) for rank, rule in enumerate(rules)]
+    return sum(each) % 2**64
+
+
+@given(pairs, pairs)
+def test_excluded_pairs_are_the_same_on_any_split(some, others):
+    alone = excluding(lambda rank: list(some), 1)
+    for ranks in (2, 3, 4):
+        assert alone == excluding(lambda rank: list(some), ranks)  # all on every rank
+        assert alone == excluding(lambda rank, n=ranks: [pair for pair in some if pair[1] % n == rank], ranks)
+    assert (alone == excluding(lambda rank: list(others), 1)) == (some == others)
+
+
+def test_a_rule_is_told_by_the_pairs_that_it_excludes():
+    hashes = [
+        of_rules([Rule("stdp_synapse", target_norm=1.0, exclude=each)], Ranks()) for each in (None, [(1, 2)], [(2, 1)])
+    ]
+    assert len({each["rules"] for each in hashes}) == 3
+
+
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGTERM, StopRequest), (signal.SIGUSR1, AllocationEnds)])
 def test_signals_are_noted_and_handlers_put_back(number, kind):
     before = signal.getsignal(number)
@@ -131,6 +159,13 @@ def test_timer(monkeypatch):
     now[0] = 1941.0
     with pytest.raises(AllocationEnds, match="59 s are left"):
         timer.check()
+
+
+@pytest.mark.parametrize("text", ["soon", "nan", "inf", "-inf", "1e30", "1e400", "9" * 5000, "1 2", "0x10"])
+def test_an_end_of_the_allocation_that_is_none(text, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_END_TIME", text)
+    with pytest.raises(RuleError, match=r"SLURM_JOB_END_TIME is .*; give seconds since 1970, or unset it"):
+        Timer(every_s=100.0, grace_s=60.0)
 
 
 def test_seeds_are_new_each_time():

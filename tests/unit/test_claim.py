@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import made_up_checkpoints as made_up
@@ -44,7 +46,6 @@ def taken(folder, resume=False, identity=IDENTITY):
 def save(claim):
     """As a run does."""
     number, _ = claim.begin()
-    folders.path_of(claim.folder, number).with_name(f".{number:08}-partial").rmdir()
     made_up.checkpoint(claim.folder, number)
     claim.tidy()
     return number
@@ -232,6 +233,23 @@ def test_two_runs_at_once(tmp_path):
         assert tree(folder) == before
         first.send_signal(signal.SIGKILL)
     run(folder, 1, resume=True)
+
+
+def test_a_lock_from_another_node_is_waited_for_when_a_run_goes_on(tmp_path):
+    """The node may be gone; the file server takes its lock back after some time."""
+    folder = tmp_path / "checkpoints"
+    command = [sys.executable, "-c", HOLD.format(identity=IDENTITY), folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "taken\n"
+        descriptor = os.open(folder / "distnorm.lock", os.O_WRONLY | os.O_TRUNC)
+        os.write(descriptor, b"another-node 123")
+        with pytest.raises(RuleError, match=r"at work in .* \(host another-node, process 123\)"):
+            taken(folder)
+        threading.Timer(1.5, first.kill).start()
+        start = time.monotonic()
+        run(folder, 1, resume=True)
+        assert 1.0 < time.monotonic() - start < 30.0
+        os.close(descriptor)
 
 
 def test_without_locks_the_later_start_wins_and_the_earlier_stops(tmp_path):

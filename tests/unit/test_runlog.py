@@ -10,6 +10,7 @@ import pytest
 import run_logs
 
 from distnorm import DistnormError, RuleError, runlog
+from distnorm.report import report
 from distnorm.runlog import RunLog, read_log
 
 LOOKS = [run_logs.look(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
@@ -200,4 +201,54 @@ def test_nothing_follows_the_end(tmp_path, more):
     path = run_logs.write(tmp_path / "log.jsonl", LOOKS, END)
     path.write_text(path.read_text() + more)
     with pytest.raises(RuleError, match="line 6: follows the end"):
+        read_log(path)
+
+
+NONSENSE = [None, True, -1, 2**63, 10**400, 1e308, "", "x", [], {}, [[]], [1], [0] * 1000]
+
+
+DRAWN = ("time_ms", "elapsed_ms", "simulate_ms", "bound", "max", "simulate")
+
+
+def places(content, path=()):
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def put(content, path, value):
+    content = json.loads(json.dumps(content))
+    there = content
+    for key in path[:-1]:
+        there = there[key]
+    there[path[-1]] = value
+    return content
+
+
+@pytest.mark.parametrize("observe", [True, False])
+def test_any_value_in_any_place_is_read_or_named(observe, tmp_path):
+    looks = [run_logs.look(10.0 * i, 10.0, 0.01, since_start=[0.01]) for i in (1, 2)]
+    path = run_logs.write(tmp_path / "log.jsonl", looks, END, observe=observe)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    refused = 0
+    for place in places(lines):
+        for value in NONSENSE:
+            path.write_text("".join(json.dumps(line) + "\n" for line in put(lines, place, value)))
+            try:
+                read_log(path)
+            except RuleError as error:
+                assert f"log {path}" in str(error) and len(str(error)) < 1000
+                refused += 1
+            else:
+                if value == 2**63 and place[0] in (0, 2) and place[-1] in DRAWN:
+                    report(path, tmp_path / "figure.png")
+    assert refused > 500
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"kind":' * 100_000, "9" * 5_000, "\xff", '{"kind": NaN}'])
+def test_a_line_that_is_no_json(text, tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(text.encode("latin-1") + b"\n")
+    with pytest.raises(RuleError, match="line 1: "):
         read_log(path)

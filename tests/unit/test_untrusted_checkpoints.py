@@ -16,16 +16,32 @@ from hypothesis import strategies as st
 from distnorm import checkpoint_table
 from distnorm.adaptive import State
 from distnorm.checkpoint import folder as folders
+from distnorm.checkpoint.claim import Claim
+from distnorm.checkpoint.find import find
+from distnorm.checkpoint.identity import of_job
 from distnorm.checkpoint.manifest import Manifest
+from distnorm.config import read_job
 from distnorm.errors import CheckpointError
 from distnorm.growth import Growth, Look
 from distnorm.interval import Clock
+from distnorm.parallel import Ranks
 
 STATE = State(
     clock=Clock(resolution_ms=0.1, min_delay_ms=1.5),
     growth=Growth(reach_ms=120.0, intervals=3, looks=7, agreeing=2),
     before=Look(time_ms=5.0, grown_ms=5.0, drift=0.01),
 )
+JOB = """
+model = "model.py"
+simulate_ms = 100.0
+threads = 2
+[[rules]]
+synapse_model = "stdp_synapse"
+target_norm = 1.0
+[interval]
+kind = "adaptive"
+bound = 0.05
+"""
 NONSENSE = [
     *(None, True, False, -1, 0, 1, 2**53, 2**63, -(2**63), 2**64, 10**400, -0.5, 1e-320, 1e308, "", "x", "inf", "nan"),
     *("../../etc/passwd", "/etc/passwd", "a\0b", "\ud800", [], {}, [[]], [None], {"class": "open"}, {"float": "inf"}),
@@ -196,6 +212,44 @@ def test_rows_of_a_model_that_is_not_there(model, good, tmp_path):
     replace(put(content, ("parts", 0, "weights", "crc32"), zlib.crc32(path.read_bytes())))
     with pytest.raises(CheckpointError, match=rf"names model {model} of 1"):
         checkpoint_table(tmp_path)
+
+
+CRAFTED = {
+    "no reach": lambda m: m["memory"]["state"]["growth"].update(sxx=0.0),
+    "time to come": lambda m: m["memory"].update(normalized_ms=1e9),
+    "another time": lambda m: m.update(time_ms=10.0),
+    "a path": lambda m: m["parts"][0]["weights"].update(name="../../victim"),
+    "another file": lambda m: m["parts"][0]["weights"].update(name="weights-00001.npy"),
+    "fewer rows": lambda m: m["parts"][0]["rows"].__setitem__(0, 1),
+    "more rows": lambda m: m["parts"][0]["rows"].__setitem__(0, 10**15),
+    "no parts": lambda m: m.update(parts=[]),
+    "fewer members": lambda m: m["models"][0].update(state=["Kplus"]),
+    "another model": lambda m: m["models"].append({"name": "x", "state": []}),
+}
+
+
+@pytest.mark.parametrize("change", CRAFTED.values(), ids=CRAFTED)
+def test_a_crafted_checkpoint_is_left_for_the_one_before(change, tmp_path, caplog):
+    (tmp_path / "model.py").touch()
+    (tmp_path / "job.toml").write_text(JOB)
+    job = read_job(tmp_path / "job.toml")
+    now = of_job(job, 2, False)
+    folder = tmp_path / "checkpoints"
+    with Claim(folder) as claim:
+        claim.take(now, False)
+        claim.mark()
+        for number in (1, 2):
+            claim.begin()
+            made_up.checkpoint(folder, number, STATE, identity=now)
+    with Claim(folder) as claim:
+        assert find(claim, job, False, True, Ranks()).path.name == "00000002"
+    path = folder / "00000002" / "manifest.json"
+    content = json.loads(path.read_text())["content"]
+    change(content)
+    path.write_text(json.dumps({"crc32": zlib.crc32(json.dumps(content).encode()), "content": content}))
+    with Claim(folder) as claim:
+        assert find(claim, job, False, True, Ranks()).path.name == "00000001"
+    assert "00000002 is not used" in caplog.text
 
 
 def test_numbers_are_those_of_folders_with_a_manifest(good, tmp_path):

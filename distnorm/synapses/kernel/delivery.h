@@ -1,5 +1,8 @@
 // How a spike comes to the targets of its source on a thread. NEST's loop meets their cache misses one after the other;
 // this one asks for what a group of targets needs at once, which makes up for the line of the account.
+//
+// Without a rule, and to sort connections, a twin runs its parent's code as NEST has it, so that it is its parent to the
+// last bit: NEST may have been compiled with other options (-march, contraction), and sorts with Boost where it has it.
 
 #pragma once
 
@@ -9,6 +12,7 @@
 #include "structural_plasticity_node.h"
 
 #include "normalized.h"
+#include "twin.h"
 
 namespace distnorm
 {
@@ -62,7 +66,7 @@ deliver( BlockVector< ConnectionT >& connections,
     {
       ConnectionT& connection = connections[ i ];
       e.set_port( i );
-      if ( not connection.is_disabled() and connection.send_with( accounts[ i - first ], slot.power, e, tid, cp ) )
+      if ( not connection.is_disabled() and connection.send_with( accounts[ i - first ], slot, e, tid, cp ) )
       {
         record( i );
       }
@@ -72,16 +76,40 @@ deliver( BlockVector< ConnectionT >& connections,
   return first - lcid;
 }
 
+//! The connector as one of the parent's, of the same layout.
+template < typename ConnectionT >
+nest::Connector< typename ParentOf< ConnectionT >::type >&
+as_parent( nest::Connector< ConnectionT >& connector )
+{
+  using Parent = typename ParentOf< ConnectionT >::type;
+  static_assert( sizeof( ConnectionT ) == sizeof( Parent ) and alignof( ConnectionT ) == alignof( Parent )
+    and sizeof( nest::Connector< ConnectionT > ) == sizeof( nest::Connector< Parent > )
+    and sizeof( nest::GenericConnectorModel< ConnectionT > ) == sizeof( nest::GenericConnectorModel< Parent > ) );
+  return reinterpret_cast< nest::Connector< Parent >& >( connector );
+}
+
 } // namespace distnorm
 
-// Before the connections of a type are made.
-#define DN_DELIVERY( ConnectionT )                                                                                     \
+// Before the connections of a type are made. What is declared for the parent and not defined is in NEST's own library.
+#define DN_DELIVERY( ConnectionT ) DN_DELIVERY_AS( ConnectionT, distnorm::ParentOf< ConnectionT >::type )
+#define DN_DELIVERY_AS( ConnectionT, Parent )                                                                          \
+  template <>                                                                                                          \
+  size_t nest::Connector< Parent >::send( size_t, size_t, const std::vector< ConnectorModel* >&, Event& );             \
+  template <>                                                                                                          \
+  void nest::Connector< Parent >::trigger_update_weight(                                                               \
+    long, size_t, const std::vector< spikecounter >&, double, const std::vector< ConnectorModel* >& );                 \
+  template <>                                                                                                          \
+  void nest::Connector< Parent >::sort_connections( BlockVector< Source >& );                                          \
   template <>                                                                                                          \
   inline size_t nest::Connector< ConnectionT >::send( const size_t tid,                                                \
     const size_t lcid,                                                                                                 \
     const std::vector< ConnectorModel* >& models,                                                                      \
     Event& e )                                                                                                         \
   {                                                                                                                    \
+    if ( not distnorm::slot_of( tid, syn_id_ ).store )                                                                 \
+    {                                                                                                                  \
+      return distnorm::as_parent( *this ).Connector< Parent >::send( tid, lcid, models, e );                           \
+    }                                                                                                                  \
     if ( e.is_flush_event() and not ConnectionT::supports_flush_event )                                                \
     {                                                                                                                  \
       return 0;                                                                                                        \
@@ -89,4 +117,27 @@ deliver( BlockVector< ConnectionT >& connections,
     const auto& cp = static_cast< GenericConnectorModel< ConnectionT >* >( models[ syn_id_ ] )->get_common_properties(); \
     return distnorm::deliver(                                                                                          \
       C_, tid, syn_id_, lcid, e, cp, [ & ]( const size_t at ) { send_weight_event( tid, at, e, cp ); } );               \
+  }                                                                                                                    \
+  template <>                                                                                                          \
+  inline void nest::Connector< ConnectionT >::trigger_update_weight( const long transmitter,                           \
+    const size_t tid,                                                                                                  \
+    const std::vector< spikecounter >& spikes,                                                                         \
+    const double time,                                                                                                 \
+    const std::vector< ConnectorModel* >& models )                                                                     \
+  {                                                                                                                    \
+    const auto& cp = static_cast< GenericConnectorModel< ConnectionT >* >( models[ syn_id_ ] )->get_common_properties(); \
+    if ( not distnorm::slot_of( tid, syn_id_ ).store )                                                                 \
+    {                                                                                                                  \
+      return distnorm::as_parent( *this ).Connector< Parent >::trigger_update_weight(                                  \
+        transmitter, tid, spikes, time, models );                                                                      \
+    }                                                                                                                  \
+    for ( size_t i = 0; i < C_.size() and cp.get_vt_node_id() == transmitter; ++i )                                    \
+    {                                                                                                                  \
+      C_[ i ].trigger_update_weight( tid, spikes, time, cp );                                                          \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  template <>                                                                                                          \
+  inline void nest::Connector< ConnectionT >::sort_connections( BlockVector< Source >& sources )                       \
+  {                                                                                                                    \
+    distnorm::as_parent( *this ).Connector< Parent >::sort_connections( sources );                                     \
   }

@@ -16,10 +16,10 @@ wire_slots()
   {
     for ( size_t tid = 0; tid < store->threads.size(); ++tid )
     {
-      auto& accounts = store->threads[ tid ];
+      auto& accounts = store->threads[ tid ].accounts;
       for ( const auto synapse_id : store->synapse_ids )
       {
-        slots[ tid ][ synapse_id ] = { accounts.data(), accounts.size(), store->power };
+        slots[ tid ][ synapse_id ] = { accounts.data(), accounts.size(), store->power, store.get() };
       }
     }
   }
@@ -67,87 +67,78 @@ store_of( const Group& group )
   throw std::runtime_error( "the models of this rule are gone: ResetKernel, or another number of threads" );
 }
 
-//! Calls body( account, target ) for each target of the group on the thread.
+//! Calls body( node, target ) for each target of the group on the thread.
 template < typename Body >
 void
-for_each_account( const Group& group, const size_t tid, Body body )
+for_each_target( const Group& group, const size_t tid, Body body )
 {
-  auto& accounts = store_of( group ).threads[ tid ];
   const auto& target_of_node = group.threads[ tid ].target_of_node;
   for ( size_t node = 0; node < target_of_node.size(); ++node )
   {
     if ( target_of_node[ node ] != not_a_target )
     {
-      body( accounts[ node ], target_of_node[ node ] );
+      body( node, group.threads[ tid ].first + target_of_node[ node ] );
     }
   }
 }
 
-using Way = decltype( &NormalizedType::run_raw );
-
-//! A pass over the thread's connections in one of the ways of NormalizedType; sums go to group.threads[ tid ].sums.
-inline void
-run( Group& group, const size_t tid, const Kind kind, const int power, const double* at, const Way way )
+//! Calls body( type, connector ) for each connector of the store's models on the thread.
+template < typename Body >
+void
+for_each_connector( const Store& store, const size_t tid, Body body )
 {
-  const std::vector< double > low( group.synapse_ids.size(), 0.0 ), high( group.synapse_ids.size(), never );
-  const Pass pass {
-    .kind = kind, .norm = power, .power = power * 1.0, .shifts = 0, .at = at, .flat = nullptr, .low = low.data(),
-    .high = high.data(), .out = nullptr };
-  begin( group, pass, tid );
-  for_each_connector( { &group },
-    tid,
-    [ & ]( nest::ConnectorBase& connector, const size_t synapse_id )
-    {
-      std::vector< Work > works;
-      works.emplace_back( group, pass, tid, group.find_model( synapse_id ) );
-      ( dynamic_cast< const NormalizedType& >( find_type( synapse_id ) ).*way )( works, connector, tid );
-    } );
-}
-
-// A factor this far from 1 goes into the raw weights, long before one of them over- or underflows.
-constexpr int largest_exponent = 32;
-
-//! Moves powers of two from the factors into the raw weights, which changes no bit of a weight.
-inline void
-rebase( Group& group, const size_t tid, const int power )
-{
-  std::vector< double > scaling( group.threads[ tid ].first + group.threads[ tid ].node_ids.size(), 1.0 );
-  bool any = false;
-  for_each_account( group,
-    tid,
-    [ & ]( Account& account, const int32_t i )
-    {
-      const int exponent = account.is_held() ? std::ilogb( account.g ) : 0;
-      if ( std::abs( exponent ) > largest_exponent )
-      {
-        const Sum& sum = group.threads[ tid ].sums[ i ];
-        scaling[ group.threads[ tid ].first + i ] = std::ldexp( 1.0, exponent );
-        account.anchor( std::ldexp( sum.total(), exponent * power ), power );
-        any = true;
-      }
-    } );
-  if ( any )
+  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
+  for ( const auto synapse_id : store.synapse_ids )
   {
-    run( group, tid, SCALE, power, scaling.data(), &NormalizedType::run_raw );
+    nest::ConnectorBase* connector = synapse_id < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
+    if ( connector )
+    {
+      body( dynamic_cast< const NormalizedType& >( find_type( synapse_id ) ), *connector );
+    }
   }
 }
 
-//! Anchors the accounts for which wanted( account ) holds to sums measured in place.
-template < typename Wanted >
-void
-anchor_thread( Group& group, const size_t tid, const int power, Wanted wanted )
+inline std::vector< Totals >
+add_up( const Store& store, const size_t tid, const Numbers& numbers, const size_t how_many )
 {
-  run( group, tid, MEASURE, power, nullptr, &NormalizedType::run_raw );
-  for_each_account( group,
+  std::vector< Totals > totals( how_many );
+  for_each_connector( store,
     tid,
-    [ & ]( Account& account, const int32_t i )
+    [ & ]( const NormalizedType& type, nest::ConnectorBase& connector )
+    { type.add_up( connector, tid, store.power, numbers, totals ); } );
+  return totals;
+}
+
+inline void
+measure( Store& store, const size_t tid, const int32_t slice )
+{
+  auto& [ accounts, wanted ] = store.threads[ tid ];
+  Numbers numbers( accounts.size(), not_a_target );
+  std::vector< size_t > nodes;
+  for ( size_t node = 0; node < accounts.size(); ++node )
+  {
+    if ( accounts[ node ].state == Account::STALE and accounts[ node ].slice != slice )
     {
-      if ( wanted( account ) )
-      {
-        const Sum& sum = group.threads[ tid ].sums[ i ];
-        account.anchor( sum.total(), power );
-      }
-    } );
+      numbers[ node ] = nodes.size();
+      nodes.push_back( node );
+    }
+  }
+  auto totals = add_up( store, tid, numbers, nodes.size() );
+  std::vector< double > factors;
+  for ( size_t i = 0; i < nodes.size(); ++i )
+  {
+    Account& account = accounts[ nodes[ i ] ];
+    factors.push_back( account.rebasing( totals[ i ], wanted[ nodes[ i ] ], store.power ) );
+    account.rebase( totals[ i ], factors[ i ], store.power );
+    account.anchor( totals[ i ], wanted[ nodes[ i ] ], store.power );
+  }
+  if ( std::any_of( factors.begin(), factors.end(), []( const double factor ) { return factor != 1.0; } ) )
+  {
+    for_each_connector( store,
+      tid,
+      [ & ]( const NormalizedType& type, nest::ConnectorBase& connector )
+      { type.scale( connector, tid, numbers, factors ); } );
+  }
 }
 
 } // namespace distnorm
@@ -215,93 +206,94 @@ dn_exact_open( void* handle, const int power )
       {
         stores.push_back( std::make_unique< Store >() );
         store = stores.back().get();
-        *store = { group.synapse_ids, power, std::vector< std::vector< Account > >( group.threads.size() ) };
+        *store = { group.synapse_ids, power, std::vector< Store::Thread >( group.threads.size() ) };
         std::sort( store->synapse_ids.begin(), store->synapse_ids.end() );
       }
       for ( size_t tid = 0; tid < group.threads.size(); ++tid )
       {
-        store->threads[ tid ].resize( std::max< size_t >( group.threads[ tid ].num_nodes, 1 ) );
+        const size_t size = std::max< size_t >( group.threads[ tid ].num_nodes, 1 );
+        store->threads[ tid ].accounts.resize( size );
+        store->threads[ tid ].wanted.resize( size );
       }
       wire_slots();
       return OK;
     } );
 }
 
-//! From now on keeps the norm of target i at target_norms[i] (0: does not hold it), by sums measured in place.
+//! 1 if nodes or threads have changed since the group was opened.
 int
-dn_exact_hold( void* handle, const int power, const double* target_norms )
+dn_exact_is_stale( const void* handle )
 {
-  auto& group = *static_cast< Group* >( handle );
-  if ( group.is_stale() )
-  {
-    return STALE;
-  }
-  return on_all_threads(
-    [ & ]( const size_t tid )
-    {
-      for_each_account( group,
-        tid,
-        [ & ]( Account& account, const int32_t i )
-        { account.target_norm = target_norms[ group.threads[ tid ].first + i ]; } );
-      anchor_thread( group, tid, power, []( const Account& ) { return true; } );
-      rebase( group, tid, power );
-    } );
+  return static_cast< const Group* >( handle )->is_stale();
 }
 
-//! Measures the targets that need it: their first connections, or changes too large for their account.
+//! Norm that is wanted for target i: norms[ i ] (NaN: the one that it has first), or mean_weight in place of all these.
+//! Targets that no norm was wanted for are measured before their first event; with `anew` all targets are, at once.
 int
-dn_exact_refresh( void* handle, const int power )
+dn_exact_want( void* handle, const double* norms, const double mean_weight, const int anew )
 {
-  auto& group = *static_cast< Group* >( handle );
+  const auto& group = *static_cast< Group* >( handle );
   if ( group.is_stale() )
   {
     return STALE;
   }
-  const auto wanted = []( const Account& account ) { return account.trusted == never and account.target_norm > 0.0; };
   return on_all_threads(
     [ & ]( const size_t tid )
     {
-      bool any = false;
-      for_each_account( group, tid, [ & ]( const Account& account, int32_t ) { any = any or wanted( account ); } );
-      if ( any )
+      Store& store = store_of( group );
+      for_each_target( group,
+        tid,
+        [ & ]( const size_t node, const size_t i )
+        {
+          Account& account = store.threads[ tid ].accounts[ node ];
+          if ( anew or account.state == Account::FREE )
+          {
+            store.threads[ tid ].wanted[ node ] = { norms[ i ], mean_weight };
+            account.await_measuring( store.power );
+          }
+        } );
+      if ( anew )
       {
-        anchor_thread( group, tid, power, wanted );
+        measure( store, tid, current_slice() );
       }
     } );
 }
 
-//! sums[i]: sum of |Wmax|^power over the incoming connections of target i; infinite where the model has no Wmax.
+//! nearest[ i ]: norms[ i ], or what the bounds of the connections of target i allow that is nearest to it.
 int
-dn_exact_largest( void* handle, const int power, double* sums )
+dn_exact_nearest( void* handle, const double* norms, double* nearest )
 {
-  auto& group = *static_cast< Group* >( handle );
+  const auto& group = *static_cast< Group* >( handle );
   return on_all_threads(
     [ & ]( const size_t tid )
     {
-      auto& thread = group.threads[ tid ];
-      run( group, tid, MEASURE, power, nullptr, &NormalizedType::measure_largest );
-      std::transform( thread.sums.begin(),
-        thread.sums.end(),
-        sums + thread.first,
-        []( const Sum& sum ) { return std::isfinite( sum.high ) ? sum.total() : never; } );
+      const auto& thread = group.threads[ tid ];
+      const Store& store = store_of( group );
+      const auto totals = add_up( store, tid, thread.target_of_node, thread.node_ids.size() );
+      for ( size_t i = 0; i < totals.size(); ++i )
+      {
+        const Wanted wanted { .norm = norms[ thread.first + i ] };
+        nearest[ thread.first + i ] = wanted.nearest( totals[ i ], store.power );
+      }
     } );
 }
 
-//! Of target i: largest deviation from its norm at the end of a slice since last asked; -1 where the norm was let go.
+//! Of target i: largest deviation from its norm at the end of a slice since last asked; -1 where it has vanished.
 int
-dn_exact_deviations( void* handle, const int power, double* deviations )
+dn_exact_deviations( void* handle, double* deviations )
 {
-  auto& group = *static_cast< Group* >( handle );
+  const auto& group = *static_cast< Group* >( handle );
   return on_all_threads(
     [ & ]( const size_t tid )
     {
-      for_each_account( group,
+      Store& store = store_of( group );
+      for_each_target( group,
         tid,
-        [ & ]( Account& account, const int32_t i )
+        [ & ]( const size_t node, const size_t i )
         {
-          const bool let_go = account.trusted == never and account.is_held();
-          deviations[ group.threads[ tid ].first + i ] =
-            not account.is_held() ? 0.0 : let_go ? -1.0 : account.read_deviation( power );
+          Account& account = store.threads[ tid ].accounts[ node ];
+          const double deviation = account.read_deviation( store.power );
+          deviations[ i ] = account.state == Account::ZERO and deviation >= 1.0 ? -1.0 : deviation;
           account.deviation = 0.0F;
         } );
     } );

@@ -12,23 +12,10 @@
 namespace distnorm
 {
 
-struct SimulatingTag
-{
-  using type = bool nest::SimulationManager::*;
-  friend constexpr type reveal( SimulatingTag );
-};
-template struct Reveal< SimulatingTag, &nest::SimulationManager::simulating_ >;
-
 inline int32_t
 current_slice()
 {
   return static_cast< int32_t >( nest::kernel().simulation_manager.get_slice() );
-}
-
-inline bool
-is_simulating()
-{
-  return nest::kernel().simulation_manager.*reveal( SimulatingTag() );
 }
 
 template < template < typename > class Parent, typename Identifier >
@@ -44,15 +31,15 @@ public:
   send( nest::Event& e, const size_t tid, const CommonProperties& cp )
   {
     const Slot& slot = slot_of( tid, Base::get_syn_id() );
-    return send_with( account_in( slot, tid ), slot.power, e, tid, cp );
+    return send_with( account_in( slot, tid ), slot, e, tid, cp );
   }
 
   //! Sends with the account of its target, which the caller has found.
   bool
-  send_with( Account* account, const int power, nest::Event& e, const size_t tid, const CommonProperties& cp )
+  send_with( Account* account, const Slot& slot, nest::Event& e, const size_t tid, const CommonProperties& cp )
   {
     bool sent = false;
-    learn( account, power, [ & ] { sent = Base::send( e, tid, cp ); } );
+    learn( account, slot, tid, [ & ] { sent = Base::send( e, tid, cp ); } );
     return sent;
   }
 
@@ -69,7 +56,7 @@ public:
     const CommonProperties& cp )
   {
     const Slot& slot = slot_of( tid, Base::get_syn_id() );
-    learn( account_in( slot, tid ), slot.power, [ & ] { Base::trigger_update_weight( tid, dopa_spikes, t_trig, cp ); } );
+    learn( account_in( slot, tid ), slot, tid, [ & ] { Base::trigger_update_weight( tid, dopa_spikes, t_trig, cp ); } );
   }
 
   void
@@ -97,21 +84,19 @@ public:
       Base::set_status( d, model );
       return;
     }
+    const double factor = account->touch( slot->power );
     const double raw = weight();
-    const double factor = account->read_factor( slot->power );
     const double before = weight() = raw * factor;
     // Parents write the weight before they check it, and so it stays when they throw.
     struct Finally
     {
       Normalized& self;
-      const Slot& slot;
-      Account& account;
-      const double raw, factor, before;
+      const double raw, before, factor;
       ~Finally()
       {
-        self.store( account, account.changed, slot.power, raw, before, factor );
+        self.store( raw, before, factor );
       }
-    } finally { *this, *slot, *account, raw, factor, before };
+    } finally { *this, raw, before, factor };
     Base::set_status( d, model );
   }
 
@@ -122,8 +107,7 @@ public:
     const Slot& slot = slot_of( target.get_thread(), Base::get_syn_id() );
     if ( Account* account = slot.find( target.get_thread_lid() ) )
     {
-      int64_t& into = account_of_now( *account, slot.power );
-      store( *account, into, slot.power, 0.0, 0.0, account->read_factor( slot.power ) );
+      weight() /= account->touch( slot.power );
     }
   }
 
@@ -134,8 +118,7 @@ public:
     const Slot& slot = slot_of( tid, Base::get_syn_id() );
     if ( Account* account = account_in( slot, tid ) )
     {
-      int64_t& into = account_of_now( *account, slot.power );
-      account->add( into, -term( weight(), slot.power ) );
+      account->touch( slot.power );
     }
     Base::disable();
   }
@@ -168,48 +151,39 @@ private:
   //! Lets the parent work on the weight, and accounts for what it changes.
   template < typename Work >
   void
-  learn( Account* account, const int power, Work work )
+  learn( Account* account, const Slot& slot, const size_t tid, Work work )
   {
-    if ( not account or not account->is_held() )
+    if ( not account or account->state == Account::FREE )
     {
       work();
       return;
     }
-    account->enter( current_slice(), power );
+    const int32_t now = current_slice();
+    if ( account->slice != now )
+    {
+      account->follow( slot.power );
+      if ( account->state == Account::STALE )
+      {
+        measure( *slot.store, tid, now );
+      }
+      account->slice = now;
+    }
     const double raw = weight();
     const double before = weight() = raw * account->g;
     work();
-    store( *account, account->pending, power, raw, before, account->g );
+    if ( store( raw, before, account->g ) )
+    {
+      account->add( term( weight(), slot.power ) - term( raw, slot.power ) );
+    }
   }
 
-  //! Turns the weight into a raw one again; one that did not change keeps its bits.
-  void
-  store( Account& account, int64_t& into, const int power, const double raw, const double before, const double factor )
+  //! Turns the weight into a raw one again. Whether it changed; if not, it keeps its bits.
+  bool
+  store( const double raw, const double before, const double factor )
   {
-    const double now = weight();
-    if ( now == before )
-    {
-      weight() = raw;
-      return;
-    }
-    const double new_raw = now / factor;
-    weight() = new_raw;
-    account.add( into, term( new_raw, power ) - term( raw, power ) );
-  }
-
-  //! Structural plasticity inside a Simulate counts like learning; a script's changes do when it simulates on.
-  static int64_t&
-  account_of_now( Account& account, const int power )
-  {
-    if ( not is_simulating() )
-    {
-      return account.changed;
-    }
-    if ( account.is_held() )
-    {
-      account.enter( current_slice(), power );
-    }
-    return account.pending;
+    const bool changed = not( weight() == before );
+    weight() = changed ? weight() / factor : raw;
+    return changed;
   }
 
   bool

@@ -21,15 +21,48 @@ factor_of( const Synapse& synapse, const Slot& slot, const size_t tid )
   return account ? account->read_factor( slot.power ) : 1.0;
 }
 
+//! The Wmin and Wmax of a synapse.
+struct Bounds
+{
+  double low = 0.0;
+  double high = never;
+
+  //! Bounds of |w| where a weight is. One of a model without Wmin has the sign of Wmax.
+  std::pair< double, double >
+  of_size( const double weight ) const
+  {
+    if ( low < 0.0 and high > 0.0 )
+    {
+      return { 0.0, std::signbit( weight ) ? -low : high };
+    }
+    return std::minmax( { std::abs( low ), std::abs( high ) } );
+  }
+};
+
+//! Bounds that connections of a model have in common.
+inline Bounds
+common_bounds( const nest::synindex synapse_id, const size_t tid )
+{
+  Bounds bounds;
+  Dictionary defaults;
+  nest::kernel().model_manager.get_connection_model( synapse_id, tid ).get_status( defaults );
+  defaults.update_value( nest::names::Wmin, bounds.low );
+  defaults.update_value( nest::names::Wmax, bounds.high );
+  return bounds;
+}
+
+//! Some targets of a thread, numbered: the number of each by thread-local node index, or not_a_target.
+using Numbers = std::vector< int32_t >;
+
 //! What is asked of the type of a normalized model, beside what is asked of any.
 class NormalizedType
 {
 public:
   virtual ~NormalizedType() = default;
-  //! Does a pass on raw weights, where run() does it on weights.
-  virtual void run_raw( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
-  //! Adds |Wmax|^power of the connections to the sums of the work's thread.
-  virtual void measure_largest( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
+  //! Adds up the connections of some targets, by their numbers.
+  virtual void add_up( nest::ConnectorBase&, size_t tid, int power, const Numbers&, std::vector< Totals >& ) const = 0;
+  //! Multiplies the raw weights of some targets by factors, by their numbers.
+  virtual void scale( nest::ConnectorBase&, size_t tid, const Numbers&, const std::vector< double >& factors ) const = 0;
   //! A model of this type with the name, ID and defaults of one of the parent's type; null for any other.
   virtual std::unique_ptr< nest::ConnectorModel > twin_of( const nest::ConnectorModel& ) const = 0;
 };
@@ -70,31 +103,39 @@ public:
   }
 
   void
-  run_raw( std::vector< Work >& works, nest::ConnectorBase& connector, const size_t tid ) const override
+  add_up( nest::ConnectorBase& connector,
+    const size_t tid,
+    const int power,
+    const Numbers& numbers,
+    std::vector< Totals >& totals ) const override
   {
-    Plain::run( works, connector, tid );
+    const auto term = [ power ]( const double weight ) { return power == 1 ? std::abs( weight ) : weight * weight; };
+    const Bounds in_common = common_bounds( connector.get_syn_id(), tid );
+    for_each_of( connector,
+      tid,
+      numbers,
+      [ & ]( Synapse& synapse, const int32_t number )
+      {
+        Totals& of = totals[ number ];
+        const double weight = Plain::weight_of( synapse );
+        const auto [ least, largest ] = bounds_of( synapse, in_common ).of_size( weight );
+        of.raw.add( term( weight ) );
+        of.least.add( term( least ) );
+        of.has_largest = of.has_largest and largest < never;
+        of.largest.add( of.has_largest ? term( largest ) : 0.0 );
+      } );
   }
 
   void
-  measure_largest( std::vector< Work >& works, nest::ConnectorBase& connector, const size_t tid ) const override
+  scale( nest::ConnectorBase& connector,
+    const size_t tid,
+    const Numbers& numbers,
+    const std::vector< double >& factors ) const override
   {
-    Work& work = works.front();
-    Dictionary defaults;
-    nest::kernel().model_manager.get_connection_model( connector.get_syn_id(), tid ).get_status( defaults );
-    double in_common = never;
-    defaults.update_value( nest::names::Wmax, in_common );
-    const auto add = [ & ]( const Synapse& synapse, const int32_t i, size_t )
-    {
-      double largest = in_common;
-      if constexpr ( has_own_wmax< Synapse > )
-      {
-        largest = synapse.*reveal( WmaxTag< Synapse >() );
-      }
-      work.thread.sums[ i ].add( work.power_of( std::abs( largest ) ) );
-    };
-    Plain::for_each_block( connector,
-      [ & ]( ConnectionT* block, const size_t size, const size_t first )
-      { Plain::for_each( work, block, size, first, tid, add ); } );
+    for_each_of( connector,
+      tid,
+      numbers,
+      [ & ]( Synapse& synapse, const int32_t number ) { Plain::weight_of( synapse ) *= factors[ number ]; } );
   }
 
   double
@@ -110,6 +151,42 @@ public:
     return make_twin< ConnectionT, Synapse >( model );
   }
 
+private:
+  //! Calls body( synapse, number of its target ) for each connection of some targets.
+  template < typename Body >
+  static void
+  for_each_of( nest::ConnectorBase& connector, const size_t tid, const Numbers& numbers, Body body )
+  {
+    Plain::for_each_block( connector,
+      [ & ]( ConnectionT* block, const size_t size, size_t )
+      {
+        for ( size_t i = 0; i < size; ++i )
+        {
+          __builtin_prefetch( reinterpret_cast< const char* >( block + i ) + prefetch_distance );
+          const size_t node = target_index< Synapse >( block[ i ], tid );
+          if ( node < numbers.size() and numbers[ node ] != not_a_target and not block[ i ].is_disabled() )
+          {
+            body( static_cast< Synapse& >( block[ i ] ), numbers[ node ] );
+          }
+        }
+      } );
+  }
+
+  static Bounds
+  bounds_of( const Synapse& synapse, Bounds bounds )
+  {
+    if constexpr ( has_own_wmin< Synapse > )
+    {
+      bounds.low = synapse.*reveal( WminTag< Synapse >() );
+    }
+    if constexpr ( has_own_wmax< Synapse > )
+    {
+      bounds.high = synapse.*reveal( WmaxTag< Synapse >() );
+    }
+    return bounds;
+  }
+
+public:
   //! Whether an element lies in a connector.
   static bool
   stores( nest::ConnectorBase& connector, const ConnectionT* element )
