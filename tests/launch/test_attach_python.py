@@ -1,6 +1,7 @@
 """What an attached script may do as under plain Python: imports, arguments, errors, processes, logs."""
 
 import re
+import sys
 
 import pytest
 from launching import TESTS, own, said, start
@@ -59,6 +60,18 @@ def test_a_path_that_a_script_adds_is_its_own(folder):
     )
     (folder / "script.py").write_text(script + "nest.Simulate(20.0)\n")
     assert "normalized 2 times" in same_as_plain(folder, "script.py").stderr
+
+
+def test_the_folder_of_a_script_is_that_of_the_file_it_links_to(folder, monkeypatch):
+    (folder / "real").mkdir()
+    (folder / "real" / "beside.py").write_text("name = 'beside'\n")
+    script = "import sys\nprint(sys.path, sys.argv, __file__)\nimport beside\nprint(beside.name)\n"
+    (folder / "real" / "script.py").write_text(script)
+    (folder / "link.py").symlink_to(folder / "real" / "script.py")
+    assert "beside\n" in same_as_plain(folder, "./link.py").stdout
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # from Python 3.11: no folder is put on sys.path
+    attached = same_as_plain(folder, "real/script.py")
+    assert (attached.returncode == 1) == hasattr(sys.flags, "safe_path")
 
 
 @pytest.mark.parametrize("arguments", [["--", "-x"], ["--"], ["-x", "--", "--observe"], ["a", "--", "--", "b"], ["-m"]])

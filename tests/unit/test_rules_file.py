@@ -27,13 +27,13 @@ def test_a_model_comes_before_a_range(name, runs):
     assert _nodes_named(NODES, MODELS, name, "targets").runs.tolist() == runs
 
 
-@pytest.mark.parametrize("name", ["2-3", "none", "", "1-", "1-2-3", "-1-2", "1-" + "9" * 400, "٣-٤"])
+@pytest.mark.parametrize("name", ["2-3", "none", "", "1-", "1-2-3", "-1-2", "٣-٤"])
 def test_an_unknown_name_is_one_line_with_those_there_are(name):
     with pytest.raises(RuleError, match=r'and no node of that model is there; there are "iaf", "1-5"$'):
         _nodes_named(NODES, MODELS, name, "targets")
 
 
-@pytest.mark.parametrize("name", ["3-2", "0-4"])
+@pytest.mark.parametrize("name", ["3-2", "0-4", "1-" + "9" * 400])
 def test_a_range_that_is_none(name):
     with pytest.raises(RuleError, match='a range of node IDs is "FIRST-LAST"'):
         _nodes_named(NODES, MODELS, name, "targets")
