@@ -8,10 +8,11 @@ Run.
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from mmap import mmap
 from multiprocessing import context, util
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -34,6 +35,7 @@ class Attachment:
         ranks: All ranks, once NEST was imported.
         error: The first error that was raised from here, whatever the script made of it.
         forked: Whether this is a process that the script has forked.
+        stderr: Where to say something.
     """
 
     def __init__(self, held: Sequence[str] = ()) -> None:
@@ -48,6 +50,7 @@ class Attachment:
         self.ranks: Ranks | None = None
         self.error: DistnormError | None = None
         self.forked = False
+        self.stderr = sys.stderr  # a script may put something else in its place
         self._fork_failed = mmap(-1, 1)  # a byte that forked processes share with this one
 
     def start(self, views: Views) -> None:
@@ -107,7 +110,7 @@ class Attachment:
         """A word from rank 0 to the user."""
         if self.ranks is None or self.ranks.rank == 0:
             for line in text.splitlines():
-                print(f"distnorm: {line.strip()}", file=sys.stderr, flush=True)
+                print(f"distnorm: {line.strip()}", file=self.stderr, flush=True)
 
     def _begin(self) -> None: ...
 
@@ -128,7 +131,7 @@ class Attachment:
         """Do something in distnorm's own view of modules; an error is remembered, for the script may swallow it."""
         assert self._views is not None
         try:
-            with self._views.ours():
+            with self._views.ours(), _heard():
                 action()
         except DistnormError as error:
             claim(error)
@@ -154,6 +157,22 @@ class Attachment:
         kind._Popen = staticmethod(announced)
 
 
+@contextmanager
+def _heard() -> Iterator[None]:
+    """While this lasts, what distnorm logs is heard; logging.config in a script may have turned it off."""
+    level = logging.root.manager.disable
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "distnorm" and isinstance(logger, logging.Logger):
+            logger.disabled = False
+    if level:
+        logging.disable(logging.NOTSET)
+    try:
+        yield
+    finally:
+        if level:
+            logging.disable(level)
+
+
 def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     """Run a script; ends this process as the script would, with all ranks.
 
@@ -173,6 +192,7 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     if attachment.ranks is not None:
         attachment.ranks.leave(2 if attachment.error else ending.code)
     if attachment.error is not None:
+        sys.stderr = attachment.stderr
         raise attachment.error
     if isinstance(ending.error, KeyboardInterrupt):
         sys.excepthook = lambda *_: None

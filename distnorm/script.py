@@ -72,7 +72,7 @@ class Script:
     def find(self) -> tuple[Callable[[], types.CodeType], dict[str, Any]]:
         """What compiles it, and the names that its `__main__` begins with."""
         if self.source is not None:
-            source, filename = self.source, os.path.abspath(self.name)
+            source, filename = self.source, os.path.join(os.getcwd(), self.name)  # not tidied up, as Python's
             names = {"__file__": filename, "__loader__": SourceFileLoader("__main__", filename)}
             return lambda: compile(source, filename, "exec", dont_inherit=True), names
         spec = importlib.util.find_spec(self.name)

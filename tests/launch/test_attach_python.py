@@ -1,6 +1,7 @@
 """What an attached script may do as under plain Python: imports, arguments, errors, processes, logs."""
 
 import re
+import sys
 
 import pytest
 from launching import TESTS, own, said, start
@@ -61,6 +62,18 @@ def test_a_path_that_a_script_adds_is_its_own(folder):
     assert "normalized 2 times" in same_as_plain(folder, "script.py").stderr
 
 
+def test_the_folder_of_a_script_is_that_of_the_file_it_links_to(folder, monkeypatch):
+    (folder / "real").mkdir()
+    (folder / "real" / "beside.py").write_text("name = 'beside'\n")
+    script = "import sys\nprint(sys.path, sys.argv, __file__)\nimport beside\nprint(beside.name)\n"
+    (folder / "real" / "script.py").write_text(script)
+    (folder / "link.py").symlink_to(folder / "real" / "script.py")
+    assert "beside\n" in same_as_plain(folder, "./link.py").stdout
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # from Python 3.11: no folder is put on sys.path
+    attached = same_as_plain(folder, "real/script.py")
+    assert (attached.returncode == 1) == hasattr(sys.flags, "safe_path")
+
+
 @pytest.mark.parametrize("arguments", [["--", "-x"], ["--"], ["-x", "--", "--observe"], ["a", "--", "--", "b"], ["-m"]])
 def test_arguments_of_the_script_are_its_own(arguments, folder):
     (folder / "script.py").write_text("import sys\nprint(sys.argv)\n")
@@ -96,6 +109,7 @@ def test_what_is_no_script_is_one_line(folder):
         "for _ in range(2):\n    try:\n        nest.Simulate(20.0)\n    except BaseException:\n        pass\n",
         "try:\n    nest.Simulate(20.0)\nexcept Exception:\n    sys.exit(5)\n",
         "try:\n    nest.Simulate(20.0)\nfinally:\n    nest.Simulate(20.0)\n",
+        "sys.stderr = None\ntry:\n    nest.Simulate(20.0)\nexcept Exception:\n    pass\n",
     ],
 )
 def test_an_error_that_the_script_swallows_is_said(script, ranks, folder):
@@ -104,6 +118,14 @@ def test_an_error_that_the_script_swallows_is_said(script, ranks, folder):
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("distnorm: ")
     assert done.stderr.endswith("NEST has no synapse model 'no_such_synapse'; nest.synapse_models lists them\n")
+
+
+def test_logging_that_the_script_sets_up_is_its_own(folder):
+    (folder / "rules.toml").write_text(RULES.replace('"stdp_synapse"', '"ht_synapse"'))
+    script = f"import logging.config\n{SIMULATE}logging.config.dictConfig({{'version': 1}})\n"
+    script += "logging.disable(logging.ERROR)\nnest.Simulate(20.0)\nprint(logging.root.manager.disable)\n"
+    (folder / "script.py").write_text(script)
+    assert "rule 1 (ht_synapse): matches no connection" in same_as_plain(folder, "script.py").stderr
 
 
 @pytest.mark.parametrize(
