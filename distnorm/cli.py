@@ -154,7 +154,9 @@ def _run(options: argparse.Namespace) -> int:
         _start_ranks(options)
     from .run import run  # imports NEST, once the job is known to be sound
 
-    return run(job, options.observe, options.log, options.checkpoint, options.resume)
+    # The model may change the current folder.
+    log, checkpoint = (None if each is None else each.absolute() for each in (options.log, options.checkpoint))
+    return run(job, options.observe, log, checkpoint, options.resume)
 
 
 def _check_log(log: Path, checkpoint: Path | None) -> None:

@@ -174,11 +174,10 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
     check_keys(Job, given, "")
     given["rules"] = rule_tables(given["rules"])
     given["interval"] = interval_table(given["interval"])
-    given["model"] = folder / _typed(given["model"], str, "model")
-    if not os.path.isfile(given["model"]):
-        raise RuleError(
-            f"model is {shorter(str(given['model']))}, which is not a file; give a Python file with build(...)"
-        )
+    model = folder / _typed(given["model"], str, "model")
+    if not os.path.isfile(model):
+        raise RuleError(f"model is {shorter(str(model))}, which is not a file; give a Python file with build(...)")
+    given["model"] = model.absolute()  # the model may change the current folder
     given["parameters"] = _typed(given.get("parameters", {}), dict, "parameters")
     given["simulate_ms"] = _positive(given["simulate_ms"], "simulate_ms")
     given["resolution_ms"] = _positive(given.get("resolution_ms", 0.1), "resolution_ms")

@@ -29,8 +29,3 @@ def cut_torn(file: int) -> None:
     """Cut off a torn last line, before one is appended, of a file opened for reading, too."""
     content = os.pread(file, os.fstat(file).st_size, 0)
     os.ftruncate(file, content.rfind(b"\n") + 1)
-
-
-def whole_lines(content: bytes) -> list[bytes]:
-    """The lines of a file, a torn last one left out."""
-    return content.split(b"\n")[:-1]

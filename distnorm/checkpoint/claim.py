@@ -12,69 +12,22 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 from uuid import uuid4
 
-from .. import json_lines
 from ..errors import CheckpointError, RuleError
-from ..typed_json import as_json, from_json, loads
 from . import folder as folders
-from . import identity
+from . import identity, marker
 from .identity import Identity
 from .lock import Lock
 from .manifest import VIRTUAL
-from .npy import open_file
+from .marker import Begun, Start, Told
 from .part import file_names
 
-_MARKER, _LOCK = "distnorm.jsonl", "distnorm.lock"
+_LOCK = "distnorm.lock"
 _NAMED = 3  # of what else is in a folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """A line of the marker: a run starts, or goes on.
-
-    Attributes:
-        run: Identifies the run, however often it is resumed.
-        start: Identifies this start.
-        at: When.
-        where: Host and process of rank 0.
-        identity: Of the run.
-    """
-
-    run: str
-    start: str
-    at: str
-    where: str
-    identity: dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Begun:
-    """A line of the marker: a checkpoint is about to be written.
-
-    Attributes:
-        checkpoint: Its number.
-    """
-
-    checkpoint: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Marker:
-    """What a marker says.
-
-    Attributes:
-        start: The last start; None in one that is empty or not there.
-        begun: Number of the last checkpoint that was begun.
-    """
-
-    start: Start | None = None
-    begun: int = 0
 
 
 class Claim:
@@ -91,6 +44,8 @@ class Claim:
         self._lock = Lock(folder / _LOCK)
         self._made: list[Path] = []
         self._start: Start | None = None
+        self._begun = 0
+        self._marker = (0, 0)  # its state when this run last wrote
 
     def take(self, now: Identity, resume: bool) -> None:
         """Find out whether the folder is free, or of this run, and keep other runs out. On rank 0.
@@ -111,7 +66,8 @@ class Claim:
             self._lock.take(wait=resume)
         except OSError as error:
             raise CheckpointError(f"cannot write checkpoints into {self.folder}: {error.strerror}") from None
-        before = self._check(now, resume).start  # nobody else writes there now
+        told = self._check(now, resume)  # nobody else writes there now
+        self._begun, before = told.begun, told.start
         goes_on = resume and before is not None and before.identity == now
         self._start = Start(
             run=before.run if before is not None and goes_on else uuid4().hex,
@@ -134,9 +90,9 @@ class Claim:
             CheckpointError: It cannot be made, or another run has started there.
         """
         self.tidy()
-        number = self._begun() + 1
-        self._write(Begun(checkpoint=number))
-        return number, folders.begin(self.folder, number)
+        self._begun += 1
+        self._write(Begun(checkpoint=self._begun))
+        return self._begun, folders.begin(self.folder, self._begun)
 
     def tidy(self) -> None:
         """Remove what was left half-written, and all but the last checkpoints. On rank 0.
@@ -145,25 +101,26 @@ class Claim:
             CheckpointError: The folder is not there any more, or another run has started there.
         """
         assert self._start is not None
-        folders.remove_old(self.folder, self._begun(), file_names(int(self._start.identity[VIRTUAL])))
+        self._check_ours()
+        folders.remove_old(self.folder, self._begun, file_names(int(self._start.identity[VIRTUAL])))
 
-    def _begun(self) -> int:
-        """Number of the last checkpoint that was begun, in a folder that still is this run's."""
+    def _check_ours(self) -> None:
+        refused = f"cannot write checkpoints into {self.folder}"
         try:
-            marker = _parsed(self.folder / _MARKER)
+            if marker.state(self.folder) == self._marker:
+                return
+            start = marker.read(self.folder).start
         except CheckpointError as error:
-            raise CheckpointError(f"cannot write checkpoints into {self.folder}: {error}") from None
-        if marker.start != self._start:
-            other = f": {marker.start.where}, at {marker.start.at}" if marker.start else ""
-            raise CheckpointError(f"cannot write checkpoints into {self.folder}: another run has started there{other}")
-        return marker.begun
+            raise CheckpointError(f"{refused}: {error}") from None
+        who = f": {start.where}, at {start.at}" if start else ""
+        raise CheckpointError(f"{refused}: another run has started there{who}")
 
-    def _check(self, now: Identity, resume: bool) -> Marker:
-        marker = _read_marker(self.folder)
-        _refuse_others(self.folder, marker.begun)
-        start = marker.start
-        if not marker.begun or start is None:
-            return marker
+    def _check(self, now: Identity, resume: bool) -> Told:
+        told = marker.read(self.folder)
+        _refuse_others(self.folder, told.begun)
+        start = told.start
+        if not told.begun or start is None:
+            return told
         if not resume:
             raise RuleError(
                 f"{self.folder} holds checkpoints of the run that started at {start.at}; --resume goes on with it, or "
@@ -173,19 +130,11 @@ class Claim:
             identity.check(start.identity, now)
         except RuleError as error:
             raise RuleError(f"cannot go on from the checkpoints in {self.folder}: {error}") from None
-        return marker
+        return told
 
     def _write(self, record: Start | Begun) -> None:
         try:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            handle = os.open(self.folder / _MARKER, flags, 0o666)
-            try:
-                json_lines.cut_torn(handle)  # by a kill
-                json_lines.append(handle, as_json(record))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            folders.sync(self.folder)
+            self._marker = marker.append(self.folder, record)
         except OSError as error:
             raise CheckpointError(f"cannot write checkpoints into {self.folder}: {error.strerror}") from None
 
@@ -196,7 +145,7 @@ class Claim:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let go of the folder; one without a marker is as it was before."""
-        if self.run is not None and not os.path.lexists(self.folder / _MARKER):
+        if self.run is not None and not os.path.lexists(self.folder / marker.NAME):
             with suppress(OSError):  # something else is in it by now, or it is gone
                 self._lock.remove()
                 for path in self._made:
@@ -228,32 +177,5 @@ def _refuse_others(folder: Path, begun: int) -> None:
 def _is_told_of(folder: Path, name: str, begun: int) -> bool:
     number = folders.number_of(name)
     if number is None:
-        return name in (_MARKER, _LOCK)
+        return name in (marker.NAME, _LOCK)
     return 1 <= number <= begun and folders.is_folder(folder / name)
-
-
-def _read_marker(folder: Path) -> Marker:
-    path = folder / _MARKER
-    return _parsed(path) if os.path.lexists(path) else Marker()
-
-
-def _parsed(path: Path) -> Marker:
-    with open_file(path) as file:
-        lines = json_lines.whole_lines(file.read())
-    start, begun = None, 0
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = _record(loads(line))
-        except ValueError as error:
-            raise CheckpointError(f"{path}, line {number}: {error}") from None
-        if isinstance(record, Start):
-            start = record
-        else:
-            begun = max(begun, record.checkpoint)
-    return Marker(start=start, begun=begun)
-
-
-def _record(given: Any) -> Start | Begun:
-    kind = Begun if isinstance(given, dict) and "checkpoint" in given else Start
-    record: Start | Begun = from_json(given, kind, "marker")
-    return record

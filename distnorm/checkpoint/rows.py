@@ -133,6 +133,8 @@ def read_part(folder: Path, connections: Connections, thread: int, part: Part, n
         norms = np.zeros(readers["norms"].count if part.norms else 0, NORM)
         if part.norms:
             readers["norms"].read(norms)
+            if not np.isfinite(norms["norm"]).all():
+                raise CheckpointError(f"{readers['norms'].path} is damaged: a norm is not finite")
         for each in readers.values():
             each.finish()
     return norms

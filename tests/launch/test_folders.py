@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import sys
 import zlib
 
 import pytest
@@ -99,6 +100,21 @@ def test_a_log_among_checkpoints(tmp_path):
     refused(
         command(job, 1, 1, log="checkpoints/run.jsonl"), "is in", "which is for checkpoints alone; give another path"
     )
+
+
+def test_a_model_that_changes_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    model = tmp_path / "model.py"
+    change = f"    import os\n    os.chdir({str(tmp_path / 'elsewhere')!r})\n    if weight_mV is None:\n"
+    model.write_text(MODEL.read_text().replace("    if weight_mV is None:\n", change, 1))
+    write_job(tmp_path, simulate_ms=50.0, model="model.py")
+    monkeypatch.chdir(tmp_path)
+    for more in ([], ["--set", "simulate_ms=80", "--resume"]):
+        arguments = ["--log", "run.jsonl", "--checkpoint", "checkpoints", "--set", "threads=2", *more]
+        code, _, err = run([sys.executable, "-m", "distnorm", "run", "job.toml", *arguments])
+        assert code == 0, err
+    assert folders.numbers(tmp_path / "checkpoints") == [4, 3] and list((tmp_path / "elsewhere").iterdir()) == []
+    assert len(read_log(tmp_path / "run.jsonl").resumes) == 1
 
 
 def test_a_folder_that_is_a_link_is_where_it_leads(tmp_path):

@@ -152,7 +152,7 @@ def test_a_run_that_wrote_no_checkpoint_leaves_the_folder_free(tmp_path):
     assert other != first and run(tmp_path, 1) not in (first, other)
 
 
-@pytest.mark.parametrize("content", [b"", b'{"run":"1","start":"1"'])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"run":"1","start":"1"'])
 def test_a_run_that_was_killed_while_it_marked_leaves_the_folder_free(content, tmp_path):
     (tmp_path / "distnorm.lock").touch()
     (tmp_path / "distnorm.jsonl").write_bytes(content)
@@ -279,6 +279,7 @@ def test_without_locks_the_later_start_wins_and_the_earlier_stops(tmp_path):
         b"\xff",
         b'{"run":1}',
         b"NaN",
+        b"",
     ],
 )
 def test_a_marker_that_is_none_is_refused(line, tmp_path):
@@ -289,6 +290,14 @@ def test_a_marker_that_is_none_is_refused(line, tmp_path):
     with pytest.raises(DistnormError, match=r"distnorm\.jsonl, line 3: "):
         taken(tmp_path, resume=True)
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("content", [b"precious", b'{"checkpoint":1}\n', b"\n", b'{"kind":"header"}\n', b"\0\0\0"])
+def test_a_file_of_the_users_in_place_of_a_marker_is_kept(content, tmp_path):
+    (tmp_path / "distnorm.jsonl").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"distnorm\.jsonl(, line 1: | is not the marker)"):
+        taken(tmp_path)
+    assert (tmp_path / "distnorm.jsonl").read_bytes() == content and len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize("name", ["distnorm.jsonl", "distnorm.lock"])
