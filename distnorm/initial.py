@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
+from .errors import WeightError
 from .node_ids import Int64Array
 from .norms import FloatArray, powers
 from .rule import Rule
@@ -33,9 +35,13 @@ class InitialNorms:
         Args:
             node_ids: Targets on this rank, shape (n,).
             norm: Their norms as just measured, shape (n,).
+
+        Raises:
+            WeightError: One is larger than any double.
         """
         new = (norm != 0) & ~np.isin(node_ids, self._ids)
         if new.any():
+            _check_doubles(node_ids[new], norm[new], "norm")
             ids = np.concatenate((self._ids, node_ids[new]))
             order = np.argsort(ids)
             self._ids, self._norms = ids[order], np.concatenate((self._norms, norm[new]))[order]
@@ -67,4 +73,16 @@ class TargetNorms:
             return self.initial.of(node_ids, norm)
         number = counts.astype(np.float64)
         of_ones = np.ones(len(number)) if rule.power == math.inf else powers(number, 1 / rule.power)
-        return rule.mean_weight * np.where(counts > 0, of_ones, np.nan)
+        with np.errstate(over="ignore"):
+            target: FloatArray = rule.mean_weight * np.where(counts > 0, of_ones, np.nan)
+        _check_doubles(node_ids, target, "target norm")
+        return target
+
+
+def _check_doubles(node_ids: Int64Array, values: FloatArray, what: str) -> None:
+    beyond = np.flatnonzero(np.isinf(values))
+    if beyond.size:
+        raise WeightError(
+            f"neuron {node_ids[beyond[0]]}: its {what} is larger than the largest double, {sys.float_info.max:.2g} "
+            f"({beyond.size} such neurons on this rank); give smaller weights, in another unit"
+        )

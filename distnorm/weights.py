@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from .correction import Correction, first_pass
 from .drift import Drift
 from .errors import WeightError
 from .initial import InitialNorms, TargetNorms
+from .measured import measure_in_units
 from .norms import FloatArray
 from .notices import look_closer
 from .parallel import Ranks
 from .rule import Rule
 from .synapses import ExactInPlace, Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
+from .units import moved_by
 
 
 class Weights:
@@ -70,12 +73,14 @@ class Weights:
         corrections: list[Correction] = []
         try:
             measured = run_all(self._synapses, [first_pass(rule) for rule in self._rules])  # may be collective: first
-            for i, (synapses, sums) in enumerate(zip(self._synapses, measured, strict=True)):
-                assert sums is not None
+            every = [sums for sums in measured if sums is not None]
+            units = measure_in_units(self._rules, every, partial(run_all, self._synapses))
+            for i, (synapses, sums, unit) in enumerate(zip(self._synapses, every, units, strict=True)):
                 _check_finite(synapses, sums[0])
-                norm, counts = norms.norms(sums[0], synapses.rule.power), sums[1].astype(np.int64)
+                counts = sums[1].astype(np.int64)
+                norm = moved_by(norms.norms(sums[0], synapses.rule.power), unit)
                 target = self._target_norms[i].of(synapses.node_ids, norm, counts)
-                corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms))
+                corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms, unit))
                 if isinstance(synapses, ExactInPlace):
                     reached = synapses.audit(target, counts)
                     records[len(self._rules) + i] = drift.summarize(reached, target, counts, synapses.node_ids)
