@@ -20,12 +20,12 @@ import numpy as np
 
 from .node_ids import Int64Array
 from .norms import FloatArray, exact_sums, powers
+from .units import Units
 
 # What a negative weight becomes that is brought to zero: several models of NEST take -0.0 for positive, and refuse it.
 LEAST = 2.0**-1074
 
 EVENTS = 6  # with each tally, to either side
-TINY = 2.0**-900  # sizes below are zero where all weights of a target are set equal
 
 # Rows of a tally. "low" and "high" are weights exactly at a bound after the change, "outside" those that it would bring
 # beyond one; "bound" is the sum of their bounds. Rows of a plain measurement are the first three.
@@ -63,18 +63,23 @@ class Weights:
         """What is changed, and the least and largest it may become."""
         if not signed:
             sizes = np.abs(self.weights)
-            return np.where((sizes < TINY) & (flat[self.targets] > 0), 1.0, sizes), self.low, self.high
+            return np.where((sizes == 0) & (flat[self.targets] > 0), 1.0, sizes), self.low, self.high
         negative = np.signbit(self.weights)
         return self.weights, np.where(negative, -self.high, self.low), np.where(negative, -self.low, self.high)
 
 
-def scaled(weights: FloatArray, factors: FloatArray) -> FloatArray:
-    """The weights times factors, each of shape (n,)."""
-    product = weights * factors
-    return np.where((product == 0) & (weights < 0), -LEAST, product)
+def scaled(of: Weights, at: FloatArray, units: Units | None = None) -> FloatArray:
+    """The weights times factors; arguments as `changed`."""
+    weights = of.weights if units is None else units.of_weights(of.weights, of.targets)
+    product = weights * at[of.targets]
+    if units is not None:
+        product = units.plain(product, of.targets)
+    return np.where((product == 0) & (of.weights < 0), -LEAST, product)
 
 
-def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: bool) -> FloatArray:
+def changed(
+    of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: bool, units: Units | None = None
+) -> FloatArray:
     """The weights after a change, shape (n,).
 
     Args:
@@ -83,17 +88,29 @@ def changed(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed:
         flat: Above zero for targets whose weights become equal, shape (num_targets,).
         shifts: True to add, False to multiply.
         signed: True where the norm is a signed sum and the mode subtractive.
+        units: See `Pass`.
     """
     value, low, high = of.ends(signed, flat)
+    if units is not None:
+        value = units.of_weights(value, of.targets)
     x = at[of.targets]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         moved = value + x if shifts else x * value
+        moved = moved if units is None else units.plain(moved, of.targets)
         moved = np.where(moved < low, low, np.where(moved > high, high, moved))
     moved = np.where((moved == 0) & (of.weights < 0), -LEAST, np.copysign(moved, of.weights))
     return np.where(np.isnan(x), of.weights, moved)
 
 
-def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: bool, power: float) -> FloatArray:
+def tally(
+    of: Weights,
+    at: FloatArray,
+    flat: FloatArray,
+    shifts: bool,
+    signed: bool,
+    power: float,
+    units: Units | None = None,
+) -> FloatArray:
     """What `Search` asks of the weights at a change; arguments as `changed`.
 
     Returns:
@@ -102,11 +119,14 @@ def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: b
     keep = ~np.isnan(at[of.targets])
     value, low, high = (each[keep] for each in of.ends(signed, flat))
     targets, x = of.targets[keep], at[of.targets[keep]]
+    if units is not None:
+        value = units.of_weights(value, targets)
+        low, high = units.of_norms(low, targets), units.of_norms(high, targets)
     n = len(at)
     result = np.zeros((len(ROWS), n))
     out = dict(zip(ROWS, result, strict=True))
     with np.errstate(all="ignore"):
-        edge_low, edge_high = (low - value, high - value) if shifts else (low / value, high / value)
+        edge_low, edge_high = (low - value, high - value) if shifts else (_edge(low, value), _edge(high, value))
     term = value if shifts else powers(value, power)
     bound_low, bound_high = (low, high) if shifts else (powers(low, power), powers(high, power))
     # By x, not by the changed weight: rounding must not put a weight on another side of the edge that is reported.
@@ -130,6 +150,12 @@ def tally(of: Weights, at: FloatArray, flat: FloatArray, shifts: bool, signed: b
         columns = [np.concatenate(each) for each in zip(*((targets[w], e[w], d[w]) for w, e, d in events), strict=True)]
         _keep_nearest(out, side, *(column[columns[1] < last] for column in columns))
     return result
+
+
+def _edge(bound: FloatArray, value: FloatArray) -> FloatArray:
+    """The factors that bring values to their bounds; none rounds to zero, from where nothing leads back."""
+    factor = bound / value
+    return np.where((factor == 0) & (bound > 0), LEAST, factor)
 
 
 def _keep_nearest(

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import drift, norms
-from .box import ROWS, TINY
+from .box import ROWS
 from .errors import WeightError
+from .measured import Measured
 from .node_ids import Int64Array
 from .norms import BoolArray, FloatArray
 from .passes import Pass
@@ -31,7 +32,13 @@ class Correction:
     """The change of a rule's weights, worked out in as many passes over memory as it needs."""
 
     def __init__(
-        self, rule: Rule, measured: FloatArray, target_norm: FloatArray, node_ids: Int64Array, elapsed_ms: float
+        self,
+        rule: Rule,
+        measured: FloatArray,
+        target_norm: FloatArray,
+        node_ids: Int64Array,
+        elapsed_ms: float,
+        unit: Int64Array | None = None,
     ) -> None:
         """Work out what can be without another pass.
 
@@ -41,22 +48,20 @@ class Correction:
             target_norm: Of each target, shape (n,); NaN where not known.
             node_ids: Of each target, shape (n,).
             elapsed_ms: Time since the last normalization, in ms.
+            unit: Exponent of the unit of each target's weights, as those measured are in (`units`); None: all in 1.
 
         Raises:
             WeightError: A norm is zero and the rule says to raise.
         """
         self.rule, self.node_ids, self._measured = rule, node_ids, measured
-        self._target = target_norm
-        total, self.counts, self._scale = measured[0], measured[1].astype(np.int64), measured[2]
-        self.norm = norms.norms(total, rule.power)
+        self.counts = measured[1].astype(np.int64)
+        self._now = Measured(rule, measured, target_norm, np.zeros(len(node_ids), np.int64) if unit is None else unit)
         self._find_present()
         self._check_zero()
-        distance = self._distance(self.norm)
-        self._due = self.present & (np.abs(distance) > rule.tolerance)
-        fraction = rule.fraction(elapsed_ms)
-        step = target_norm if fraction == 1 else self.norm + fraction * (target_norm - self.norm)
-        self._goal = np.where(self._due, step, self.norm)
+        self._drift = self._distance(self._now.norm)
+        self._due = self.present & (np.abs(self._drift) > rule.tolerance)
         self._flat = np.where(self.zero & (rule.zero == "equal") & ~np.isnan(target_norm), 1.0, 0.0)
+        self._goal = self._now.goals(self._due | (self._flat > 0), rule.fraction(elapsed_ms))
         self._search: Search | SearchLargest | None = None
         self._at_bound = _number(measured, "low", "high", "outside") if len(measured) == len(ROWS) else 0
         if rule.shifts or rule.bounded:
@@ -66,15 +71,15 @@ class Correction:
 
     def _find_present(self) -> None:
         """Which targets can be normalized, which have norm zero, and which a factor would have to turn over."""
-        connected, known = self.counts > 0, ~np.isnan(self._target)
+        connected, known, norm = self.counts > 0, ~np.isnan(self._now.target), self._now.own_norm
         self._opposite: BoolArray = np.zeros(connected.shape, np.bool_)
         if self.rule.shifts:
             self.present = connected & known
             self.zero = np.zeros(connected.shape, np.bool_)
             return
-        self.present = connected & norms.present(self.norm, self._target)
+        self.present = connected & norms.present(norm, self._now.target)
         if self.rule.norm == "sum":
-            cancelled = np.abs(self.norm) <= _CANCELLED * self._scale
+            cancelled = np.abs(norm) <= _CANCELLED * self._now.own_scale
             self.present &= ~cancelled
             self._opposite = connected & known & ~cancelled & ~self.present
         self.zero = connected & ~self.present & ~self._opposite
@@ -89,10 +94,11 @@ class Correction:
 
     def _distance(self, norm: FloatArray, norm_is: FloatArray | None = None) -> FloatArray:
         """Drift from the target norm, with its sign; 0 on the side that the rule leaves alone."""
-        target = self._target if norm_is is None else norm_is
+        now = self._now
+        target = now.target if norm_is is None else norm_is
         with np.errstate(all="ignore"):
-            size = np.maximum(self._scale, np.where(np.isnan(self._target), 0.0, np.abs(self._target)))
-            relative = np.where(target == 0, np.where(size > TINY, norm / size, 0.0), norm / target - 1.0)
+            size = np.maximum(now.scale, np.where(np.isnan(now.target), 0.0, np.abs(now.target)))
+            relative = np.where(target == 0, np.where(size > 0, norm / size, 0.0), norm / target - 1.0)
             if self.rule.norm == "sum":  # above means above, also where the target is below zero
                 relative = np.where(target < 0, -relative, relative)
         relative = np.where(np.isnan(relative), 0.0, relative)
@@ -101,26 +107,29 @@ class Correction:
         return np.minimum(relative, 0.0) if self.rule.only == "below" else relative
 
     def _factors(self) -> FloatArray:
-        result = norms.factors(self.norm, self._goal)
+        result = norms.factors(self._now.own_norm, self._goal)
         result[~self._due] = 1.0
         return np.where(self._flat > 0, self._equal_size(), result)
 
     def _equal_size(self) -> FloatArray:
         """Size of each weight of a target when all are equal."""
         number = np.maximum(self.counts, 1).astype(np.float64)
-        return self._target / (1.0 if self.rule.power == math.inf else norms.powers(number, 1 / self.rule.power))
+        return self._now.target / (1.0 if self.rule.power == math.inf else norms.powers(number, 1 / self.rule.power))
 
     def _begin_search(self) -> None:
         rule, flat = self.rule, self._flat > 0
-        self._goal = np.where(flat, self._target, self._goal)
+        self._goal = np.where(flat, self._now.target, self._goal)
+        units = self._now.units
         begin = np.where(flat, self._equal_size(), 0.0 if rule.shifts else 1.0)
+        if units is not None and not rule.shifts:
+            begin = np.where(units.are_ones, begin, self._factors())
         if rule.power == math.inf:
-            self._search = SearchLargest(self._goal, np.where(self.present | flat, begin, np.nan))
+            self._search = SearchLargest(self._goal, np.where(self.present | flat, begin, np.nan), units)
             return
         inside = self._measured[ROWS.index("outside_count")] == 0
         active = (self.present & (self._due | ~inside)) | flat
         self._search = Search(self._goal, np.where(active, begin, np.nan), shifts=rule.shifts, power=rule.power)
-        if not flat.any():  # the tally was made where the search begins
+        if units is None and not flat.any():  # the tally was made where the search begins
             self._search.learn(self._measured)
 
     @property
@@ -132,7 +141,10 @@ class Correction:
         """A tally that is still needed; None when there is none."""
         if self._search is None or self._search.done:
             return None
-        return Pass(kind="tally", at=self._search.at, flat=self._made_equal)
+        at, units = self._search.at, None
+        if isinstance(self._search, Search):
+            at, units = self._now.for_tally(at, self._search.unit)
+        return Pass(kind="tally", at=at, flat=self._made_equal, units=units)
 
     def learn(self, tally: FloatArray) -> None:
         """Take in the result of `next_pass`."""
@@ -144,12 +156,12 @@ class Correction:
     @property
     def change(self) -> Pass | None:
         """The pass that changes the weights; None where none changes."""
+        at, units = self._now.plain(self._at if self._search is None else self._search.x)
         if self._search is not None:
-            at = self._search.x
-            return None if np.isnan(at).all() else Pass(kind="move", at=at, flat=self._made_equal)
+            return None if np.isnan(at).all() else Pass(kind="move", at=at, flat=self._made_equal, units=units)
         if self._made_equal is not None:
-            return Pass(kind="move", at=self._at, flat=self._made_equal)
-        return None if (self._at == 1.0).all() else Pass(kind="scale", at=self._at)
+            return Pass(kind="move", at=at, flat=self._made_equal, units=units)
+        return None if (at == 1.0).all() else Pass(kind="scale", at=at, units=units)
 
     @property
     def counting(self) -> Pass:
@@ -163,15 +175,14 @@ class Correction:
         Raises:
             WeightError: A norm is beyond 2^40 times its target.
         """
-        nearest, unreachable = self._target, self._opposite
+        nearest, unreachable = self._now.target, self._opposite
+        drifts = missed = np.abs(self._drift)
         if self._search is not None:
             missed = np.abs(self._distance(self._search.reached))
             unreachable = self._search.unreachable & (missed > 0)
             nearest = np.where(unreachable, self._search.reached, nearest)
-        else:
-            missed = np.abs(self._distance(self.norm))
+            drifts = np.where(unreachable, np.abs(self._distance(self._now.norm, nearest)), drifts)
         counted = self.present & ((nearest != 0) | (self.rule.norm == "sum"))
-        drifts = np.abs(self._distance(self.norm, nearest))
         record = drift.tabulate(drifts[counted], counted, self.counts, self.node_ids)
         if self.rule.target_runs is None:
             record["no_input"] = 0  # nobody has named these

@@ -7,6 +7,7 @@ is split into ranks.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -202,9 +203,10 @@ def tabulate(
     record["max"] = values.max()
     record["worst_target"] = ids[values == values.max()].min()
     if values.max() > _LARGEST:
+        times = f"{values.max():.3g}" if np.isfinite(values.max()) else f"more than {sys.float_info.max:.2g}"
         raise WeightError(
-            f"neuron {record['worst_target']}: the norm of its incoming weights is {values.max():.3g} times its "
-            "target; look for a run-away learning rate or a wrong target_norm"
+            f"neuron {record['worst_target']}: the norm of its incoming weights is {times} times its target; look for "
+            "a run-away learning rate or a wrong target_norm"
         )
     whole = np.floor(values)
     record["sum_whole"] = whole.astype(np.int64).sum()

@@ -30,8 +30,9 @@ def powers(values: FloatArray, power: float) -> FloatArray:
     """
     if power in range(1, LARGEST_WHOLE_POWER + 1):
         result = values
-        for _ in range(int(power) - 1):
-            result = result * values
+        with np.errstate(over="ignore", under="ignore"):
+            for _ in range(int(power) - 1):
+                result = result * values
         return result
     if power == 0.5:
         return np.sqrt(values)
@@ -83,7 +84,8 @@ def measure(weights: FloatArray, targets: Int64Array, num_targets: int, norm: st
     sizes = np.abs(weights)
     result[1] = np.bincount(targets, minlength=num_targets)
     if norm == "linf":
-        np.maximum.at(result[0], targets, sizes)
+        with np.errstate(invalid="ignore"):  # NaN stays NaN
+            np.maximum.at(result[0], targets, sizes)
     elif norm == "sum":
         result[0] = exact_sums(weights, targets, num_targets)
         result[2] = exact_sums(sizes, targets, num_targets)
@@ -98,9 +100,8 @@ def norms(power_sums: FloatArray, power: float) -> FloatArray:
 
 
 def present(norm: FloatArray, target_norm: FloatArray) -> BoolArray:
-    """Whether a factor brings a norm to its target: not zero, of the same sign, and without overflow."""
-    size = np.abs(target_norm)
-    result: BoolArray = norm * np.sign(target_norm) > size * 2.0**-1000  # False where a target is not known: NaN
+    """Whether a factor brings a norm to its target: not zero, and of the same sign."""
+    result: BoolArray = norm * np.sign(target_norm) > 0  # False where a target is not known: NaN
     return result
 
 

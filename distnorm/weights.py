@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,27 @@ from .correction import Correction, first_pass
 from .drift import Drift
 from .errors import WeightError
 from .initial import InitialNorms, TargetNorms
+from .measured import measure_in_units
+from .node_ids import Int64Array
 from .norms import FloatArray
 from .notices import look_closer
 from .parallel import Ranks
 from .rule import Rule
 from .synapses import ExactInPlace, Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
+from .units import moved_by
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Measured:
+    """What a pass found of a rule's targets on this rank: `sums` of shape (rows, n), other arrays of shape (n,)."""
+
+    synapses: Synapses
+    sums: FloatArray
+    unit: Int64Array
+    norm: FloatArray
+    counts: Int64Array
 
 
 class Weights:
@@ -78,15 +94,23 @@ class Weights:
 
     def _remember(self) -> Exception | None:
         try:
-            passes = [first_pass(rule) if rule.keeps_initial else None for rule in self._rules]
-            measured = run_all(self._synapses, passes)
-            for synapses, target_norms, sums in zip(self._synapses, self._target_norms, measured, strict=True):
-                if sums is not None:
-                    _check_finite(synapses, sums[0])
-                    target_norms.initial.of(synapses.node_ids, norms.norms(sums[0], synapses.rule.power))
+            for found, target_norms in zip(self._measured(), self._target_norms, strict=True):
+                if target_norms.rule.keeps_initial:
+                    target_norms.initial.of(found.synapses.node_ids, found.norm)
         except Exception as error:
             return error
         return None
+
+    def _measured(self) -> Iterator[_Measured]:
+        """What a first pass finds of each rule, as it is worked out. The pass may be collective."""
+        every = [
+            sums for sums in run_all(self._synapses, [first_pass(rule) for rule in self._rules]) if sums is not None
+        ]
+        units = measure_in_units(self._rules, every, partial(run_all, self._synapses))
+        for synapses, sums, unit in zip(self._synapses, every, units, strict=True):
+            _check_finite(synapses, sums[0])
+            norm = moved_by(norms.norms(sums[0], synapses.rule.power), unit)
+            yield _Measured(synapses=synapses, sums=sums, unit=unit, norm=norm, counts=sums[1].astype(np.int64))
 
     def measure(
         self, now_ms: float, elapsed_ms: float
@@ -100,17 +124,16 @@ class Weights:
         records = np.zeros(len(self._rules) + more, drift.RECORD)
         corrections: list[Correction] = []
         try:
-            measured = run_all(self._synapses, [first_pass(rule) for rule in self._rules])  # may be collective: first
-            for i, (synapses, sums) in enumerate(zip(self._synapses, measured, strict=True)):
-                assert sums is not None
-                _check_finite(synapses, sums[0])
-                norm, counts = norms.norms(sums[0], synapses.rule.power), sums[1].astype(np.int64)
+            for i, found in enumerate(self._measured()):
+                synapses, norm, counts = found.synapses, found.norm, found.counts
                 target = self._target_norms[i].of(synapses.node_ids, norm, counts)
                 if isinstance(synapses, ExactInPlace):
                     target = synapses.audit(target)
                     within = drift.summarize(synapses.deviations(), target, counts, synapses.node_ids)
                     records[len(self._rules) + i] = within
-                corrections.append(Correction(synapses.rule, sums, target, synapses.node_ids, elapsed_ms))
+                corrections.append(
+                    Correction(synapses.rule, found.sums, target, synapses.node_ids, elapsed_ms, found.unit)
+                )
                 if self._start_norms:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self._rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..box import ROWS
 from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
 from ..norms import FloatArray
 from ..parallel import Ranks
-from ..passes import COUNTED, Pass
+from ..passes import Pass
 from ..rule import Rule
 from .limits import common_limits
 from .loading import load_library
@@ -42,7 +41,7 @@ class _Pass(ctypes.Structure):
         ("norm", ctypes.c_int64),
         ("power", ctypes.c_double),
         ("shifts", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("at", "flat", "low", "high", "out")),
+        *((name, ctypes.c_void_p) for name in ("at", "flat", "low", "high", "out", "weight_unit", "norm_unit")),
     ]
 
 
@@ -175,15 +174,16 @@ class InPlace:
     def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
-        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get(rule.norm, 3)
-        rows = len(COUNTED) if a_pass.counts else {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
-        result = np.zeros((rows, len(self.node_ids)))
+        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get("linf" if a_pass.largest else rule.norm, 3)
+        result = np.zeros((a_pass.rows, len(self.node_ids)))
         low, high = self._bounds(rule.box)
         arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
-        out = result if rows else None
-        pointers = [None if each is None else each.ctypes.data for each in (*arrays, low, high, out)]
+        out = result if a_pass.rows else None
+        units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
+        every = (*arrays, low, high, out, *(units or (None, None)))
+        pointers = [None if each is None else each.ctypes.data for each in every]
         structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
-        structure.arrays = (*arrays, low, high)  # kept alive
+        structure.arrays = every  # kept alive
         return structure, result
 
     def _bounds(self, box: tuple[float, float]) -> tuple[FloatArray, FloatArray]:

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..box import ROWS, Weights, changed, scaled, tally, tally_largest
+from ..box import Weights
 from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array, contains
-from ..norms import FloatArray, measure
-from ..passes import COUNTED, Pass
+from ..norms import FloatArray
+from ..passes import Pass, changed_by, summed_by
 from ..rule import Rule
 from .limits import Limits, own_limits
 from .node_models import NodeModels, model_of_each
@@ -56,21 +56,17 @@ class ThroughPyNEST:
         """Make one pass; see `Synapses`."""
         if a_pass.at is None:
             self._find_targets()
-        rows = len(COUNTED) if a_pass.counts else {"measure": 3, "tally": len(ROWS)}.get(a_pass.kind, 0)
-        result = np.zeros((rows, len(self.node_ids)))
-        none = np.full(len(self.node_ids), 0.0 if self.rule.shifts else 1.0)
-        at = none if a_pass.at is None else a_pass.at
-        flat = np.zeros(len(self.node_ids)) if a_pass.flat is None else a_pass.flat
+        result = np.zeros((a_pass.rows, len(self.node_ids)))
         for first, last, connections, weights, limits in self._batches():
-            part = slice(first, last)
+            part, number = a_pass.part(first, last), last - first
             if a_pass.counts:
-                new = self._changed(a_pass.kind, weights, at[part], flat[part])
+                new = changed_by(part, self.rule, weights, number)
                 of_each = (limits.above(new), limits.below(new), limits.close_to_zero(weights.weights))
-                result[:, part] = [np.bincount(weights.targets, each, last - first) for each in of_each]
-            elif rows:
-                result[:, part] = self._sums(a_pass, weights, at[part], flat[part])
+                result[:, first:last] = [np.bincount(weights.targets, each, number) for each in of_each]
+            elif a_pass.rows:
+                result[:, first:last] = summed_by(part, self.rule, weights, number)
             elif len(connections):
-                new = self._changed(a_pass.kind, weights, at[part], flat[part])
+                new = changed_by(part, self.rule, weights, number)
                 which = np.flatnonzero(new != weights.weights)
                 part_of_them = self._nest.SynapseCollection([connections._datum[i] for i in which])
                 if len(which):
@@ -94,19 +90,6 @@ class ThroughPyNEST:
                     f"{models}: {above + below:,.0f} weights would be normalized beyond Wmin "
                     'or Wmax of their optimizer, which PyNEST refuses to set; give the rule w_min="Wmin", w_max="Wmax"'
                 )
-
-    def _sums(self, a_pass: Pass, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
-        rule = self.rule
-        if a_pass.kind == "measure":
-            return measure(weights.weights, weights.targets, len(at), rule.norm, rule.power)
-        if rule.power == math.inf:
-            return tally_largest(weights, at, flat)
-        return tally(weights, at, flat, rule.shifts, rule.shifts and rule.norm == "sum", rule.power)
-
-    def _changed(self, kind: str, weights: Weights, at: FloatArray, flat: FloatArray) -> FloatArray:
-        if kind == "scale":
-            return scaled(weights.weights, at[weights.targets])
-        return changed(weights, at, flat, self.rule.shifts, self.rule.shifts and self.rule.norm == "sum")
 
     def target_models(self) -> Int64Array:
         """Numbers of the targets' node models; see `Synapses`."""

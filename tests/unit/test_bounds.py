@@ -6,12 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from one_target import a_rule, normalized
 from scipy.optimize import brentq
-
-from distnorm import Rule
-from distnorm.box import Weights, changed, tally, tally_largest
-from distnorm.correction import Correction, first_pass
-from distnorm.norms import measure
 
 # (norm, mode), each with every kind of bounds
 WAYS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l1.5", "linf")] + [
@@ -35,41 +31,9 @@ def norm_of(weights, norm):
     return float(sizes.max()) if norm == "linf" else float((sizes ** float(norm[1:])).sum() ** (1 / float(norm[1:])))
 
 
-def normalized(rule, weights, target, low=None, high=None, elapsed_ms=0.0):
-    """Weights of one target after one normalization, its record, and the number of passes it took to find it."""
-    low = np.full(len(weights), rule.box[0]) if low is None else low
-    high = np.full(len(weights), rule.box[1]) if high is None else high
-    of = Weights(weights=weights, targets=np.zeros(len(weights), np.int64), low=np.minimum(low, high), high=high)
-    is_signed = rule.norm == "sum" and rule.shifts
-
-    def run(a_pass):
-        at = np.array([0.0 if rule.shifts else 1.0]) if a_pass.at is None else a_pass.at
-        flat = np.zeros(1) if a_pass.flat is None else a_pass.flat
-        if a_pass.kind == "measure":
-            return measure(weights, of.targets, 1, rule.norm, rule.power)
-        if a_pass.kind == "tally":
-            if rule.norm == "linf":
-                return tally_largest(of, at, flat)
-            return tally(of, at, flat, rule.shifts, is_signed, rule.power)
-        if a_pass.kind == "scale":
-            return weights * at
-        return changed(of, at, flat, rule.shifts, is_signed)
-
-    correction = Correction(rule, run(first_pass(rule)), np.array([target]), np.array([7]), elapsed_ms)
-    passes = 1
-    while correction.next_pass is not None:
-        correction.learn(run(correction.next_pass))
-        passes += 1
-    return (weights if correction.change is None else run(correction.change)), correction.record(), passes
-
-
 def rounding(way, weights, target):
     """What a norm can be met to: a shift of large weights leaves their last bits."""
     return 1e-12 * max(target, np.abs(weights).sum() * 1e-3 if way[1] == "subtractive" else 0.0)
-
-
-def a_rule(way, box=(0.0, math.inf), **more):
-    return Rule("a", norm=way[0], mode=way[1], w_min=box[0], w_max=box[1], target_norm=1.0, **more)
 
 
 def solved(weights, way, low, high, target):
@@ -222,6 +186,19 @@ def test_a_signed_sum_of_the_other_sign_is_reported_and_left_alone():
     weights = np.array([1.0, -3.0])
     after, record, _ = normalized(a_rule(("sum", "multiplicative")), weights, 1.0)
     assert record["unreachable"] == 1 and record["unreachable_max"] == 3.0 and np.array_equal(after, weights)
+
+
+@pytest.mark.parametrize("target", [0.8, 0.79999, 0.80001])
+def test_a_target_where_one_weight_reaches_its_bound_and_a_much_smaller_one_is_far_from_it(target):
+    weights = np.array([1.0] * 8 + [0.01, 1e-20, 1e-150])
+    after, record, _ = normalized(a_rule(("l1", "multiplicative"), (0.0, 0.08)), weights, target)
+    assert after.sum() == pytest.approx(target, rel=1e-12) and record["unreachable"] == 0
+
+
+@pytest.mark.parametrize(("target", "missed"), [(0.16, 0.0), (0.8, 0.8), (0.1, 0.6)])
+def test_bounds_that_leave_one_size(target, missed):
+    after, record, _ = normalized(a_rule(("l1", "multiplicative"), (0.16, 0.16)), np.array([-0.1]), target)
+    assert after.tolist() == [-0.16] and record["unreachable_max"] == pytest.approx(missed)
 
 
 @relaxed

@@ -100,7 +100,7 @@ def test_powers_of_two_pass_through_to_the_last_bit(weights, power, exponent):
 
 
 def test_norms_that_cannot_reach_the_target_are_left_alone():
-    norm, target_norm = np.array([0.0, 5e-324, 3.0, 2.0]), np.array([5.0, 5.0, np.nan, 5.0])
+    norm, target_norm = np.array([0.0, -1.0, 3.0, 2.0]), np.array([5.0, 5.0, np.nan, 5.0])
     np.testing.assert_array_equal(norms.present(norm, target_norm), [False, False, False, True])
     np.testing.assert_array_equal(norms.factors(norm, target_norm), [1.0, 1.0, 1.0, 2.5])
 

@@ -174,7 +174,7 @@ protected:
       gather( work, block, size, first, tid, all );
       count( work, all );
     }
-    else if ( pass.kind == MEASURE and pass.norm == L1 )
+    else if ( pass.kind == MEASURE and pass.norm == L1 and not pass.weight_unit )
     {
       for_each( work, block, size, first, tid,
         [ sums ]( Synapse& synapse, const int32_t i, size_t ) { sums[ i ].add( std::abs( weight_of( synapse ) ) ); } );
@@ -185,7 +185,7 @@ protected:
         [ & ]( Synapse& synapse, const int32_t i, size_t )
         { sums[ i ].add( multiplied_out( std::abs( weight_of( synapse ) ), work.whole ) ); } );
     }
-    else if ( pass.kind == SCALE )
+    else if ( pass.kind == SCALE and not pass.weight_unit )
     {
       for_each( work, block, size, first, tid,
         [ factors ]( Synapse& synapse, const int32_t i, size_t )

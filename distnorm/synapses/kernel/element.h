@@ -7,7 +7,7 @@
 namespace distnorm
 {
 
-//! A weight, or its size, with the least and the largest that it may become.
+//! A weight, or its size, with the least and the largest that it may become: in units of a norm where these are tallied.
 struct Element
 {
   double value;
@@ -24,6 +24,7 @@ for_each_element( const Work& work, const Buffer& all, Body body )
   const double* at = work.at();
   const double* flat = work.pass.flat ? work.pass.flat + work.thread.first : nullptr;
   const double none = work.pass.shifts ? 0.0 : 1.0;
+  const bool tallies = work.pass.kind == TALLY;
   const Box box = work.box;
   for ( size_t i = 0; i < all.size; ++i )
   {
@@ -44,9 +45,15 @@ for_each_element( const Work& work, const Buffer& all, Body body )
         low = least;
       }
     }
-    else if ( value < tiny and flat and flat[ target ] > 0 )
+    else if ( value == 0.0 and flat and flat[ target ] > 0 )
     {
       value = 1.0;
+    }
+    value = work.in_weight_unit( value, target );
+    if ( tallies )
+    {
+      low = work.in_norm_unit( low, target );
+      high = work.in_norm_unit( high, target );
     }
     body( i, target, Element { value, low, high, x } );
   }

@@ -19,8 +19,9 @@ measure( const Work& work, const Buffer& all )
   case SIGNED:
     for ( size_t i = 0; i < all.size; ++i )
     {
-      sums[ all.target[ i ] ].add_signed( all.weight[ i ] );
-      scales[ all.target[ i ] ].add( std::abs( all.weight[ i ] ) );
+      const double weight = work.in_weight_unit( all.weight[ i ], all.target[ i ] );
+      sums[ all.target[ i ] ].add_signed( weight );
+      scales[ all.target[ i ] ].add( std::abs( weight ) );
     }
     break;
   case LARGEST:
@@ -32,7 +33,8 @@ measure( const Work& work, const Buffer& all )
   default:
     for ( size_t i = 0; i < all.size; ++i )
     {
-      sums[ all.target[ i ] ].add( work.power_of( std::abs( all.weight[ i ] ) ) );
+      const double weight = work.in_weight_unit( all.weight[ i ], all.target[ i ] );
+      sums[ all.target[ i ] ].add( work.power_of( std::abs( weight ) ) );
     }
   }
 }
@@ -59,6 +61,18 @@ scaled( const double weight, const double factor )
   return ( product == 0.0 ) & ( weight < 0.0 ) ? -least : product; // no branch
 }
 
+inline void
+scale( const Work& work, Buffer& all )
+{
+  for ( size_t i = 0; i < all.size; ++i )
+  {
+    const int32_t target = all.target[ i ];
+    const double weight = all.weight[ i ];
+    const double product = work.plain( work.in_weight_unit( weight, target ) * work.at()[ target ], target );
+    all.weight[ i ] = product == 0.0 and weight < 0.0 ? -least : product;
+  }
+}
+
 //! The same as move_elements< false, false >, for one weight where the pass is quick.
 inline double
 moved_quickly( const Box& box, const double x, const double weight )
@@ -75,9 +89,9 @@ move_elements( const Work& work, Buffer& all )
 {
   for_each_element< is_signed >( work,
     all,
-    [ & ]( const size_t i, int32_t, const Element& e )
+    [ & ]( const size_t i, const int32_t target, const Element& e )
     {
-      const double y = moved< shifts >( e );
+      const double y = work.plain( moved< shifts >( e ), target );
       const double size = y < e.low ? e.low : y > e.high ? e.high : y;
       all.weight[ i ] = e.x == e.x ? with_sign( size, all.weight[ i ] ) : all.weight[ i ];
     } );
@@ -126,10 +140,7 @@ operate( const Work& work, Buffer& all )
     tally( work, all );
     break;
   case SCALE:
-    for ( size_t i = 0; i < all.size; ++i )
-    {
-      all.weight[ i ] = scaled( all.weight[ i ], work.at()[ all.target[ i ] ] );
-    }
+    scale( work, all );
     break;
   case MOVE:
     move( work, all );

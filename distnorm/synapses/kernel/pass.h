@@ -40,12 +40,14 @@ struct Pass
   const double* low;  // bounds of |w| per synapse model of the group, NaN: the synapse's own
   const double* high;
   double* out; // rows of box.py, each with one value per target; of a change: it is counted and not made; null: none
+  // Exponents per target, as in units.py: weights count in 2^weight_unit, and norms and bounds in 2^norm_unit; null: in 1.
+  const int64_t* weight_unit = nullptr;
+  const int64_t* norm_unit = nullptr;
 };
 
 constexpr size_t measured_rows = 3;
 constexpr double least = 0x1p-1074; // as in box.py
 constexpr double margin = 0x1p-48; // of some roundings
-constexpr double tiny = 0x1p-900; // as in box.py
 
 inline bool
 changes( const Pass& pass )
@@ -69,7 +71,7 @@ counts( const Pass& pass )
 inline bool
 bounds_alike( const Group& group, const Pass& pass )
 {
-  bool alike = not( pass.shifts and pass.norm == SIGNED );
+  bool alike = not( pass.shifts and pass.norm == SIGNED ) and not pass.norm_unit;
   for ( size_t i = 0; i < group.synapse_ids.size(); ++i )
   {
     alike = alike and pass.low[ i ] == pass.low[ 0 ] and pass.high[ i ] == pass.high[ 0 ]; // false for NaN
@@ -184,6 +186,27 @@ struct Work
   {
     const double* factors = at();
     return factors and factors[ target ] != factors[ target ] and not counts( pass );
+  }
+
+  //! A weight, or its size, in the unit of its target's weights.
+  double
+  in_weight_unit( const double value, const int32_t target ) const
+  {
+    return pass.weight_unit ? std::ldexp( value, -pass.weight_unit[ thread.first + target ] ) : value;
+  }
+
+  //! A bound in the unit of its target's norm.
+  double
+  in_norm_unit( const double value, const int32_t target ) const
+  {
+    return pass.norm_unit ? std::ldexp( value, -pass.norm_unit[ thread.first + target ] ) : value;
+  }
+
+  //! What was in the unit of its target's norm.
+  double
+  plain( const double value, const int32_t target ) const
+  {
+    return pass.norm_unit ? std::ldexp( value, pass.norm_unit[ thread.first + target ] ) : value;
   }
 
   double

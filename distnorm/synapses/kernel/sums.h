@@ -66,8 +66,11 @@ struct alignas( 32 ) Sum
   {
     const int64_t both = count + other.count;
     add_signed( other.high );
-    add_signed( other.low );
-    add_signed( other.lowest );
+    if ( not std::isinf( other.high ) ) // else the rest is what an overflow leaves, no number
+    {
+      add_signed( other.low );
+      add_signed( other.lowest );
+    }
     count = both;
   }
 
@@ -83,6 +86,10 @@ struct alignas( 32 ) Sum
   total() const
   {
     double first = high;
+    if ( std::isinf( first ) )
+    {
+      return first;
+    }
     const double second = add_to( first, low );
     return lowest == 0.0 ? first : first + ( second + lowest );
   }

@@ -42,7 +42,7 @@ struct Events
   void
   offer( const double at, const double change, double& farthest )
   {
-    if ( at < farthest or ( at == farthest and at == edge[ num_events - 1 ] ) )
+    if ( at < farthest or ( at == farthest and at == edge[ num_events - 1 ] and not std::isinf( at ) ) )
     {
       add( at, change );
       farthest = std::min( farthest, edge[ num_events - 1 ] );

@@ -36,7 +36,8 @@ template < bool is_signed, bool shifts >
 tally_element( const Work& work, const int32_t target, const Element& e )
 {
   Tally& tally = work.thread.tallies[ target ];
-  const auto edge = []( const double bound, const double value ) { return shifts ? bound - value : bound / value; };
+  const auto edge = []( const double bound, const double value )
+  { return shifts ? bound - value : bound / value == 0.0 and bound > 0.0 ? least : bound / value; };
   const auto term = [ & ]( const double value ) { return shifts ? value : work.power_of( value ); };
   const auto going_left = [ & ]( const double at, const double change )
   { tally.left.offer( -at, change, tally.farthest_left ); };
