@@ -147,8 +147,9 @@ def test_a_header_that_has_changed_since(register, cache, tmp_path):
 )
 def test_headers_that_do_not_tell(text, message, cache):
     done = build_synapse(text)
-    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
-    assert message in done.stderr
+    assert done.returncode == 2 and done.stdout == ""
+    (said,) = [line for line in done.stderr.splitlines() if not line.startswith("distnorm: compiling")]
+    assert message in said
     assert not list(cache.glob("synapse-*"))
 
 
