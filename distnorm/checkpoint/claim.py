@@ -21,7 +21,7 @@ from ..errors import CheckpointError, RuleError
 from . import folder as folders
 from . import identity, marker
 from .identity import Identity
-from .lock import Lock
+from .lock import Lock, is_lock
 from .manifest import VIRTUAL
 from .marker import Begun, Start, Told
 from .part import file_names
@@ -177,5 +177,5 @@ def _refuse_others(folder: Path, begun: int) -> None:
 def _is_told_of(folder: Path, name: str, begun: int) -> bool:
     number = folders.number_of(name)
     if number is None:
-        return name in (marker.NAME, _LOCK)
+        return name == marker.NAME or (name == _LOCK and is_lock(folder / name))
     return 1 <= number <= begun and folders.is_folder(folder / name)

@@ -10,17 +10,30 @@ import errno
 import fcntl
 import logging
 import os
+import re
 import socket
 import time
 from pathlib import Path
 
-from ..errors import RuleError
+from ..errors import CheckpointError, RuleError
+from .npy import open_file
 
 log = logging.getLogger(__name__)
 
 _LEASE_SECONDS = 120.0  # an NFS server takes back the locks of a node that is gone after 90 s, by default
 _PAUSE_SECONDS = 1.0
 _HELD = (errno.EACCES, errno.EAGAIN)
+_HOLDER = re.compile(rb"(?:([!-~]+) ([0-9]+))?")  # host and process
+_LONGEST = 300
+
+
+def is_lock(path: Path) -> bool:
+    """Whether a file is one that a `Lock` has made: empty, or with a holder in it."""
+    try:
+        with open_file(path) as file:
+            return _HOLDER.fullmatch(file.read(_LONGEST)) is not None
+    except (CheckpointError, OSError):
+        return False
 
 
 class Lock:
@@ -83,5 +96,5 @@ class Lock:
 
     def _holder(self) -> tuple[str, str]:
         """Host and process that have it, as they wrote it."""
-        words = os.pread(self._file, 300, 0).decode(errors="replace").split()
-        return (words[0], words[1]) if len(words) == 2 else ("unknown", "unknown")
+        found = _HOLDER.fullmatch(os.pread(self._file, _LONGEST, 0))
+        return (found[1].decode(), found[2].decode()) if found and found[1] else ("unknown", "unknown")

@@ -75,8 +75,9 @@ def test_two_runs_at_once(ranks, tmp_path):
 def test_of_two_that_start_together_one_is_whole(tmp_path):
     job = write_job(tmp_path, simulate_ms=300.0, every_s=0.02)
     both = [Running(command(job, 1, 1, "--set", f"seed={seed}", log=f"{seed}.jsonl")) for seed in (1, 2)]
-    codes = sorted(each.wait()[0] for each in both)
-    assert codes == [0, 2]
+    (whole, _, _), (code, _, err) = sorted(each.wait() for each in both)
+    assert (whole, code, len(err.splitlines())) == (0, 2, 1)
+    assert "another run is at work in" in err or "holds checkpoints of the run" in err, err
     manifest = folders.read_manifest(tmp_path / "checkpoints", folders.numbers(tmp_path / "checkpoints")[0])
     seed = manifest["identity"]["seed"]
     assert manifest["time_ms"] == 300.0 and read_log(tmp_path / f"{seed}.jsonl").end["reason"] == "finished"

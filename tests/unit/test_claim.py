@@ -81,6 +81,7 @@ OTHERS = {
     "a number that is a file": ("00000001", lambda path: path.write_text("precious")),
     "half a checkpoint": (".00000001-partial", folder_of("weights-00000.npy")),
     "begins like half a checkpoint": (".20200101-raw", folder_of()),
+    "a file named as the lock": ("distnorm.lock", lambda path: path.write_text("precious notes")),
     "a link": ("00000001", link("..")),
     "a link to nowhere": ("data", link("nowhere")),
 }
@@ -309,7 +310,7 @@ def test_a_marker_or_lock_that_is_no_file(name, kind, tmp_path):
     path = folder / name
     {"link": lambda: path.symlink_to("../precious"), "folder": path.mkdir, "pipe": lambda: os.mkfifo(path)}[kind]()
     before = tree(tmp_path)
-    with pytest.raises(CheckpointError, match=r"cannot (read|write)|is not a file"):
+    with pytest.raises(DistnormError, match=r"cannot (read|write)|is not a file|holds distnorm\.lock, which"):
         taken(folder)
     assert tree(tmp_path) == before and (tmp_path / "precious").read_text() == "precious"
 
