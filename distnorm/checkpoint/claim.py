@@ -21,7 +21,7 @@ from ..errors import CheckpointError, RuleError
 from . import folder as folders
 from . import identity, marker
 from .identity import Identity
-from .lock import Lock, is_lock
+from .lock import Lock
 from .manifest import VIRTUAL
 from .marker import Begun, Start, Told
 from .part import file_names
@@ -117,7 +117,7 @@ class Claim:
 
     def _check(self, now: Identity, resume: bool) -> Told:
         told = marker.read(self.folder)
-        _refuse_others(self.folder, told.begun)
+        self._refuse_others(told.begun)
         start = told.start
         if not told.begun or start is None:
             return told
@@ -131,6 +131,22 @@ class Claim:
         except RuleError as error:
             raise RuleError(f"cannot go on from the checkpoints in {self.folder}: {error}") from None
         return told
+
+    def _refuse_others(self, begun: int) -> None:
+        """Refuse a folder with something in it that the marker does not tell of."""
+        others = [name for name in folders.entries(self.folder) if not self._is_told_of(name, begun)]
+        if others:
+            named = ", ".join(others[:_NAMED]) + (f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else "")
+            raise RuleError(
+                f"{self.folder} holds {named}, which this run did not write; give a folder for its checkpoints alone, "
+                "or move that away"
+            )
+
+    def _is_told_of(self, name: str, begun: int) -> bool:
+        number = folders.number_of(name)
+        if number is None:
+            return name == marker.NAME or (name == _LOCK and self._lock.is_one())
+        return 1 <= number <= begun and folders.is_folder(self.folder / name)
 
     def _write(self, record: Start | Begun) -> None:
         try:
@@ -161,21 +177,3 @@ def _make(folder: Path) -> list[Path]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot make checkpoint folder {folder}: {getattr(error, 'strerror', error)}") from None
     return missing
-
-
-def _refuse_others(folder: Path, begun: int) -> None:
-    """Refuse a folder with something in it that the marker does not tell of."""
-    others = [name for name in folders.entries(folder) if not _is_told_of(folder, name, begun)]
-    if others:
-        named = ", ".join(others[:_NAMED]) + (f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else "")
-        raise RuleError(
-            f"{folder} holds {named}, which this run did not write; give a folder for its checkpoints alone, or move "
-            "that away"
-        )
-
-
-def _is_told_of(folder: Path, name: str, begun: int) -> bool:
-    number = folders.number_of(name)
-    if number is None:
-        return name == marker.NAME or (name == _LOCK and is_lock(folder / name))
-    return 1 <= number <= begun and folders.is_folder(folder / name)

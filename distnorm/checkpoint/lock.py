@@ -27,21 +27,22 @@ _HOLDER = re.compile(rb"(?:([!-~]+) ([0-9]+))?")  # host and process
 _LONGEST = 300
 
 
-def is_lock(path: Path) -> bool:
-    """Whether a file is one that a `Lock` has made: empty, or with a holder in it."""
-    try:
-        with open_file(path) as file:
-            return _HOLDER.fullmatch(file.read(_LONGEST)) is not None
-    except (CheckpointError, OSError):
-        return False
-
-
 class Lock:
     """A lock of this process, in a file of its own: closing any other descriptor of the file would unlock it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = -1
+
+    def is_one(self) -> bool:
+        """Whether the file is one that a `Lock` has made: empty, or with a holder in it."""
+        if self._file >= 0:  # not opened a second time: closing it would unlock it
+            return _HOLDER.fullmatch(os.pread(self._file, _LONGEST, 0)) is not None
+        try:
+            with open_file(self._path) as file:
+                return _HOLDER.fullmatch(file.read(_LONGEST)) is not None
+        except (CheckpointError, OSError):
+            return False
 
     def take(self, wait: bool) -> None:
         """Take it.
