@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run the kernel's tests under the address and undefined-behaviour sanitizers; any finding ends the run with an error.
 #
-#   tests/sanitize.sh [PYTEST ARGUMENTS]     default: all models, norms, modes, selections, and changing networks
+#   tests/sanitize.sh [PYTEST ARGUMENTS]     default: all models, norms, modes, selections, and changing networks; for
+#                                            models that hold norms name a file with "exact", which compiles for minutes
 #
 # The kernel, with all of NEST's code that its headers bring in, is compiled with the sanitizers into a cache of its own;
 # python, which is not, gets their library preloaded. Uses the python, and so the NEST, that is first on PATH, and g++.
@@ -16,7 +17,8 @@ cat >"$CXX" <<'EOF'
 exec g++ "$@" -O0 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 EOF
 chmod +x "$CXX"
-python -m distnorm build # before anything is preloaded, which would slow the compiler down
+case "$*" in *exact*) exact=--exact ;; *) exact= ;; esac
+python -m distnorm build $exact # before anything is preloaded, which would slow the compiler down
 
 # Python and NEST keep memory until they end: no report of leaks.
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYNEST_QUIET=1 OMP_WAIT_POLICY=passive

@@ -17,7 +17,7 @@ def compiled():
     subprocess.run([sys.executable, "-m", "distnorm", "build", "--exact"], check=True, timeout=590)
 
 
-@pytest.fixture(scope="module", params=["stdp", "dopamine"])
+@pytest.fixture(scope="module", params=["stdp", "dopamine", "changing"])
 def results(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exact")
     found = {}
@@ -38,7 +38,7 @@ def results(request, tmp_path_factory):
 def test_the_norm_holds_at_every_slice_boundary(results, ranks):
     boundaries, looks = results[ranks]["boundaries"], results[ranks]["drifts"]
     assert len(boundaries) == SLICES and boundaries.max() < 1e-12
-    assert len(looks) == 4 and (looks[1:, 1] > 1e-4).all() and (looks[:, 2] == 0).all()
+    assert len(looks) >= 4 and (looks[1:, 1] > 1e-4).all() and (looks[:, 2] == 0).all()
 
 
 @pytest.mark.parametrize("ranks", [2, 4])

@@ -288,6 +288,6 @@ slot_of( const size_t tid, const nest::synindex synapse_id )
 }
 
 //! Measures the stale accounts of a thread, in place, but those that became so in this slice.
-inline void measure( Store& store, size_t tid, int32_t slice );
+[[gnu::cold]] inline void measure( Store& store, size_t tid, int32_t slice );
 
 } // namespace distnorm

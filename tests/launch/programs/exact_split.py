@@ -12,9 +12,11 @@ import distnorm
 MODELS = {
     "stdp": ("stdp_synapse_normalized", "stdp_triplet_synapse_normalized_hpc"),
     "dopamine": ("stdp_dopamine_synapse_normalized_hpc",),
+    "changing": ("stdp_synapse_normalized_hpc",),
 }
 PARAMETERS = {
     "stdp_synapse_normalized": {"lambda": 1e-4},
+    "stdp_synapse_normalized_hpc": {"lambda": 1e-4, "Wmax": 1e9},
     "stdp_triplet_synapse_normalized_hpc": {"Aplus": 1e-4, "Aminus": 1e-4},
     "stdp_dopamine_synapse_normalized_hpc": {"A_plus": 0.01, "A_minus": 0.015},
 }
@@ -26,6 +28,17 @@ def deviation(normalizer, models, through_pynest: bool) -> float:
     if through_pynest:
         return max((abs(norm / TARGET_NORM - 1) for norm in norms_by_target(models).values()), default=0.0)
     return float(np.abs(normalizer.weights._synapses[0].measure()[0] / TARGET_NORM - 1).max(initial=0.0))
+
+
+def change(population, model) -> None:
+    """Weights set a millionfold in the middle of a slice.
+
+    No connections are made: NEST sorts them anew then, and what becomes of spikes on their way depends on the split.
+    """
+    nest.Simulate(0.6)
+    nest.GetConnections(target=population[:9], synapse_model=model).set(weight=1e6)
+    nest.GetConnections(source=population[:50], synapse_model=model).set(weight=2.0)
+    nest.Simulate(0.9)
 
 
 def main(kind: str, slices: str, folder: str) -> None:
@@ -41,6 +54,10 @@ def main(kind: str, slices: str, folder: str) -> None:
     normalizer = distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=40.0))
     at_boundaries = []
     for i in range(int(slices)):
+        if kind == "changing" and i == int(slices) // 2:
+            with normalizer.attached():
+                change(population, models[0])
+            normalizer.simulate(20 * MIN_DELAY_MS)  # until spikes have come to all
         normalizer.simulate(MIN_DELAY_MS)
         at_boundaries.append(deviation(normalizer, models, through_pynest=i % 10 == 9))
     looks = [(each.time_ms, each.within_slices[0].max, each.within_slices[0].zero_norm) for each in normalizer.log]
