@@ -12,7 +12,7 @@ class Look:
     """What one look at the drift found and did; the same on every rank but for the seconds.
 
     Attributes:
-        time_ms: Biological time of NEST in ms.
+        time_ms: Simulated time in ms since ResetKernel, also where nest.biological_time was set since.
         elapsed_ms: Time since the last normalization, in ms.
         drifts: Drift of each rule's targets over all ranks, before any rescaling.
         normalized: True if an interval ended and the weights were rescaled; False for a probe part-way in an interval,
