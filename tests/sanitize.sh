@@ -5,7 +5,8 @@
 #                                            models that hold norms name a file with "exact", which compiles for minutes
 #
 # The kernel, with all of NEST's code that its headers bring in, is compiled with the sanitizers into a cache of its own;
-# python, which is not, gets their library preloaded. Uses the python, and so the NEST, that is first on PATH, and g++.
+# python, which is not, gets their library preloaded. Without vptr: a normalized model calls its parent's functions in
+# NEST's library on connectors of the same layout (kernel/delivery.h). Uses the python, and so the NEST, that is first on PATH, and g++.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ trap 'rm -rf "$DISTNORM_CACHE"' EXIT
 export CXX=$DISTNORM_CACHE/compiler # the options go last: sanitizers make -O3 take minutes
 cat >"$CXX" <<'EOF'
 #!/bin/sh
-exec g++ "$@" -O0 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+exec g++ "$@" -O0 -fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer
 EOF
 chmod +x "$CXX"
 case "$*" in *exact*) exact=--exact ;; *) exact= ;; esac

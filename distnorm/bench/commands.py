@@ -22,6 +22,12 @@ def add_to(which: Any) -> None:
     overhead.add_argument("--pairs", type=count, default=7, help="plain and observed stretches (default 7)")
     add_set(overhead)
     overhead.set_defaults(run=_overhead)
+    duration = which.add_parser("duration", help="what a normalization costs after more and more simulated time")
+    duration.add_argument("job", type=path, help="job file, such as jobs/balanced_stdp.toml")
+    duration.add_argument("--seconds", type=_positive, default=60.0, metavar="S", help="biological time (default 60)")
+    duration.add_argument("--stretches", type=count, default=10, help="lines of the table (default 10)")
+    add_set(duration)
+    duration.set_defaults(run=_duration)
     exact = which.add_parser("exact", help="models that hold norms against their parents, with the same spikes")
     exact.add_argument("job", type=path, help="job file, such as jobs/balanced_stdp.toml")
     exact.add_argument("--models", nargs="+", default=["stdp_synapse", "stdp_synapse_hom_hpc"], metavar="MODEL")
@@ -152,6 +158,12 @@ def _overhead(options: argparse.Namespace) -> None:
     from . import overhead
 
     print(overhead.run(options.job, options.set, options.pairs), end="")
+
+
+def _duration(options: argparse.Namespace) -> None:
+    from . import duration
+
+    print(duration.run(options.job, options.set, options.seconds, options.stretches), end="")
 
 
 def _scaling(options: argparse.Namespace) -> None:

@@ -58,6 +58,13 @@ def _modes(name: str, threads: str, minutes: float) -> Step:
     return Step(name=name, makes="rules.md: cost of modes", arguments=arguments, minutes=minutes)
 
 
+def _duration(ranks: int) -> Step:
+    settings = ("n_excitatory=160", "n_inhibitory=40", "in_degree_excitatory=20")
+    arguments = ("bench", "duration", *_BALANCED, *(f"--set=parameters.{each}" for each in settings))
+    makes = "benchmarks.md: simulated time"
+    return Step(name=f"duration-{ranks}", makes=makes, arguments=arguments, minutes=1.5, ranks=ranks)
+
+
 def _cost(model: str, bound: float, probes: int | None) -> Step:
     interval = {"kind": "adaptive", "bound": bound} | ({} if probes is None else {"probes": probes})
     settings = (f"interval={json.dumps(interval)}", f"parameters.synapse_model={model}")
@@ -125,6 +132,7 @@ STEPS = (
         minutes=0.5,
         ranks=2,
     ),
+    *(_duration(ranks) for ranks in (1, 2)),
     Step(
         name="checkpoint",
         makes="checkpoints.md: 50 million",
