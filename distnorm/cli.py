@@ -20,12 +20,15 @@ from .options import count as _count
 from .options import path as _path
 from .views import leave_folder
 
+_BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells tell of a program that died of it
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0; 2 for input that makes no sense; 1 for the unforeseen; or what the command says.
+        0; 2 for input that makes no sense; 1 for the unforeseen; 141 when nobody reads the output any more; or what the
+        command says.
     """
     if arguments is None:  # else this is somebody else's program
         leave_folder()
@@ -33,17 +36,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         check_environment()
-        return options.run(options) or 0
+        code: int = options.run(options) or 0
+        sys.stdout.flush()
+        return code
     except DistnormError as error:
         if is_first_rank():
             print(f"distnorm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the output has enough, as `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_others(_BROKEN_PIPE)
+        return _BROKEN_PIPE
     except Exception:
-        # Unforeseen, and perhaps on this rank only: the others may wait for it for ever.
         traceback.print_exc()
-        if "mpi4py.MPI" in sys.modules and started_processes() > 1:
-            sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(1)
+        _end_others(1)
         return 1
+
+
+def _end_others(code: int) -> None:
+    """End the other ranks: what happened may have happened on this rank only, and they may wait for it for ever."""
+    if "mpi4py.MPI" in sys.modules and started_processes() > 1:
+        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
 
 
 def _say_on_stderr() -> None:

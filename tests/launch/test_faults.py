@@ -1,5 +1,9 @@
 """A fault on one rank ends all ranks soon, with a message and a nonzero exit code."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from launching import launch
 
@@ -49,3 +53,12 @@ def test_mpi4py_for_another_mpi():
     done = launch(2, "faulty.py", "nan_weight", timeout=SECONDS, MPI4PY_MPIABI="openmpi")
     assert done.returncode != 0 and "not reached" not in done.stdout
     assert "NEST uses the MPI library libmpi.so.12" in done.stderr and "wants libmpi.so.40" in done.stderr
+
+
+def test_a_reader_that_has_enough_ends_a_command_without_a_word():
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "distnorm", "bench", "all", "--list"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
