@@ -104,7 +104,7 @@ class Normalizer:
             nest, self.rules, ranks, way=way, exact=self._exact, observe=observe, edits=lambda: self._calls.edits
         )
         self._pending: BaseException | None = None
-        self._notices = Notices(self.rules)
+        self._notices = Notices(self.rules, fixed=isinstance(self.interval, FixedInterval) and not observe)
         self._unheard = False
         self._last_ms = 0.0
         tic_ms = float(nest.ms_per_tic)
