@@ -14,6 +14,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from .checks import whole_steps
@@ -24,6 +25,7 @@ from .rule import Rule
 
 log = logging.getLogger(__name__)
 
+_EDITS = ("llapi_set_connection_status", "llapi_disconnect", "llapi_disconnect_syncoll")
 _UNITS = {"resolution", "tics_per_ms", "tics_per_step"}
 
 
@@ -58,6 +60,7 @@ class Calls:
         watchers: What follows each call that may change the synapse models that NEST has.
         resets: Number of calls of nest.ResetKernel.
         set_backs: How often the script has set NEST's clock back to 0 after it had simulated.
+        edits: How often connections were set or removed through PyNEST.
         steps: Time steps that were simulated since ResetKernel; setting NEST's clock does not change it.
         held: Who holds the norms of a synapse model in each slice, by its name.
     """
@@ -69,7 +72,7 @@ class Calls:
         self.slicers: list[Slicer] = []
         self.watchers: list[Callable[[], None]] = []
         self.held: dict[str, object] = {}
-        self.resets = self.set_backs = 0
+        self.resets = self.set_backs = self.edits = 0
         self._nest_failed = False
         self._begun: list[Slicer] = []
         self._grid: Grid | None = None
@@ -81,6 +84,7 @@ class Calls:
             "llapi_reset_kernel": self._reset,
             "llapi_copy_model": self._copy_model,
             "llapi_set_kernel_status": self._set_status,
+            **{name: partial(self._edit, name) for name in _EDITS},
         }
         self._theirs = {name: getattr(api, name) for name in ours}
         self._read_clock()
@@ -217,6 +221,10 @@ class Calls:
         if "biological_time" in parameters and self._since_set:
             self.set_backs += 1
             self._since_set = 0
+
+    def _edit(self, name: str, *arguments: Any) -> None:
+        self.edits += 1
+        self._theirs[name](*arguments)
 
     def _watched(self, name: str, *arguments: Any) -> None:
         try:

@@ -100,9 +100,11 @@ class Normalizer:
         self.chunks = Chunks(ranks, lambda: self.time_ms)
         if on_slice is not None:
             self.chunks.hooks.append(_told("on_slice", on_slice))
-        self.weights = Weights(nest, self.rules, ranks, way=way, exact=self._exact, observe=observe)
+        self.weights = Weights(
+            nest, self.rules, ranks, way=way, exact=self._exact, observe=observe, edits=lambda: self._calls.edits
+        )
         self._pending: BaseException | None = None
-        self._notices = Notices(self.rules)
+        self._notices = Notices(self.rules, fixed=isinstance(self.interval, FixedInterval) and not observe)
         self._unheard = False
         self._last_ms = 0.0
         tic_ms = float(nest.ms_per_tic)

@@ -16,6 +16,9 @@ from .synapses import NodeModels, Synapses, run_all
 
 log = logging.getLogger(__name__)
 
+_FAR = 2.0  # a drift above it at so many looks in a row, each a fixed interval after a normalization, is told
+_LOOKS = 3
+
 
 def look_closer(
     nest: Any, corrections: Sequence[Correction], synapses: Sequence[Synapses], records: npt.NDArray[np.void]
@@ -39,14 +42,19 @@ def look_closer(
 class Notices:
     """Warnings about a rule's targets, each once. On rank 0 only."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], *, fixed: bool) -> None:
+        """Nothing was told yet; `fixed`: the interval is a fixed one, at whose ends norms are normalized."""
         self._rules = rules
         self._told: set[tuple[int, str]] = set()
+        self._fixed = fixed
+        self._far = [-1] * len(rules)  # looks in a row with a drift above _FAR; the first look tells nothing
 
     def tell(self, drifts: Sequence[Drift]) -> None:
         """Warn of what the drifts, one per rule, hold for the first time."""
         for i, (rule, drift) in enumerate(zip(self._rules, drifts, strict=True)):
-            for name, number, text in _texts(rule, drift):
+            far = self._fixed and not rule.soft and (drift.max > _FAR or self._far[i] < 0)
+            self._far[i] = self._far[i] + 1 if far else 0
+            for name, number, text in [*_texts(rule, drift), _far_text(self._far[i], drift)]:
                 if number and (i, name) not in self._told:
                     self._told.add((i, name))
                     log.warning("rule %d (%s): %s", i + 1, rule.text, text)
@@ -63,6 +71,16 @@ class Notices:
                     rule.text,
                     f"{within.zero_norm:,}",
                 )
+
+
+def _far_text(looks: int, drift: Drift) -> tuple[str, int, str]:
+    return (
+        "far",
+        looks >= _LOOKS,
+        f"norms were more than {_FAR:.0%} from their targets at each of the last {looks} looks, now up to "
+        f"{drift.max:.0%}; take a shorter interval or AdaptiveInterval, and see whether the learning rate is meant and "
+        "whether something else sets these weights",
+    )
 
 
 def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from .norms import FloatArray
 from .notices import look_closer
 from .parallel import Ranks
 from .rule import Rule
-from .synapses import ExactInPlace, Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
+from .synapses import ExactInPlace, Kept, Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
 from .units import moved_by
 
 log = logging.getLogger(__name__)
@@ -50,15 +50,28 @@ class Weights:
         way: See `Normalizer`.
         exact: Whether models hold the norms by themselves.
         observe: Whether to compare with the norms at the start, too.
+        edits: How often connections were set or removed through PyNEST.
     """
 
-    def __init__(self, nest: Any, rules: Sequence[Rule], ranks: Ranks, *, way: Way, exact: bool, observe: bool) -> None:
+    def __init__(
+        self,
+        nest: Any,
+        rules: Sequence[Rule],
+        ranks: Ranks,
+        *,
+        way: Way,
+        exact: bool,
+        observe: bool,
+        edits: Callable[[], int],
+    ) -> None:
         self._nest = nest
         self._rules = rules
         self._ranks = ranks
         self._way: Way = way
         self._exact = exact
+        self._edits = edits
         self._synapses: list[Synapses] = []
+        self._kept: list[Kept] = []  # none where norms are held: nothing is written
         self._unverified = list(range(len(rules)))
         self._looked_closer = False
         self._target_norms = [TargetNorms(rule) for rule in rules]
@@ -78,6 +91,8 @@ class Weights:
         """Find the way to the connections, once. Collective."""
         if not self._synapses:
             self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._way, self._exact)
+            watched = [] if self._exact else self._synapses
+            self._kept = [Kept(self._nest, synapses, self._edits) for synapses in watched]
 
     def remember_initial(self, now_ms: float) -> None:
         """Measure the norms that rules are to keep as they are now. Collective."""
@@ -137,6 +152,8 @@ class Weights:
                 if self._start_norms:
                     start = self._start_norms[i].of(synapses.node_ids, norm)
                     records[len(self._rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
+            for kept in self._kept:
+                kept.check()
             work_out(corrections, self._synapses)
             if not self._start_norms:
                 check_settable(corrections, self._synapses)
@@ -163,8 +180,12 @@ class Weights:
 
     def rescale(self, corrections: Sequence[Correction]) -> None:
         """Bring the norms to their targets."""
+        for kept in self._kept:
+            kept.before_writing()
         if not self._exact:
             run_all(self._synapses, [correction.change for correction in corrections])
+        for kept in self._kept:
+            kept.after_writing()
         for synapses in self._synapses:
             if isinstance(synapses, ExactInPlace):
                 synapses.hold()

@@ -38,35 +38,48 @@ def generate(folder: Path) -> Path:
     Returns:
         The header of the synapse, for `distnorm build --synapse`.
     """
+    files = [model_file("iaf_psc_delta_neuron"), model_file("stdp_synapse")]
+    generate_pair(folder, MODULE, files, ["post_spikes"])
+    return folder.resolve() / "code" / f"{SYNAPSE}.h"
+
+
+def generate_pair(folder: Path, module: str, files: list[Path], post_ports: list[str | tuple[str, str]]) -> None:
+    """Generate and compile a module of a neuron and a synapse with weight w, from files that are named as they are.
+
+    Args:
+        folder: For the generated code (in code/) and the module.
+        module: Its name.
+        files: Of the neuron, and of the synapse.
+        post_ports: Inputs of the synapse that come from the neuron.
+    """
     from pynestml.frontend.pynestml_frontend import generate_nest_target
 
     folder = folder.resolve()
+    neuron, synapse = (file.stem for file in files)
     generate_nest_target(
-        input_path=[str(_model("iaf_psc_delta_neuron")), str(_model("stdp_synapse"))],
+        input_path=[str(file) for file in files],
         target_path=str(folder / "code"),
         install_path=str(folder),
-        module_name=MODULE,
+        module_name=module,
         logging_level="WARNING",
         codegen_opts={
             "nest_path": str(_stand_in(folder / "nest")),
-            "neuron_synapse_pairs": [
-                {"neuron": "iaf_psc_delta_neuron", "synapses": {"stdp_synapse": {"post_ports": ["post_spikes"]}}}
-            ],
-            "weight_variable": {"stdp_synapse": "w"},
+            "neuron_synapse_pairs": [{"neuron": neuron, "synapses": {synapse: {"post_ports": post_ports}}}],
+            "weight_variable": {synapse: "w"},
         },
     )
-    return folder / "code" / f"{SYNAPSE}.h"
 
 
-def install(folder: Path) -> None:
+def install(folder: Path, module: str = MODULE) -> None:
     """Install the module into this process's NEST; once more after each reset of the kernel."""
     path = os.environ.get("LD_LIBRARY_PATH", "")
     if str(folder.resolve()) not in path.split(":"):
         os.environ["LD_LIBRARY_PATH"] = f"{folder.resolve()}:{path}"
-    nest.Install(MODULE)
+    nest.Install(module)
 
 
-def _model(name: str) -> Path:
+def model_file(name: str) -> Path:
+    """The file of one of NESTML's own models."""
     files = importlib.metadata.files("nestml") or []
     return Path(str(next(file.locate() for file in files if file.name == f"{name}.nestml")))
 

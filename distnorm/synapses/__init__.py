@@ -7,6 +7,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from ..correction import Correction
 from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
@@ -15,7 +18,7 @@ from ..parallel import Ranks
 from ..passes import Pass
 from ..rule import Rule
 from .build import build_on
-from .comparison import compare
+from .comparison import Kept, compare
 from .exact import ExactInPlace, install_models, is_held, library, load_models, replace_models
 from .extensions import add_extensions
 from .inplace import InPlace, agree_on_delays, class_of, load, model_runs
@@ -25,6 +28,7 @@ from .pynest import ThroughPyNEST
 
 __all__ = [
     "ExactInPlace",
+    "Kept",
     "NodeModels",
     "Synapses",
     "Way",
@@ -77,6 +81,22 @@ class Synapses(Protocol):
 
     def labels(self) -> dict[int, int]:
         """Number of connections on this rank by synapse label, -1 for none; where all models of the rule have them."""
+        ...
+
+    def sample(self, name: str, turn: int) -> npt.NDArray[np.void]:
+        """At most SAMPLE connections of one of the rule's models, some of which may be no connection of the rule.
+
+        Args:
+            name: Of the model.
+            turn: Another number gives other connections.
+
+        Returns:
+            Array of shape (n,) and dtype PLACE. Right after a pass nothing is collective.
+        """
+        ...
+
+    def weights_now(self, name: str, places: npt.NDArray[np.void]) -> FloatArray:
+        """Weights of the last sample, shape (n,); NaN where connections may have moved. As `sample`."""
         ...
 
     def close(self) -> None:

@@ -1,21 +1,31 @@
-"""A sample of connections, as the kernel sees them, against what PyNEST says of them."""
+"""A sample of connections: as the kernel sees them against what PyNEST says of them, and whether they keep a weight.
+
+A model may set its weight anew at each presynaptic spike, from something else that it keeps, as NESTML's stdsp_synapse
+does from a permanence. A weight that is written can then be read back, and is lost at the next spike. So, of a model
+that is not one of NEST's own, some weights are read before and after they are written, and again at the next look.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..errors import KernelError
+from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array, contains
-from ..norms import FloatArray, measure
+from ..norms import BoolArray, FloatArray, measure
 from .inplace import InPlace
 from .limits import Limits, own_limits
+from .models import keeps_weights
 from .selection import keys_of, selected
 
 _TARGETS = 3  # and the one with fewest connections
 _CONNECTIONS = 1_000  # 53 microseconds and 4 kB each, through PyNEST
+_CHANGED = 0.1  # of a weight, at least, is written to it
+_ENOUGH = 20  # weights that went back
 
 
 def compare(nest: Any, synapses: InPlace) -> None:
@@ -110,3 +120,77 @@ def _statuses(connections: Any, more: Sequence[str]) -> list[dict[str, Any]]:
         if values
         else []
     )
+
+
+class Kept:
+    """Whether the models of one rule keep the weights that are written, as this rank sees it. Nothing is collective."""
+
+    def __init__(self, nest: Any, synapses: Any, edits: Callable[[], int]) -> None:
+        """Begin without a sample.
+
+        Args:
+            nest: The imported module.
+            synapses: The rule's `Synapses`.
+            edits: How often connections were set or removed through PyNEST.
+        """
+        self._synapses = synapses
+        self._edits = edits
+        self._edits_then = self._turn = 0
+        self._back = {name: 0 for name in synapses.rule.synapse_models if not keeps_weights(nest, name)}
+        self._places: dict[str, npt.NDArray[np.void]] = {}
+        self._samples: dict[str, _Sample] = {}
+
+    def before_writing(self) -> None:
+        """Take a sample of each model of which it is not known yet."""
+        self._turn += 1
+        self._places = {name: self._synapses.sample(name, self._turn) for name in self._back}
+
+    def after_writing(self) -> None:
+        """Read it again."""
+        for name, places in self._places.items():
+            self._samples[name] = _Sample(places, self._synapses.weights_now(name, places))
+        self._edits_then = self._edits()
+
+    def check(self) -> None:
+        """Read it once more, at a look.
+
+        Raises:
+            RuleError: A model does not keep its weights.
+        """
+        if self._edits() != self._edits_then:
+            return  # the script may have set them
+        for name, sample in list(self._samples.items()):
+            back, changed = sample.seen_again(self._synapses.weights_now(name, sample.places))
+            if changed:
+                del self._back[name], self._samples[name]
+                continue
+            self._back[name] += back
+            if self._back[name] >= _ENOUGH:
+                raise RuleError(
+                    f"synapse model {name!r} does not keep the weights that are written: of a sample, "
+                    f"{self._back[name]} that were normalized went back to exactly what they were before, and none "
+                    "changed otherwise; it takes them from another variable, and cannot be normalized"
+                )
+
+
+@dataclass(eq=False)
+class _Sample:
+    """Connections with their weights before they were written, and as they were last seen, shape (n,)."""
+
+    places: npt.NDArray[np.void]
+    written: FloatArray
+
+    def seen_again(self, now: FloatArray) -> tuple[int, bool]:
+        """How many went back, and whether one became something else that is no limit: it depends on what was written.
+
+        A weight that was brought beyond its limits tells nothing, as NEST brings it back, nor one that was hardly
+        changed, or became zero: plasticity alone may do that.
+        """
+        before, written = self.places["weight"], self.written
+        limits = Limits(self.places["least"], self.places["most"])
+        size = np.abs(np.where(before == 0, limits.most, before))
+        far = (np.abs(written - before) > _CHANGED * size) & ~limits.above(written) & ~limits.below(written)
+        at_limit = (now == 0) | (now == limits.least) | (np.abs(now) == np.abs(limits.most))
+        other: BoolArray = (written != before) & (now != written) & ~np.isnan(now)
+        self.written = now  # what went back is counted once
+        return int((far & (now == before)).sum()), bool((other & (now != before) & ~at_limit).any())

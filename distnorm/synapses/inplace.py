@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import KernelError, RuleError
 from ..node_ids import Int64Array
@@ -30,6 +31,18 @@ _FORGOTTEN = 3
 _CLASS = re.compile(r"GenericConnectorModel<(?:nest::ConnectionLabel<)?([\w:]+)<")
 _INTS = np.ctypeslib.ndpointer(np.int64, flags="C")
 _DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
+PLACE = np.dtype(
+    [
+        *((name, np.int64) for name in ("thread", "synapse_id", "port", "size", "source", "target")),
+        *((name, np.float64) for name in ("weight", "least", "most")),
+    ]
+)
+"""A connection of a sample with its weight and limits, as in kernel/survey.h; its `size` tells whether it was moved."""
+
+SAMPLE = 300
+"""Connections of a sample, at most: 2 microseconds each in place, 30 through PyNEST."""
+
+_PLACES = np.ctypeslib.ndpointer(PLACE, flags="C")
 _KINDS = {"measure": 0, "tally": 1, "scale": 2, "move": 3}
 
 
@@ -62,6 +75,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_num_model_runs": (ctypes.c_int64, []),
     "dn_model_runs": (None, [_INTS]),
     "dn_labels": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64, _INTS, _INTS]),
+    "dn_sample": (ctypes.c_int, [ctypes.c_int64] * 3 + [_PLACES, _INTS]),
+    "dn_weights_now": (ctypes.c_int, [ctypes.c_int64, _PLACES, _DOUBLES]),
     "dn_agree_on_delays": (ctypes.c_int, []),
     "dn_stream": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
     "dn_connection": (ctypes.c_int, [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _DOUBLES, _INTS]),
@@ -265,6 +280,19 @@ class InPlace:
         weight, target = np.zeros(1), np.zeros(1, np.int64)
         self._check(self._library.dn_connection(thread, synapse_id, port, weight, target))
         return float(weight[0]), int(target[0])
+
+    def sample(self, name: str, turn: int) -> npt.NDArray[np.void]:
+        """Some connections of a model; see `Synapses`."""
+        places, found = np.zeros(SAMPLE, PLACE), np.zeros(1, np.int64)
+        synapse_id = self._synapse_ids[self.rule.synapse_models.index(name)]
+        self._check(self._library.dn_sample(synapse_id, SAMPLE, turn, places, found))
+        return places[: found[0]]
+
+    def weights_now(self, name: str, places: npt.NDArray[np.void]) -> FloatArray:
+        """Their weights as they are now; see `Synapses`."""
+        weights = np.zeros(len(places))
+        self._check(self._library.dn_weights_now(len(places), places, weights))
+        return weights
 
     def of_model(self, name: str) -> InPlace:
         """The connections of one of the rule's models."""

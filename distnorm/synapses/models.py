@@ -122,6 +122,13 @@ def check_class(name: str, class_name: str) -> None:
     _refuse(base, f"{name!r}, a copy of {base},")
 
 
+def keeps_weights(nest: Any, name: str) -> bool:
+    """Whether a synapse model is one of NEST's own, or like a copy of one: these keep a weight that is written."""
+    fingerprint = _fingerprint(nest, name)
+    own = set(nest.synapse_models).intersection(_NAMED)
+    return name in own or any(_fingerprint(nest, model) == fingerprint for model in own)
+
+
 def check_copies(nest: Any, names: tuple[str, ...]) -> None:
     """As `check_class` for each model, by parameters and size, where no kernel tells the classes.
 

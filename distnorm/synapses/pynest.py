@@ -22,11 +22,13 @@ from ..node_ids import Int64Array, contains
 from ..norms import FloatArray
 from ..passes import Pass, changed_by, summed_by
 from ..rule import Rule
+from .inplace import PLACE, SAMPLE
 from .limits import Limits, own_limits
 from .node_models import NodeModels, model_of_each
 from .selection import keys_of, selected
 
 _CONNECTIONS_AT_ONCE = 20_000
+_SAMPLED_TARGETS = 5
 
 
 class ThroughPyNEST:
@@ -102,6 +104,37 @@ class ThroughPyNEST:
             if len(connections):
                 counts.update(np.atleast_1d(connections.get("synapse_label")).tolist())
         return counts
+
+    def sample(self, name: str, turn: int) -> npt.NDArray[np.void]:
+        """Some connections of a model; see `Synapses`."""
+        stride = len(self.node_ids) // _SAMPLED_TARGETS + 1
+        self._sampled = self.node_ids[turn % stride :: stride]
+        return self._places(name)
+
+    def weights_now(self, name: str, places: npt.NDArray[np.void]) -> FloatArray:
+        """Their weights as they are now; see `Synapses`."""
+        now = self._places(name)
+        identity = [key for key in PLACE.names or () if key not in ("weight", "least", "most")]
+        same = len(now) == len(places) and (now[identity] == places[identity]).all()
+        return now["weight"] if same else np.full(len(places), math.nan)
+
+    def _places(self, name: str) -> npt.NDArray[np.void]:
+        if not len(self._sampled):
+            return np.zeros(0, PLACE)
+        asked = self._nest.NodeCollection(self._sampled.tolist())
+        found = self._nest.GetConnections(target=asked, synapse_model=name)
+        if not len(found):
+            return np.zeros(0, PLACE)
+        some = found[:: len(found) // SAMPLE + 1]
+        keys = {"thread": "target_thread", **{key: key for key in ("synapse_id", "port", "source", "target", "weight")}}
+        columns = some.get([*keys.values(), *own_limits(found)])
+        status = {key: np.atleast_1d(np.array(column)) for key, column in columns.items()}
+        limits = Limits.of(self._nest, name, status)
+        places = np.zeros(len(some), PLACE)
+        for key, column in keys.items():
+            places[key] = status[column]
+        places["size"], places["least"], places["most"] = len(found), limits.least, limits.most
+        return places
 
     def close(self) -> None:
         """Nothing is held."""

@@ -74,13 +74,67 @@ public:
     state_.w = w;
   }
 
-private:
+protected:
   struct State
   {
     double w = 1.0;
     double kept = 0.99;
   };
   State state_;
+};
+
+//! A weight beyond Wmax is brought back to it at a spike. It shrinks unless "kept" is 1.
+template < typename targetidentifierT >
+class bounded_synapse : public leaky_synapse< targetidentifierT >
+{
+public:
+  bool
+  send( Event& e, const size_t tid, const CommonSynapseProperties& properties )
+  {
+    this->state_.w = std::min( this->state_.w, most_ );
+    return leaky_synapse< targetidentifierT >::send( e, tid, properties );
+  }
+
+  void
+  get_status( Dictionary& d ) const
+  {
+    leaky_synapse< targetidentifierT >::get_status( d );
+    d[ names::Wmax ] = most_;
+    d[ names::size_of ] = static_cast< long >( sizeof( *this ) );
+  }
+
+  void
+  set_status( const Dictionary& d, ConnectorModel& cm )
+  {
+    leaky_synapse< targetidentifierT >::set_status( d, cm );
+    d.update_value( names::Wmax, most_ );
+  }
+
+protected:
+  double most_ = 1.0;
+};
+
+//! As NESTML's stdsp_synapse: each spike makes the weight 0 or Wmax, whatever was written.
+template < typename targetidentifierT >
+class switching_synapse : public bounded_synapse< targetidentifierT >
+{
+public:
+  bool
+  send( Event& e, const size_t tid, const CommonSynapseProperties& properties )
+  {
+    this->state_.w = number_of_spikes_++ % 3 ? this->most_ : 0.0;
+    return bounded_synapse< targetidentifierT >::send( e, tid, properties );
+  }
+
+  void
+  get_status( Dictionary& d ) const
+  {
+    bounded_synapse< targetidentifierT >::get_status( d );
+    d[ names::size_of ] = static_cast< long >( sizeof( *this ) );
+  }
+
+private:
+  long number_of_spikes_ = 0;
 };
 
 //! A weight that is set is not taken.
@@ -141,6 +195,8 @@ void
 register_models()
 {
   register_connection_model< leaky_synapse >( "leaky_synapse" );
+  register_connection_model< bounded_synapse >( "bounded_synapse" );
+  register_connection_model< switching_synapse >( "switching_synapse" );
   register_connection_model< deaf_synapse >( "deaf_synapse" );
   register_connection_model< shared_synapse >( "shared_synapse" );
   register_connection_model< strict_synapse >( "strict_synapse" );

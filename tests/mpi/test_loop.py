@@ -209,6 +209,27 @@ def test_a_controller_that_takes_no_hints_is_named_once(caplog):
     assert len(said) == (nest.Rank() == 0) and all("Counting" in each for each in said)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "slow", "times"),
+    [
+        ({}, False, 1),
+        ({}, True, 0),
+        ({"observe": True}, False, 0),
+        ({"interval": distnorm.AdaptiveInterval(bound=0.1)}, False, 0),
+        ({"rules": distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM, rate=0.1)}, False, 0),
+    ],
+)
+def test_a_drift_far_above_all_at_each_look_of_a_fixed_interval_is_said_once(arguments, slow, times, caplog):
+    reset()
+    if slow:
+        slow_plasticity()
+    network()
+    normalizer = distnorm.Normalizer(**{"rules": RULE, "interval": 50.0, **arguments})
+    normalizer.simulate(400.0)
+    assert slow or max(look.drift_max for look in normalizer.log) > 2.0 or "interval" in arguments
+    assert caplog.text.count("from their targets at each of the last 3 looks") == times * (nest.Rank() == 0)
+
+
 def sensitive(observe_ms=None, recording="memory", path=None):
     """Spikes, last bits of potentials, and files of a model with two sources of noise and an ac_generator."""
     reset()

@@ -85,12 +85,19 @@ struct Group
   }
 };
 
+//! The connections of a synapse model on a thread; null: none.
+inline nest::ConnectorBase*
+find_connector( const size_t tid, const size_t synapse_id )
+{
+  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
+  return tid < connections.size() and synapse_id < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
+}
+
 inline size_t
 number_of_connections( const size_t tid, const nest::synindex synapse_id )
 {
-  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
-  const auto& of_thread = connections[ tid ];
-  return synapse_id < of_thread.size() and of_thread[ synapse_id ] ? of_thread[ synapse_id ]->size() : 0;
+  const nest::ConnectorBase* connector = find_connector( tid, synapse_id );
+  return connector ? connector->size() : 0;
 }
 
 //! Which connections onto a target belong to the group; to be asked in the order of their numbers (lcid).

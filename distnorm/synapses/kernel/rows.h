@@ -197,13 +197,6 @@ find_row_type( const nest::synindex synapse_id )
   return nullptr;
 }
 
-inline nest::ConnectorBase*
-find_connector( const size_t tid, const size_t synapse_id )
-{
-  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
-  return tid < connections.size() and synapse_id < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
-}
-
 inline thread_local std::string row_error; // Python calls from several threads
 
 template < typename Body >

@@ -1,4 +1,4 @@
-// What a network has: the node models of its nodes and targets, and the labels of its connections.
+// What a network has: the node models of its nodes and targets, the labels of its connections, and samples of them.
 
 #pragma once
 
@@ -29,10 +29,119 @@ labels_on_thread( Group& group, const size_t tid )
   return labels;
 }
 
+//! A connection of a sample; as PLACE of inplace.py.
+struct Place
+{
+  int64_t thread;
+  int64_t synapse_id;
+  int64_t lcid;
+  int64_t size; //!< of its connector
+  int64_t source; //!< 0 where NEST does not tell
+  int64_t target;
+  double weight;
+  double least; //!< limits; NaN: none
+  double most;
+};
+
+//! Fills what tells whether it is still the same connection there.
+inline void
+identify( Place& place, const nest::ConnectorBase& connector )
+{
+  place.size = connector.size();
+  place.source = sources_are_known()
+    ? nest::kernel().connection_manager.get_source_node_id( place.thread, place.synapse_id, place.lcid )
+    : 0;
+  place.target = connector.get_target_node_id( place.thread, place.lcid );
+}
+
+//! The connections of a model on a thread whose numbers are `first` and so on by `stride`.
+inline void
+sample_on_thread( const size_t tid,
+  const size_t synapse_id,
+  const size_t first,
+  const size_t stride,
+  std::vector< Place >& found )
+{
+  nest::ConnectorBase* connector = find_connector( tid, synapse_id );
+  if ( not connector )
+  {
+    return;
+  }
+  StatusAccess access( *connector, tid );
+  for ( size_t lcid = first; lcid < connector->size(); lcid += stride )
+  {
+    Place place {};
+    place.thread = tid;
+    place.synapse_id = synapse_id;
+    place.lcid = lcid;
+    identify( place, *connector );
+    const Range range = access.range( lcid );
+    place.weight = access.weight( lcid );
+    place.least = range.least;
+    place.most = range.most;
+    found.push_back( place );
+  }
+}
+
+//! The weight of a connection of a sample as it is now; NaN where another one may lie there.
+inline double
+weight_now( const Place& place )
+{
+  nest::ConnectorBase* connector = find_connector( place.thread, place.synapse_id );
+  if ( not connector or connector->size() != static_cast< size_t >( place.size ) )
+  {
+    return NAN;
+  }
+  Place now = place;
+  identify( now, *connector );
+  const bool same = now.source == place.source and now.target == place.target;
+  return same ? StatusAccess( *connector, place.thread ).weight( place.lcid ) : NAN;
+}
+
 } // namespace distnorm
 
 extern "C"
 {
+
+//! Up to `number` connections of a synapse model on this rank, from all over it, others at each turn; `found` says how
+//! many.
+int
+dn_sample( const int64_t synapse_id, const int64_t number, const int64_t turn, distnorm::Place* places, int64_t* found )
+{
+  using namespace distnorm;
+  return guarded(
+    [ & ]
+    {
+      const size_t num_threads = nest::kernel().vp_manager.get_num_threads();
+      size_t all = 0;
+      for ( size_t tid = 0; tid < num_threads; ++tid )
+      {
+        all += number_of_connections( tid, synapse_id );
+      }
+      const size_t stride = all / number + 1;
+      std::vector< Place > some;
+      for ( size_t tid = 0; tid < num_threads; ++tid )
+      {
+        sample_on_thread( tid, synapse_id, turn % stride, stride, some );
+      }
+      *found = std::min< size_t >( some.size(), number );
+      std::copy_n( some.begin(), *found, places );
+      return OK;
+    } );
+}
+
+//! Weights of a sample as they are now; NaN for a connection that is no longer where it was.
+int
+dn_weights_now( const int64_t number, const distnorm::Place* places, double* weights )
+{
+  using namespace distnorm;
+  return guarded(
+    [ & ]
+    {
+      std::transform( places, places + number, weights, weight_now );
+      return OK;
+    } );
+}
 
 //! Number of the node model of each target of a group.
 int
