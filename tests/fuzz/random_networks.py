@@ -91,6 +91,7 @@ def build(the_plan):
     nest.ResetKernel()
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.total_num_virtual_procs = the_plan.virtual_processes
+    nest.set(min_delay=1.0, max_delay=1.5)  # on every rank, whichever connections it has: else NEST may hang
     neurons = nest.Create(the_plan.neuron_model, the_plan.neurons)
     if the_plan.neuron_model.endswith("multisynapse"):
         neurons.tau_syn = [2.0] * RECEPTORS
