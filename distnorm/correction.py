@@ -23,7 +23,7 @@ from .node_ids import Int64Array
 from .norms import BoolArray, FloatArray
 from .passes import Pass
 from .rule import Rule
-from .search import Search, SearchLargest
+from .search import MET, Search, SearchLargest
 
 _CANCELLED = 2.0**-20  # a signed sum below this fraction of the sum of |w| is zero to a factor
 
@@ -98,6 +98,7 @@ class Correction:
         target = now.target if norm_is is None else norm_is
         with np.errstate(all="ignore"):
             size = np.maximum(now.scale, np.where(np.isnan(now.target), 0.0, np.abs(now.target)))
+            size = np.maximum(size, np.abs(norm))  # of weights that were all zero, and are lifted
             relative = np.where(target == 0, np.where(size > 0, norm / size, 0.0), norm / target - 1.0)
             if self.rule.norm == "sum":  # above means above, also where the target is below zero
                 relative = np.where(target < 0, -relative, relative)
@@ -179,7 +180,7 @@ class Correction:
         drifts = missed = np.abs(self._drift)
         if self._search is not None:
             missed = np.abs(self._distance(self._search.reached))
-            unreachable = self._search.unreachable & (missed > 0)
+            unreachable = self._search.unreachable & (missed > MET)
             nearest = np.where(unreachable, self._search.reached, nearest)
             drifts = np.where(unreachable, np.abs(self._distance(self._now.norm, nearest)), drifts)
         counted = self.present & ((nearest != 0) | (self.rule.norm == "sum"))

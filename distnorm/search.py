@@ -12,7 +12,7 @@ from .units import Units, exponents_of, moved_by, ordinary
 _PATIENCE = 8  # passes before every second one halves the bracket
 _NEAR = 64.0  # times the goal: from a larger sum the way is too long for a result exact to the last digits
 _FAINT = 2.0**-900  # slope of weights whose power is no ordinary double
-_MET = 1e-12  # relative distance from the goal that is a matter of rounding
+MET = 1e-12  # relative distance from the goal that is a matter of rounding
 _SOUND = 2.0**-8  # least slope, relative to the largest on the way, that is taken for exact
 
 
@@ -81,7 +81,7 @@ class Search:
         least = -np.inf if self._shifts else 0.0
         is_end = np.where(chain.rising, np.isinf(self._above[i]), self._below[i] == least)
         goal = self._goal[i]
-        result: BoolArray = is_end & (np.abs(chain.sum_here - goal) > _MET * np.abs(goal))
+        result: BoolArray = is_end & (np.abs(chain.sum_here - goal) > MET * np.abs(goal))
         return result
 
     def _next(self, i: Int64Array, new: FloatArray) -> FloatArray:

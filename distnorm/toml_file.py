@@ -46,12 +46,12 @@ def check_values(content: dict[str, Any]) -> None:
         for name, value in values:
             if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
                 raise RuleError(
-                    f"{name} has a whole number of more than 4,000 digits; no parameter of a model is so large"
+                    f"{shorter(name)} has a whole number of more than 4,000 digits; no parameter of a model is so large"
                 )
         values = [(name, inner) for name, value in values for inner in _within(value)]
         if not values:
             return
-    raise RuleError(f"{values[0][0]}: {_TOO_DEEP}")
+    raise RuleError(f"{shorter(values[0][0])}: {_TOO_DEEP}")
 
 
 def _within(value: Any) -> Iterable[Any]:

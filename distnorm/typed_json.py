@@ -122,7 +122,8 @@ def shown(value: Any) -> str:
 
 
 def shorter(text: str) -> str:
-    """A text in a message, shortened where it is long."""
+    """A text in a message, on one line, shortened where it is long."""
+    text = text if text.isprintable() else repr(text)[1:-1]
     return text if len(text) <= 200 else f"{text[:150]}... ({len(text):,} characters)"
 
 

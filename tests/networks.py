@@ -101,8 +101,10 @@ def write_weights(model, new):
     """
     everything = Connections(nest, world(nest.build_info["have_mpi"]), [model])
     number = [each.name for each in everything.models].index(model)
-    for thread in range(len(everything.virtual)):
-        count = everything.count(thread, everything.models[number])
+    counts = [everything.count(thread, everything.models[number]) for thread in range(len(everything.virtual))]
+    for thread, count in enumerate(counts):
+        if not count:
+            continue
         rows = np.zeros(count, ROW)
         state = np.zeros((count, len(everything.models[number].state)))
         everything.read(thread, number, 0, rows, state)

@@ -201,6 +201,26 @@ def test_bounds_that_leave_one_size(target, missed):
     assert after.tolist() == [-0.16] and record["unreachable_max"] == pytest.approx(missed)
 
 
+@pytest.mark.parametrize("power", ["l1", "l1.5", "l2", "l3", "l7.3"])
+@pytest.mark.parametrize("n", [1, 2, 5, 6, 7, 100])
+@pytest.mark.parametrize("bound", [0.1, 0.5477544384180527, 1.5824416942894246])
+def test_the_norm_of_weights_that_are_all_at_a_bound_is_met(bound, n, power):
+    at_bound, weights = np.full(n, bound), np.linspace(0.3, 0.9, n) * bound
+    target = norm_of(at_bound, power)
+    for box, before in (((0.0, bound), weights), ((bound, math.inf), weights), ((bound, math.inf), 0.1 * weights)):
+        after, record, _ = normalized(a_rule((power, "multiplicative"), box), before, target)
+        assert record["unreachable"] == record["unreachable_max"] == 0
+        np.testing.assert_allclose(after, at_bound, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weights", [[0.0], [0.0, 0.0], [0.5, 0.0, 0.0]])
+def test_a_zero_sum_that_a_lower_bound_prevents_is_reported(weights):
+    weights = np.array(weights)
+    after, record, _ = normalized(a_rule(("sum", "subtractive"), (0.25, 2.0)), weights, 0.0)
+    assert after.tolist() == [0.25] * len(weights)
+    assert record["unreachable"] == 1 and record["unreachable_max"] == 1.0
+
+
 @relaxed
 @given(st.integers(2, 400), st.integers(0, 10**6))
 def test_adversarial_boxes_are_solved_in_few_passes(n, seed):

@@ -170,6 +170,17 @@ def test_a_document_that_is_none(text, says, tmp_path):
         assert isinstance(said, str) and says in said
 
 
+@pytest.mark.parametrize(
+    "text", ["{} = 1", "{} = 0x" + "f" * 50_000, "{} = " + "[" * 60 + "]" * 60, "parameters = 1\n{} = 1"]
+)
+@pytest.mark.parametrize("name", [r"\n", r"\u0000", r"\u001b[2J", r"\u2028", "x" * 5_000])
+def test_a_name_is_printed_on_one_line(name, text, tmp_path):
+    (tmp_path / "job.toml").write_text(text.format(f'"{name}"'))
+    with pytest.raises(RuleError) as raised:
+        read_job(tmp_path / "job.toml")
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 2_000
+
+
 def test_a_job_file_is_utf_8_whatever_the_locale(tmp_path, monkeypatch):
     monkeypatch.setenv("LC_ALL", "de_DE.ISO-8859-1")
     job = read(tmp_path, document(JOB | {"parameters": {"name": "Größe"}}))[0]
