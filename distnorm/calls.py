@@ -88,17 +88,27 @@ class Calls:
 
     def _read_clock(self) -> None:
         status = self._nest.kernel_status
-        self.resolution_ms = float(status["resolution"])
+        self._resolution_ms = float(status["resolution"])
         self._tics_per_step, self._tics_per_ms = int(status["tics_per_step"]), float(status["tics_per_ms"])
-        self.steps = self._since_set = round(status["biological_time"] / self.resolution_ms)
+        self.steps = self._since_set = round(status["biological_time"] / self._resolution_ms)
         self._prepared = bool(status["prepared"])
         self._clock_was_read = True
+
+    def _know_clock(self) -> None:
+        """Read NEST's units of time if it has others by now."""
+        if not self._clock_was_read:
+            self._read_clock()
+
+    @property
+    def resolution_ms(self) -> float:
+        """Time step of the network that stands, in ms."""
+        self._know_clock()
+        return self._resolution_ms
 
     @property
     def time_ms(self) -> float:
         """Simulated time in ms since ResetKernel, whatever NEST's clock was set to."""
-        if not self._clock_was_read:
-            self._read_clock()
+        self._know_clock()
         return float(self.steps * self._tics_per_step / self._tics_per_ms)
 
     def whole_steps(self, time_ms: Any) -> int:
@@ -107,9 +117,8 @@ class Calls:
         Raises:
             RuleError: NEST would refuse to simulate it.
         """
-        if not self._clock_was_read:
-            self._read_clock()
-        return whole_steps(time_ms, "time to simulate", self.resolution_ms, 1 / self._tics_per_ms)
+        self._know_clock()
+        return whole_steps(time_ms, "time to simulate", self._resolution_ms, 1 / self._tics_per_ms)
 
     def _begin(self) -> None:
         for slicer in self.slicers:  # more may come while they begin

@@ -138,7 +138,12 @@ class Sequence:
         model = self.folder.parent / "model.py"
         threads = self.plan.virtual_processes // nest.num_processes
         return Job(
-            model=model, rules=[], interval=self.plan.interval, simulate_ms=1.0, threads=threads, resolution_ms=0.25
+            model=model,
+            rules=[],
+            interval=self.plan.interval,
+            simulate_ms=1.0,
+            threads=threads,
+            resolution_ms=self.plan.resolution,
         )
 
 
