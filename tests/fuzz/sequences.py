@@ -41,7 +41,7 @@ def plan(rng, interval, exact, processes):
     norm = str(rng.choice(["l1", "l2"] if exact else ["l1", "l2", "l3", "l1.5"]))
     rule = {"synapse_model": model, "norm": norm}
     rule["target_norm"] = "initial" if rng.random() < 0.3 else float(rng.uniform(1.0, 20.0))
-    if not exact and rng.random() < 0.3:
+    if not exact and rule["target_norm"] != "initial" and rng.random() < 0.4:
         rule["w_max"] = float(rng.choice([0.5, 3.0, 30.0]))
     names = ["connect", "simulate", *rng.choice(OPERATIONS, 5).tolist(), "simulate"]
     steps = [(str(name), int(rng.integers(2**31))) for name in names]
