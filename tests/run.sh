@@ -27,7 +27,7 @@ timeout --kill-after=10 2400 python -m pytest -q tests/unit tests/nest tests/lau
 echo "== random job files, rules and sequences; --seeds=FROM:TO makes others"
 timeout --kill-after=10 900 python -m pytest -q tests/fuzz
 timeout --kill-after=10 600 mpiexec -n 2 python -m pytest -q --with-mpi tests/fuzz/test_rules.py \
-    tests/fuzz/test_sequences.py --seeds=1000:1030
+    tests/fuzz/test_sequences.py --seeds=1000:1015
 
 echo "== batch scripts on a SLURM started by the tests"
 timeout --kill-after=60 900 python -m pytest -q tests/slurm

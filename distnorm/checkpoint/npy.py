@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import zlib
 from dataclasses import dataclass
 from io import BufferedReader
@@ -19,6 +20,9 @@ import numpy.typing as npt
 from ..errors import CheckpointError
 
 _CHUNK = 1 << 20
+
+# numpy reads a header as Python code, which Python 3.11 cannot do in two threads at once: "recursion depth mismatch".
+_HEADER = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +139,8 @@ class Reader:
     def _read_header(self, dtype: np.dtype[Any]) -> int:
         try:
             npy.read_magic(self._file)
-            (self.count,), _, found = npy.read_array_header_1_0(self._file)
+            with _HEADER:
+                (self.count,), _, found = npy.read_array_header_1_0(self._file)
         except OSError:
             raise
         except Exception as error:  # numpy reads it as Python, and raises whatever that comes to

@@ -28,6 +28,7 @@ class Plan:
 
     model: str
     virtual_processes: int
+    resolution: float
     interval: object
     exact: bool
     rule: dict
@@ -40,11 +41,13 @@ def plan(rng, interval, exact, processes):
     norm = str(rng.choice(["l1", "l2"] if exact else ["l1", "l2", "l3", "l1.5"]))
     rule = {"synapse_model": model, "norm": norm}
     rule["target_norm"] = "initial" if rng.random() < 0.3 else float(rng.uniform(1.0, 20.0))
-    if not exact and rng.random() < 0.3:
+    if not exact and rule["target_norm"] != "initial" and rng.random() < 0.4:
         rule["w_max"] = float(rng.choice([0.5, 3.0, 30.0]))
     names = ["connect", "simulate", *rng.choice(OPERATIONS, 5).tolist(), "simulate"]
     steps = [(str(name), int(rng.integers(2**31))) for name in names]
-    return Plan(model, processes * int(rng.integers(1, 3)), interval, exact, rule, steps)
+    return Plan(
+        model, processes * int(rng.integers(1, 3)), float(rng.choice([0.125, 0.25, 0.5])), interval, exact, rule, steps
+    )
 
 
 class Network:
@@ -53,7 +56,7 @@ class Network:
     def __init__(self, the_plan, install):
         nest.ResetKernel()
         nest.verbosity = nest.VerbosityLevel.ERROR
-        nest.resolution = 0.25
+        nest.resolution = the_plan.resolution
         nest.total_num_virtual_procs = the_plan.virtual_processes
         nest.set(min_delay=1.0, max_delay=2.0)
         if the_plan.exact:

@@ -57,7 +57,8 @@ class Sequence:
         if self.normalizer is None:
             rule = distnorm.Rule(**self.plan.rule)
             self.normalizer = distnorm.Normalizer(rule, interval=self.plan.interval, way=self.way, on_look=self.looked)
-            self.learn()
+            if not self.resumes:  # else the checkpoint knows
+                self.learn()
 
     def learn(self):
         """Norms by target, and initial norms of targets that were not there before."""
@@ -115,12 +116,12 @@ class Sequence:
         before = sequences.rows(self.plan.model)
         everyone = self.ranks.gather(before)
         sources, targets, delays, _ = self.ranks.from_first(lambda: np.concatenate(everyone, axis=1))
+        self.resumes += 1
         self.begin()
         ones = np.ones(len(sources))
         if len(sources):
             self.network.connect(sources.astype(int), targets.astype(int), delays, ones)
         self.prepare()
-        self.resumes += 1
         self.keep(go_on=True)
         assert sequences.rows(self.plan.model).tobytes() == before.tobytes()
 
@@ -138,7 +139,12 @@ class Sequence:
         model = self.folder.parent / "model.py"
         threads = self.plan.virtual_processes // nest.num_processes
         return Job(
-            model=model, rules=[], interval=self.plan.interval, simulate_ms=1.0, threads=threads, resolution_ms=0.25
+            model=model,
+            rules=[],
+            interval=self.plan.interval,
+            simulate_ms=1.0,
+            threads=threads,
+            resolution_ms=self.plan.resolution,
         )
 
 

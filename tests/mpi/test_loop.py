@@ -159,6 +159,18 @@ def test_a_normalizer_does_not_outlive_its_network():
         normalizer.normalize()
 
 
+@pytest.mark.parametrize("way", ["inplace", "pynest"])
+def test_each_network_of_a_process_has_a_resolution_of_its_own(way):
+    for resolution_ms in (0.1, 0.25, 0.5, 0.1):
+        reset()
+        nest.resolution = resolution_ms
+        network()
+        normalizer = distnorm.Normalizer(RULE, interval=12.0, way=way)
+        assert normalizer.clock.resolution_ms == resolution_ms and normalizer.next_interval == 12.0
+        normalizer.simulate(30.0)
+        assert [look.time_ms for look in normalizer.log] == [0.0, 12.0, 24.0]
+
+
 def test_normalizing_right_after_a_probe():
     reset()
     slow_plasticity()

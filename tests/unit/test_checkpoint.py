@@ -1,8 +1,11 @@
 """What needs no NEST of checkpoints: memory, folders, files, stop requests, a log that goes on."""
 
+import gc
 import json
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import made_up_checkpoints as made_up
@@ -246,3 +249,36 @@ def test_a_log_that_was_removed(tmp_path):
         (tmp_path / "a.jsonl").unlink()
         with pytest.raises(DistnormError, match=r"a\.jsonl was removed while the run went on"):
             log.look(run_logs.look(1.0, 1.0, 0.1))
+
+
+class Garbage:
+    """Whatever a script leaves behind: another thread may run while it is collected."""
+
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        time.sleep(0)
+
+
+def test_several_threads_read_headers_at_once(tmp_path):
+    with Writer(tmp_path / "x.npy", np.dtype(float), 1) as out:
+        out.write(np.ones(1))
+        entry = out.finish()
+
+    def read_many(depth):
+        if depth:
+            return read_many(depth - 1)  # each thread at a depth of its own
+        for _ in range(400):
+            Garbage()
+            with Reader(tmp_path, entry, np.dtype(float), 1) as reader:
+                assert reader.count == 1
+        return None
+
+    before = gc.get_threshold()
+    gc.set_threshold(10)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(read_many, (0, 10, 20, 30)))
+    finally:
+        gc.set_threshold(*before)
