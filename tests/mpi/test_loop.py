@@ -336,17 +336,3 @@ def test_the_log_keeps_statistics_only():
     assert kept.q90 == full.quantile(0.9) > 0 and kept.histogram is None
     with pytest.raises(distnorm.RuleError, match="keeps q50, q90 and q99"):
         kept.quantile(0.3)
-
-
-@pytest.mark.parametrize("resolution", [0.05, 0.1, 0.5])
-def test_each_network_has_a_time_step_of_its_own(resolution):
-    reset()
-    nest.resolution = 0.25
-    network()
-    distnorm.Normalizer(RULE, interval=10.0).simulate(20.0)
-    reset()
-    nest.resolution = resolution
-    network()
-    normalizer = distnorm.Normalizer(RULE, interval=9.0)
-    normalizer.simulate(30.0)
-    assert [look.time_ms for look in normalizer.log] == [0.0, 9.0, 18.0, 27.0]
