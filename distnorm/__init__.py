@@ -3,31 +3,31 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import views as views  # the first: it notes what was imported before
-from .adaptive import AdaptiveInterval
-from .drift import Drift
 from .errors import CallbackError, CheckpointError, DistnormError, KernelError, MPIError, RuleError, WeightError
-from .exact import Exact
-from .interval import FixedInterval, Interval
-from .look import Look
-from .rule import Rule
+from .files import views as views  # before what imports others: it notes what there was
+from .intervals.adaptive import AdaptiveInterval
+from .intervals.controller import FixedInterval, Interval
+from .intervals.exact import Exact
+from .normalizer.measurement import Look
+from .norms.drift import Drift
+from .rules.rule import Rule
 
 if TYPE_CHECKING:
-    from .checkpoint.table import checkpoint_table
-    from .history import plot, to_pandas
-    from .normalizer import Normalizer
-    from .survey import inspect
-    from .synapses import install_models
+    from .attach.survey import inspect
+    from .normalizer.normalizer import Normalizer
+    from .records.history import plot, to_pandas
+    from .runs.checkpoint.table import checkpoint_table
+    from .synapses.normalized import install_models
 
 __version__ = "0.1.0"
 
 _LATER = {
-    "Normalizer": "normalizer",
-    "checkpoint_table": "checkpoint.table",
-    "inspect": "survey",
-    "install_models": "synapses",
-    "plot": "history",
-    "to_pandas": "history",
+    "Normalizer": "normalizer.normalizer",
+    "checkpoint_table": "runs.checkpoint.table",
+    "inspect": "attach.survey",
+    "install_models": "synapses.normalized",
+    "plot": "records.history",
+    "to_pandas": "records.history",
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import sys
 
-from .views import leave_folder
+from .files.views import leave_folder
 
 leave_folder()  # the current one, where a model may have a logging.py of its own
 

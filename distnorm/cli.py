@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import attach_commands
+from .attach import commands as attach_commands
 from .bench import commands as benchmarks
+from .bench.examples import examples
 from .errors import DistnormError, RuleError
-from .launcher import check_environment, find_mpiexec, is_first_rank, started_processes
-from .options import add_set as _add_set
-from .options import count as _count
-from .options import path as _path
-from .views import leave_folder
+from .files.views import leave_folder
+from .mpi.launch import check_environment, find_mpiexec, is_first_rank, started_processes
+from .records.report import report
+from .runs.job_file import read_job
+from .runs.options import add_set as _add_set
+from .runs.options import count as _count
+from .runs.options import path as _path
 
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells tell of a program that died of it
 
@@ -152,7 +155,6 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _run(options: argparse.Namespace) -> int:
-    from .config import read_job
 
     job = read_job(options.job, options.set)
     if options.checkpoint is None and job.checkpoint.folder is not None:
@@ -165,7 +167,7 @@ def _run(options: argparse.Namespace) -> int:
         _check_log(options.log, options.checkpoint)
     if options.ranks is not None:
         _start_ranks(options)
-    from .run import run  # imports NEST, once the job is known to be sound
+    from .runs.run import run  # imports NEST, once the job is known to be sound
 
     # The model may change the current folder.
     log, checkpoint = (None if each is None else each.absolute() for each in (options.log, options.checkpoint))
@@ -202,17 +204,15 @@ def _report(options: argparse.Namespace) -> None:
     if any(os.path.isdir(each) for each in options.logs):
         print(benchmarks.report(options.logs, options.output))
         return
-    from .report import report
-
     print(report(options.logs, options.output))
 
 
 def _build(options: argparse.Namespace) -> None:
     import nest
 
-    from .parallel import world
-    from .synapses.build import build_on
-    from .synapses.extensions import build_extension_on
+    from .mpi.ranks import world
+    from .synapses.compiling.extensions import build_extension_on
+    from .synapses.compiling.library import build_on
 
     ranks = world(nest.build_info["have_mpi"])
     path = build_on(nest, ranks)
@@ -224,7 +224,7 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from . import doctor
+    from .doctor import checks as doctor
 
     findings = doctor.examine()
     if findings:
@@ -252,12 +252,10 @@ def _bench_checkpoint(options: argparse.Namespace) -> None:
 
 
 def _bench_interval(options: argparse.Namespace) -> None:
-    from .bench import interval
+    from .bench.intervals import interval
 
     print(interval.run(options.seeds, options.intervals, options.output, first_seed=options.first_seed))
 
 
 def _bench_examples(options: argparse.Namespace) -> None:
-    from .bench import examples
-
     examples.run(options.names, options.ranks, options.seconds)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import nest
 
-from distnorm.synapses.build import nest_flags
-from distnorm.synapses.compiler import LTDL_STAND_IN, find_compiler
+from distnorm.synapses.compiling.compiler import LTDL_STAND_IN, find_compiler
+from distnorm.synapses.compiling.library import nest_flags
 
 MODULE = "stdpmodule"
 NEURON = "iaf_psc_delta_neuron__with_stdp_synapse"

@@ -15,9 +15,9 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from distnorm.checkpoint import folder as folders
-from distnorm.launcher import find_mpiexec
-from distnorm.runlog import read_log
+from distnorm.mpi.launch import find_mpiexec
+from distnorm.records.run_log import read_log
+from distnorm.runs.checkpoint import folder as folders
 
 JOB = """
 model = "{model}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distnorm.launcher import find_mpiexec
+from distnorm.mpi.launch import find_mpiexec
 
 TESTS = Path(__file__).parent
 PROGRAMS = TESTS / "launch" / "programs"

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from distnorm.checkpoint import folder as folders
-from distnorm.checkpoint.manifest import VIRTUAL, Manifest, ModelEntry
-from distnorm.checkpoint.npy import Writer
-from distnorm.checkpoint.part import NORM, Part, file_name
-from distnorm.memory import Memory
-from distnorm.synapses.export import ROW
+from distnorm.normalizer.state import Memory
+from distnorm.runs.checkpoint import folder as folders
+from distnorm.runs.checkpoint.manifest import VIRTUAL, Manifest, ModelEntry
+from distnorm.runs.checkpoint.npy import Writer
+from distnorm.runs.checkpoint.part import NORM, Part, file_name
+from distnorm.synapses.connection_rows import ROW
 
 IDENTITY = {VIRTUAL: "2", "seed": "1"}
 ROWS = 5

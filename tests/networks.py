@@ -8,8 +8,8 @@ from collections import defaultdict
 import nest
 import numpy as np
 
-from distnorm.parallel import world
-from distnorm.synapses.export import ROW, Connections
+from distnorm.mpi.ranks import world
+from distnorm.synapses.connection_rows import ROW, Connections
 
 NEURONS = 60
 INDEGREE = 15

@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from distnorm import Rule
-from distnorm.box import Weights
-from distnorm.correction import Correction, first_pass
-from distnorm.measured import measure_in_units
-from distnorm.passes import changed_by, summed_by
+from distnorm.norms.bounds import Weights
+from distnorm.norms.correction import Correction, first_pass
+from distnorm.norms.measured import measure_in_units
+from distnorm.norms.passes import changed_by, summed_by
 
 
 def a_rule(way, box=(0.0, math.inf), **more):

@@ -1,6 +1,6 @@
 """Made-up run logs."""
 
-from distnorm.runlog import RunLog
+from distnorm.records.run_log import RunLog
 
 RULE = {"synapse_models": ["stdp_synapse"], "norm": "l1", "target_norm": "12.0"}
 SECONDS = {"simulate": 0.9, "measure": 0.04, "agree": 0.01, "rescale": 0.05}

@@ -6,7 +6,7 @@
 #
 # The kernel, with all of NEST's code that its headers bring in, is compiled with the sanitizers into a cache of its own;
 # python, which is not, gets their library preloaded. Without vptr: a normalized model calls its parent's functions in
-# NEST's library on connectors of the same layout (kernel/delivery.h). Uses the python, and so the NEST, that is first
+# NEST's library on connectors of the same layout (kernel/normalized/delivery.h). Uses the python, and so the NEST, that is first
 # on PATH, and g++.
 set -euo pipefail
 cd "$(dirname "$0")/.."

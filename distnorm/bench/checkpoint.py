@@ -17,11 +17,11 @@ from pathlib import Path
 import nest
 import numpy as np
 
-from ..checkpoint.part import NORM, Part
-from ..checkpoint.rows import on_each, read_part, write_part
 from ..errors import RuleError
-from ..parallel import world
-from ..synapses.export import Connections
+from ..mpi.ranks import world
+from ..runs.checkpoint.part import NORM, Part
+from ..runs.checkpoint.rows import on_each, read_part, write_part
+from ..synapses.connection_rows import Connections
 from .resident import begin_peak, peak, resident
 
 _REPETITIONS = 3

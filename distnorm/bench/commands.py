@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RuleError
-from ..options import add_set, count, path
+from ..runs.options import add_set, count, path
+from . import everything
+from .compare import compare
+from .scaling import predict
+from .scaling import report as points
 
 _SIZES = (10_000_000, 20_000_000, 50_000_000, 100_000_000)
 
@@ -104,8 +108,6 @@ def report(paths: Sequence[Path], output: Path | None) -> str:
     """
     if len(paths) > 1:
         raise RuleError(f"{', '.join(map(str, paths))}: give one folder of points, or run logs, not both")
-    from . import report as points
-
     return points.report(paths[0], output)
 
 
@@ -149,7 +151,7 @@ def _exact(options: argparse.Namespace) -> None:
 
 
 def _convergence(options: argparse.Namespace) -> None:
-    from . import convergence
+    from .intervals import convergence
 
     print(convergence.run(options.job, options.set, options.seeds, options.output), end="")
 
@@ -167,7 +169,7 @@ def _duration(options: argparse.Namespace) -> None:
 
 
 def _scaling(options: argparse.Namespace) -> None:
-    from . import scaling
+    from .scaling import scaling
 
     series = scaling.Series(
         job=options.job,
@@ -185,7 +187,7 @@ def _scaling(options: argparse.Namespace) -> None:
 
 
 def _point(options: argparse.Namespace) -> None:
-    from . import point
+    from .scaling import point
 
     plan = point.Plan(
         job=options.job,
@@ -208,8 +210,6 @@ def _sizes(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from . import compare
-
     comparison = compare.Comparison(
         job=options.job,
         connections=options.connections,
@@ -222,8 +222,6 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from . import predict
-
     machine = predict.Machine(
         latency_us=options.latency, bandwidth_GB_s=options.bandwidth, interval_ms=options.interval
     )
@@ -231,8 +229,6 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _all(options: argparse.Namespace) -> None:
-    from . import everything
-
     steps = everything.choose(options.only)
     if options.list:
         print(everything.listed(steps))

@@ -12,10 +12,10 @@ from pathlib import Path
 import nest
 import numpy as np
 
-from ..config import read_job
-from ..normalizer import Normalizer
-from ..parallel import world
-from ..run import build_network
+from ..mpi.ranks import world
+from ..normalizer.normalizer import Normalizer
+from ..runs.job_file import read_job
+from ..runs.run import build_network
 from .tables import table
 
 _OWN = ("measure", "agree", "rescale")

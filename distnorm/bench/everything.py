@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DistnormError, RuleError
-from ..outputs import results_folder
+from ..files.outputs import results_folder
 from .processes import launcher, run
 from .tables import table, write_text
 

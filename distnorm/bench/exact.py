@@ -14,13 +14,13 @@ from typing import Any
 import nest
 import numpy as np
 
-from ..config import Job, read_job
 from ..errors import DistnormError
-from ..exact import Exact
-from ..normalizer import Normalizer
-from ..parallel import Ranks, world
-from ..rule import Rule
-from ..run import build_network
+from ..intervals.exact import Exact
+from ..mpi.ranks import Ranks, world
+from ..normalizer.normalizer import Normalizer
+from ..rules.rule import Rule
+from ..runs.job_file import Job, read_job
+from ..runs.run import build_network
 
 _WARM_UP_MS = 100.0
 

@@ -14,12 +14,13 @@ import nest
 import numpy as np
 
 from ..errors import RuleError
-from ..norms import factors, norms
-from ..parallel import Ranks, world
-from ..passes import Pass
-from ..rule import Rule
-from ..synapses import check_models, open_synapses, verify
-from ..synapses.inplace import InPlace
+from ..mpi.ranks import Ranks, world
+from ..norms.passes import Pass
+from ..norms.sums import factors, norms
+from ..rules.rule import Rule
+from ..synapses.access import open_synapses, verify
+from ..synapses.in_place import InPlace
+from ..synapses.synapse_models import check_models
 from .resident import begin_peak, peak
 
 _RECIPE_NEURONS = 10

@@ -15,13 +15,13 @@ from typing import Any
 import nest
 import numpy as np
 
-from ..correction import Correction, first_pass
 from ..errors import RuleError
-from ..initial import TargetNorms
-from ..norms import norms
-from ..parallel import Ranks, world
-from ..rule import Rule
-from ..synapses import Synapses, open_synapses, run_all, work_out
+from ..mpi.ranks import Ranks, world
+from ..norms.correction import Correction, first_pass
+from ..norms.sums import norms
+from ..norms.target_norms import TargetNorms
+from ..rules.rule import Rule
+from ..synapses.access import Synapses, open_synapses, run_all, work_out
 
 _REPETITIONS = 7
 _DRIFT_MS = 49.5

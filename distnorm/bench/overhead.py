@@ -14,11 +14,11 @@ from pathlib import Path
 import nest
 import numpy as np
 
-from ..config import read_job
-from ..look import Look
-from ..normalizer import Normalizer
-from ..parallel import world
-from ..run import build_network
+from ..mpi.ranks import world
+from ..normalizer.measurement import Look
+from ..normalizer.normalizer import Normalizer
+from ..runs.job_file import read_job
+from ..runs.run import build_network
 
 _INTERVALS_PER_STRETCH = 5
 _WARM_UP_MS = 500.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DistnormError, RuleError
-from ..launcher import find_mpiexec, started_processes
+from ..mpi.launch import find_mpiexec, started_processes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,14 +17,15 @@ import nest
 import numpy as np
 
 from ..errors import RuleError
-from ..outputs import results_folder
-from ..parallel import Ranks, world
-from ..passes import Pass
-from ..rule import Rule
-from ..synapses import check_models, open_synapses, verify
-from ..synapses.inplace import InPlace
-from . import provenance
+from ..files.outputs import results_folder
+from ..mpi.ranks import Ranks, world
+from ..norms.passes import Pass
+from ..rules.rule import Rule
+from ..synapses.access import open_synapses, verify
+from ..synapses.in_place import InPlace
+from ..synapses.synapse_models import check_models
 from .resident import begin_peak, peak, resident
+from .scaling import provenance
 from .tables import table, write_csv, write_text
 
 _PASSES = ("measure", "rescale")

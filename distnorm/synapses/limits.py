@@ -1,4 +1,4 @@
-"""Between which weights a synapse model keeps its connections, and on which side of zero; kernel/range.h does the same.
+"""Between which weights a synapse model keeps its connections, and on which side of zero: as kernel/passes/range.h.
 
 A model without `Wmin` keeps the size |w| up to |Wmax|, on the side of `Wmax`; one with it keeps w between the two. A
 weight that is zero is on that side too, whatever its sign: depressed to nothing, an inhibitory weight is +0.0 in
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..norms import BoolArray, FloatArray
+from ..norms.sums import BoolArray, FloatArray
 
 NAMES = ("Wmin", "Wmax")
 

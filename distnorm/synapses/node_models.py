@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..node_ids import Int64Array
+from ..rules.node_ids import Int64Array
 
 _RECORDS = ("synaptic_elements", "learning_signal", "error_signal")  # the last two are of e-prop, its readouts included
 _DEVICES = ("stimulator", "recorder")

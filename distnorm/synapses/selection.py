@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from ..node_ids import contains
-from ..rule import Rule
+from ..rules.node_ids import contains
+from ..rules.rule import Rule
 
 KEYS = ("source", "target", "receptor", "weight")
 

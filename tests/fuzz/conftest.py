@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from distnorm.synapses import build
+from distnorm.synapses.compiling import library as build
 
 
 def pytest_addoption(parser):

@@ -5,7 +5,7 @@ import datetime
 import math
 from pathlib import Path
 
-from distnorm.toml_file import tomllib
+from distnorm.files.toml_file import tomllib
 
 JOBS = Path(__file__).parents[2] / "jobs"
 RULE = {

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import pytest
 from fuzz.documents import document, setting
 
-from distnorm.config import read_job
+from distnorm.attach.rules_file import read_rules
 from distnorm.errors import DistnormError
-from distnorm.rules_file import read_rules
+from distnorm.runs.job_file import read_job
 
 SEEDS = 600
 LONGEST = 2_000  # characters of a message

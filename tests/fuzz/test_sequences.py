@@ -8,11 +8,11 @@ import pytest
 from fuzz import reference, sequences
 
 import distnorm
-from distnorm.checkpoint.checkpoints import Checkpoints
-from distnorm.checkpoint.claim import Claim
-from distnorm.checkpoint.find import find
-from distnorm.config import Job
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
+from distnorm.runs.checkpoint.checkpoints import Checkpoints
+from distnorm.runs.checkpoint.claim import Claim
+from distnorm.runs.checkpoint.find import find
+from distnorm.runs.job_file import Job
 
 pytestmark = pytest.mark.timeout(600)  # the first of them may compile the models that hold norms
 

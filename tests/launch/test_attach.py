@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from launching import TESTS, own, said, start
 
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
 
 SCRIPTS = TESTS / "launch" / "scripts"
 RULES = """

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from launching import TESTS, said, start
 
-from distnorm.bench.examples import examples_folder
-from distnorm.runlog import read_log
+from distnorm.bench.examples.examples import examples_folder
+from distnorm.records.run_log import read_log
 
 pytestmark = pytest.mark.timeout(900)  # the first test may compile the models
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from launching import TESTS, own, said, start
 
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
 
 SCRIPTS = TESTS / "launch" / "scripts"
 RULES = """

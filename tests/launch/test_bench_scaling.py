@@ -10,7 +10,7 @@ import sys
 import pytest
 from launching import TESTS, mpiexec
 
-from distnorm.bench.points import read_folder
+from distnorm.bench.scaling.points import read_folder
 
 JOBS = TESTS.parent / "jobs"
 SMALL = ("--set=parameters.in_degree_share=0.005", '--set=interval={"kind":"fixed","interval_ms":5.0}')

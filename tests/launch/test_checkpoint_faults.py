@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from killing import Running, command, run, wait_for, write_job
 
-from distnorm.checkpoint import folder as folders
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
+from distnorm.runs.checkpoint import folder as folders
 
 SOON = 20  # seconds to the end of a run
 

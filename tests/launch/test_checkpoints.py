@@ -10,8 +10,8 @@ from killing import MODEL, Running, command, kill_and_resume, lines_of, run, wai
 
 import distnorm
 from distnorm import checkpoint_table
-from distnorm.checkpoint import folder as folders
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
+from distnorm.runs.checkpoint import folder as folders
 
 SPLITS = [(1, 4), (2, 2), (4, 1)]
 

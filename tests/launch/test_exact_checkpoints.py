@@ -7,7 +7,7 @@ import pytest
 from killing import command, run, write_job
 
 from distnorm import checkpoint_table
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
 
 pytestmark = pytest.mark.timeout(600)  # the first test may compile the models
 EXACT = ("--set", 'interval={"kind":"exact","audit_ms":30}', "--set")

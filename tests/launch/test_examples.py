@@ -2,8 +2,8 @@
 
 import pytest
 
-from distnorm.bench import examples
-from distnorm.launcher import find_mpiexec
+from distnorm.bench.examples import examples
+from distnorm.mpi.launch import find_mpiexec
 
 
 @pytest.mark.timeout(900)

@@ -9,8 +9,8 @@ import zlib
 import pytest
 from killing import MODEL, Running, command, run, wait_for, write_job
 
-from distnorm.checkpoint import folder as folders
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
+from distnorm.runs.checkpoint import folder as folders
 
 
 def tree(folder):

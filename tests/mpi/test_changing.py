@@ -8,7 +8,7 @@ from changes import CHANGES, MODEL
 from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
 

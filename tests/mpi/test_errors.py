@@ -6,7 +6,7 @@ import pytest
 from networks import connections, network, reset
 
 import distnorm
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
 

@@ -6,7 +6,7 @@ import pytest
 from networks import DEVICE_WEIGHT, TARGET_NORM, connections, device_weights, network, norms_by_target, reset
 
 import distnorm
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
 

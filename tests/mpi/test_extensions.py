@@ -14,8 +14,11 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
-from distnorm.parallel import world
-from distnorm.synapses import build, exact, extensions, inplace
+from distnorm.mpi.ranks import world
+from distnorm.synapses import in_place as inplace
+from distnorm.synapses import normalized as exact
+from distnorm.synapses.compiling import extensions
+from distnorm.synapses.compiling import library as build
 
 EXTENSION = Path(__file__).parents[1] / "extension"
 pytestmark = [pytest.mark.mpi, pytest.mark.timeout(300)]  # compiles three times

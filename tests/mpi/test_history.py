@@ -8,8 +8,8 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
 
 import distnorm
-from distnorm.parallel import world
-from distnorm.synapses import nodes_by_model
+from distnorm.mpi.ranks import world
+from distnorm.synapses.access import nodes_by_model
 
 pytestmark = pytest.mark.mpi
 
@@ -108,7 +108,7 @@ def test_nodes_by_model(compiled, monkeypatch, tmp_path):
     if not compiled:
         monkeypatch.setenv("CXX", "no-such-compiler")
         monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path))
-        monkeypatch.setattr("distnorm.synapses.exact._library", None)
+        monkeypatch.setattr("distnorm.synapses.normalized._library", None)
         monkeypatch.setattr("distnorm.synapses.node_models._NODES_AT_ONCE", 4)
     reset()
     odd = "model=x, size=9, first=1)\n"

@@ -8,7 +8,7 @@ import pytest
 from networks import neuron_model, reset, write_weights
 
 import distnorm
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
 ways = pytest.mark.parametrize("way", ["inplace", "pynest"])

@@ -6,7 +6,7 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
 
 import distnorm
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
 

@@ -6,7 +6,7 @@ import pytest
 from networks import neuron_model, reset, write_weights
 
 import distnorm
-from distnorm.synapses.models import PLASTIC_AT_SPIKES
+from distnorm.synapses.synapse_models import PLASTIC_AT_SPIKES
 
 pytestmark = pytest.mark.mpi
 

@@ -198,7 +198,7 @@ def test_weights_beyond_wmax_and_parrots_are_told_once(way, caplog):
     normalizer.normalize()
     assert drift.parrots == 4
     beyond = np.array([(np.abs(each[3]) > np.abs(each[2])).sum() for each in [state()]])
-    everyone = distnorm.parallel.world(nest.build_info["have_mpi"]).gather(int(beyond[0]))
+    everyone = distnorm.mpi.ranks.world(nest.build_info["have_mpi"]).gather(int(beyond[0]))
     if everyone is not None:
         assert drift.above_wmax == sum(everyone) > 0
         assert caplog.text.count("more than their synapse's Wmax") == caplog.text.count("parrot neurons") == 1

@@ -5,7 +5,8 @@ import shutil
 import nest
 import pytest
 
-from distnorm.synapses import build, exact
+from distnorm.synapses import normalized as exact
+from distnorm.synapses.compiling import library as build
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from distnorm import AdaptiveInterval
-from distnorm.bench.interval import run
-from distnorm.bench.scenarios import SCENARIOS, record, simulate
-from distnorm.bench.traces import Trace, play, play_fixed, play_oracle, wilson
-from distnorm.interval import FixedInterval
+from distnorm.bench.intervals.interval import run
+from distnorm.bench.intervals.scenarios import SCENARIOS, record, simulate
+from distnorm.bench.intervals.traces import Trace, play, play_fixed, play_oracle, wilson
+from distnorm.intervals.controller import FixedInterval
 
 
 def named(name):

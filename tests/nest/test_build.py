@@ -17,8 +17,10 @@ import pytest
 from networks import TARGET_NORM, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses import build, exact, inplace
-from distnorm.synapses.compiler import find_compiler
+from distnorm.synapses import in_place as inplace
+from distnorm.synapses import normalized as exact
+from distnorm.synapses.compiling import library as build
+from distnorm.synapses.compiling.compiler import find_compiler
 
 PREFIX = nest.build_info["prefix"]
 RULE = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
@@ -54,7 +56,10 @@ def counting_compiler(tmp_path):
 
 
 def start_building():
-    program = "import nest, ctypes; from distnorm.synapses import build; ctypes.CDLL(str(build.build(nest, '')))"
+    program = """if True:
+        import ctypes, nest
+        from distnorm.synapses.compiling import library
+        ctypes.CDLL(str(library.build(nest, '')))"""
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, start_new_session=True)
 
 

@@ -8,7 +8,7 @@ from changes import CHANGES, MODEL, structural_plasticity
 from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
 
 import distnorm
-from distnorm.synapses import comparison
+from distnorm.synapses import verify as comparison
 
 WAYS = ["inplace", "pynest"]
 RULE = distnorm.Rule(MODEL, target_norm=TARGET_NORM)

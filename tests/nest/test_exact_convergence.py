@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distnorm.bench import convergence
+from distnorm.bench.intervals import convergence
 
 JOB = Path(__file__).parents[2] / "jobs" / "balanced_stdp.toml"
 SMALL = ["parameters.n_excitatory=200", "parameters.n_inhibitory=50", "parameters.in_degree_excitatory=50"]

@@ -6,7 +6,7 @@ import pytest
 from networks import NEURONS, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses.models import PLASTIC_AT_SPIKES
+from distnorm.synapses.synapse_models import PLASTIC_AT_SPIKES
 
 pytestmark = pytest.mark.timeout(600)  # the first test may compile the models
 

@@ -6,8 +6,8 @@ import pytest
 from networks import NEURONS, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses import replace_models
-from distnorm.synapses.models import PLASTIC_AT_SPIKES
+from distnorm.synapses.normalized import replace_models
+from distnorm.synapses.synapse_models import PLASTIC_AT_SPIKES
 
 pytestmark = pytest.mark.timeout(600)  # the first test may compile the models
 

@@ -13,7 +13,8 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses import build, extensions
+from distnorm.synapses.compiling import extensions
+from distnorm.synapses.compiling import library as build
 
 EXTENSION = Path(__file__).parents[1] / "extension"
 HEADER = EXTENSION / "leaky_synapse.h"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from networks import reset
 
-from distnorm.job import load_build
+from distnorm.runs.model_file import load_build
 
 BUILD = load_build(Path(__file__).parents[2] / "jobs" / "hpc_benchmark.py")
 

@@ -6,7 +6,7 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses.models import WEIGHT_PER_CONNECTION
+from distnorm.synapses.synapse_models import WEIGHT_PER_CONNECTION
 
 VARIANTS = [
     base + variant

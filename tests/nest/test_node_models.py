@@ -6,8 +6,9 @@ import pytest
 from networks import reset
 
 import distnorm
-from distnorm.parallel import world
-from distnorm.synapses import NodeModels, open_synapses
+from distnorm.mpi.ranks import world
+from distnorm.synapses.access import open_synapses
+from distnorm.synapses.node_models import NodeModels
 
 WAYS = ["inplace", "pynest"]
 NO_NEURONS = {"astrocyte_lr_1994", "gif_pop_psc_exp", "spike_train_injector"}  # and MUSIC's proxies

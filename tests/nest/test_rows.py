@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from networks import connections, network, reset
 
-from distnorm.checkpoint import rows as parts
 from distnorm.errors import CheckpointError
-from distnorm.parallel import world
-from distnorm.synapses.export import ROW, Connections
-from distnorm.synapses.models import WEIGHT_PER_CONNECTION
+from distnorm.mpi.ranks import world
+from distnorm.runs.checkpoint import rows as parts
+from distnorm.synapses.connection_rows import ROW, Connections
+from distnorm.synapses.synapse_models import WEIGHT_PER_CONNECTION
 
 MODELS = [base + variant for base in WEIGHT_PER_CONNECTION for variant in ("", "_hpc", "_lbl")]
 MODELS = [model for model in MODELS if not (model.startswith("eprop") and model.endswith("_lbl"))]  # NEST has none

@@ -6,7 +6,7 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses.inplace import InPlace
+from distnorm.synapses.in_place import InPlace
 
 WAYS = ["inplace", "pynest"]
 

@@ -5,8 +5,8 @@ import pytest
 from networks import TARGET_NORM, connections, network, reset
 
 import distnorm
-from distnorm.synapses import comparison
-from distnorm.synapses.inplace import InPlace
+from distnorm.synapses import verify as comparison
+from distnorm.synapses.in_place import InPlace
 
 MODELS = ("stdp_synapse", "static_synapse_lbl")  # the second has connections from a device too
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from killing import wait_for, write_job
 
-from distnorm.checkpoint import folder as folders
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
+from distnorm.runs.checkpoint import folder as folders
 
 pytestmark = pytest.mark.timeout(300, method="signal")
 

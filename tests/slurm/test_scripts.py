@@ -3,8 +3,8 @@
 import pytest
 from killing import lines_of, wait_for, write_job
 
-from distnorm.checkpoint import folder as folders
-from distnorm.runlog import read_log
+from distnorm.records.run_log import read_log
+from distnorm.runs.checkpoint import folder as folders
 
 # Not by the thread that ends pytest at once: the SLURM must be stopped.
 pytestmark = pytest.mark.timeout(300, method="signal")

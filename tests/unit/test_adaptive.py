@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distnorm import AdaptiveInterval, RuleError
-from distnorm.interval import Clock
+from distnorm.intervals.controller import Clock
 
 CLOCK = Clock(resolution_ms=0.1, min_delay_ms=1.5)
 STEADY = {"speed": 2e-4, "diffusion": 1e-5}

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distnorm import DistnormError, RuleError, drift, errors, parallel
+from distnorm import DistnormError, RuleError, errors
+from distnorm.mpi import ranks as parallel
+from distnorm.norms import drift
 
 NO_RECORDS = np.zeros(0, drift.RECORD)
 

@@ -15,19 +15,19 @@ import run_logs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distnorm.adaptive import State
-from distnorm.checkpoint import folder as folders
-from distnorm.checkpoint.identity import of_rules, rule_hash, sum_of_pairs
-from distnorm.checkpoint.npy import Reader, Writer
 from distnorm.errors import AllocationEnds, CheckpointDue, CheckpointError, RuleError, StopRequest
-from distnorm.growth import Growth, Look
-from distnorm.interval import Clock
-from distnorm.memory import Memory
-from distnorm.parallel import Ranks
-from distnorm.rule import Rule
-from distnorm.runlog import RunLog, read_log
-from distnorm.stop import Signals, Timer, seed_of
-from distnorm.typed_json import as_json, from_json, loads
+from distnorm.files.typed_json import as_json, from_json, loads
+from distnorm.intervals.adaptive import State
+from distnorm.intervals.controller import Clock
+from distnorm.intervals.growth import Growth, Look
+from distnorm.mpi.ranks import Ranks
+from distnorm.normalizer.state import Memory
+from distnorm.records.run_log import RunLog, read_log
+from distnorm.rules.rule import Rule
+from distnorm.runs.checkpoint import folder as folders
+from distnorm.runs.checkpoint.identity import of_rules, rule_hash, sum_of_pairs
+from distnorm.runs.checkpoint.npy import Reader, Writer
+from distnorm.runs.stop_requests import Signals, Timer, seed_of
 
 CLOCK = Clock(resolution_ms=0.1, min_delay_ms=1.5)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 import made_up_checkpoints as made_up
 import pytest
 
-from distnorm.checkpoint import folder as folders
-from distnorm.checkpoint.claim import Claim
 from distnorm.errors import CheckpointError, DistnormError, RuleError
+from distnorm.runs.checkpoint import folder as folders
+from distnorm.runs.checkpoint.claim import Claim
 
 IDENTITY = made_up.IDENTITY
 HOLD = """
 import sys, time
 from pathlib import Path
-from distnorm.checkpoint.claim import Claim
+from distnorm.runs.checkpoint.claim import Claim
 with Claim(Path(sys.argv[1])) as claim:
     claim.take({identity}, False)
     claim.mark()

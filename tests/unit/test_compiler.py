@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from distnorm.errors import KernelError
-from distnorm.synapses.build import cache_folder
-from distnorm.synapses.compiler import find_compiler, key_of, version_of
+from distnorm.synapses.compiling.compiler import find_compiler, key_of, version_of
+from distnorm.synapses.compiling.library import cache_folder
 
 GXX = shutil.which("c++") or shutil.which("g++")
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distnorm import WeightError, drift
+from distnorm import WeightError
+from distnorm.norms import drift
 
 relaxed = settings(deadline=None)
 drifted = st.floats(2.0**-10, 2.0**10) | st.builds(lambda k: 1 + 2.0**-k, st.integers(1, 40)) | st.just(1.0)

@@ -155,8 +155,8 @@ def test_the_smallest_double_is_not_zero(norm):
 @pytest.mark.parametrize("norm", ["l1", "l2", "l3", "linf"])
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_stays_so(norm, wrong):
-    from distnorm.measured import measure_in_units
-    from distnorm.norms import measure
+    from distnorm.norms.measured import measure_in_units
+    from distnorm.norms.sums import measure
 
     weights, targets = np.array([wrong, 1.0, 1e200, 2.0]), np.array([0, 0, 1, 1])
     rule = a_rule((norm, "multiplicative"))

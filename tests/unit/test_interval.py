@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from distnorm import AdaptiveInterval, FixedInterval, RuleError, drift
-from distnorm.interval import Clock, Hintable
+from distnorm import AdaptiveInterval, FixedInterval, RuleError
+from distnorm.intervals.controller import Clock, Hintable
+from distnorm.norms import drift
 
 CALM = drift.read(np.zeros((), drift.RECORD))
 

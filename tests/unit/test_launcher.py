@@ -3,7 +3,7 @@
 import pytest
 
 from distnorm.errors import MPIError
-from distnorm.launcher import check_environment, is_first_rank, started_processes, under_launcher
+from distnorm.mpi.launch import check_environment, is_first_rank, started_processes, under_launcher
 
 PMI, OMPI = ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE")
 SLURM = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from distnorm.errors import KernelError
-from distnorm.synapses.compiler import find_compiler
-from distnorm.synapses.loading import check_safe, load_library
+from distnorm.synapses.compiling.compiler import find_compiler
+from distnorm.synapses.compiling.loading import check_safe, load_library
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 STRANGER = 65534  # nobody

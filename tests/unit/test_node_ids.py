@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distnorm import Rule, RuleError
-from distnorm.node_ids import LARGEST, Nodes, as_id_array, contains, count_of, overlap, range_of, runs_of, union
+from distnorm.rules.node_ids import LARGEST, Nodes, as_id_array, contains, count_of, overlap, range_of, runs_of, union
 
 relaxed = settings(deadline=None)
 id_sets = st.sets(st.integers(1, 40), min_size=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distnorm import norms
+from distnorm.norms import sums as norms
 
 NUM_TARGETS = 4
 

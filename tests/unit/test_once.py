@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from distnorm.synapses import once
+from distnorm.synapses.compiling import once
 
 fork = multiprocessing.get_context("fork")
 

@@ -7,8 +7,8 @@ import run_logs
 from matplotlib.figure import Figure
 
 from distnorm.errors import RuleError
-from distnorm.outputs import check, results_folder, write, write_figure
-from distnorm.report import report
+from distnorm.files.outputs import check, results_folder, write, write_figure
+from distnorm.records.report import report
 
 LOOKS = [run_logs.look(10.0, 10.0, 0.01), run_logs.look(20.0, 10.0, 0.02)]
 KEPT = r"exists already, and distnorm did not make it; give another path, or move it away"

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from distnorm import progress
-from distnorm.progress import Progress
+from distnorm.normalizer import progress
+from distnorm.normalizer.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -8,9 +8,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from run_logs import look, write
 
-from distnorm import RuleError, figure
-from distnorm.report import edges_ms, report
-from distnorm.runlog import read_log
+from distnorm import RuleError
+from distnorm.records import figure
+from distnorm.records.report import report
+from distnorm.records.run_log import read_log
+from distnorm.records.summary import edges_ms
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 END = {"time_ms": 1000.0, "wall_s": 6.5, "simulate_s": 0.5, "reason": "finished"}
@@ -165,7 +167,7 @@ def test_a_figure_that_cannot_be_made_is_one_error(tmp_path, monkeypatch):
         report(path, tmp_path / "a.doc")
     with pytest.raises(RuleError, match="no log is given"):
         report([])
-    monkeypatch.delitem(sys.modules, "distnorm.figure")
+    monkeypatch.delitem(sys.modules, "distnorm.records.figure")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(RuleError, match=r'pip install "distnorm\[report\]"'):
         report(path)

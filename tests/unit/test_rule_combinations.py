@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from distnorm import Rule, RuleError
-from distnorm.config import RuleTable
-from distnorm.rule import check_disjoint
+from distnorm.rules.rule import check_disjoint
+from distnorm.runs.job_file import RuleTable
 
 WRONG = [
     ({"norm": "l21"}, "norm is 'l21'; give"),

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from distnorm.attach.rules_file import _nodes_named, quoted
 from distnorm.errors import RuleError
-from distnorm.rules_file import _nodes_named, quoted
-from distnorm.toml_file import tomllib
+from distnorm.files.toml_file import tomllib
 
 NODES = {"iaf": np.array([[1, 4]]), "1-5": np.array([[5, 9]])}
 MODELS = {*NODES, "2-3"}

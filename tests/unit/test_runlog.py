@@ -9,16 +9,17 @@ import time
 import pytest
 import run_logs
 
-from distnorm import DistnormError, RuleError, runlog
-from distnorm.report import report
-from distnorm.runlog import RunLog, read_log
+from distnorm import DistnormError, RuleError
+from distnorm.records import run_log as runlog
+from distnorm.records.report import report
+from distnorm.records.run_log import RunLog, read_log
 
 LOOKS = [run_logs.look(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
 END = {"time_ms": 300.0, "wall_s": 12.5, "simulate_s": 0.5, "reason": "finished"}
 
 WRITES_FOR_EVER = """
 import sys, pathlib, run_logs
-from distnorm.runlog import RunLog
+from distnorm.records.run_log import RunLog
 log = RunLog(pathlib.Path(sys.argv[1]))
 log.header(**run_logs.header(rules=[run_logs.RULE] * 200))
 while True:
@@ -27,7 +28,7 @@ while True:
 RUNS_OUT_OF_SPACE = """
 import sys, pathlib, resource, run_logs
 from distnorm import DistnormError
-from distnorm.runlog import RunLog
+from distnorm.records.run_log import RunLog
 log = RunLog(pathlib.Path(sys.argv[1]))
 log.header(**run_logs.header())
 log.look(run_logs.look(1.0, 1.0, 0.02))

@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from distnorm.bench import cost_model, everything, predict
-from distnorm.bench.points import Point, RankRecord, read_folder, write
-from distnorm.bench.provenance import oversubscribed
-from distnorm.bench.report import efficiency, group, own_s, report
+from distnorm.bench import everything
+from distnorm.bench.scaling import cost_model, predict
+from distnorm.bench.scaling.groups import efficiency, group, own_s
+from distnorm.bench.scaling.points import Point, RankRecord, read_folder, write
+from distnorm.bench.scaling.provenance import oversubscribed
+from distnorm.bench.scaling.report import report
 from distnorm.errors import DistnormError, RuleError
 
 INTERVALS = 3

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distnorm.spread import Spread
+from distnorm.attach.spread import Spread
 
 VALUES = st.lists(st.floats(1e-300, 1e300), min_size=1, max_size=60)
 

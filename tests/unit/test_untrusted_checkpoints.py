@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distnorm import checkpoint_table
-from distnorm.adaptive import State
-from distnorm.checkpoint import folder as folders
-from distnorm.checkpoint.claim import Claim
-from distnorm.checkpoint.find import find
-from distnorm.checkpoint.identity import of_job
-from distnorm.checkpoint.manifest import Manifest
-from distnorm.config import read_job
 from distnorm.errors import CheckpointError
-from distnorm.growth import Growth, Look
-from distnorm.interval import Clock
-from distnorm.parallel import Ranks
+from distnorm.intervals.adaptive import State
+from distnorm.intervals.controller import Clock
+from distnorm.intervals.growth import Growth, Look
+from distnorm.mpi.ranks import Ranks
+from distnorm.runs.checkpoint import folder as folders
+from distnorm.runs.checkpoint.claim import Claim
+from distnorm.runs.checkpoint.find import find
+from distnorm.runs.checkpoint.identity import of_job
+from distnorm.runs.checkpoint.manifest import Manifest
+from distnorm.runs.job_file import read_job
 
 STATE = State(
     clock=Clock(resolution_ms=0.1, min_delay_ms=1.5),

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distnorm.config import read_job
+from distnorm.attach.rules_file import read_rules
 from distnorm.errors import RuleError
-from distnorm.rules_file import read_rules
+from distnorm.runs.job_file import read_job
 
 ADAPTIVE = {"kind": "adaptive", "bound": 0.05, "statistic": "max", "probes": 1, "minimum_ms": 1.0, "maximum_ms": 100.0}
 RULE = {

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 PROGRAM = """
-from distnorm.views import Views, leave_folder
+from distnorm.files.views import Views, leave_folder
 import csv, logging, statistics, sys
 
 leave_folder()

@@ -6,8 +6,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "connection_type.h"
-#include "generic_type.h"
+#include "passes/connection_type.h"
+#include "passes/generic_type.h"
 
 namespace distnorm
 {

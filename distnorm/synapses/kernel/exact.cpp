@@ -1,9 +1,9 @@
 // The kernel together with models that normalize themselves. See normalized.h.
 
-#include "normalized_type.h"
+#include "normalized/normalized_type.h"
 
 #include "kernel.cpp"
 
-#include "exact_calls.h"
-#include "normalized_rows.h"
-#include "replace.h"
+#include "normalized/exact_calls.h"
+#include "normalized/normalized_rows.h"
+#include "normalized/replace.h"

@@ -10,8 +10,8 @@
 
 #include "nest_private.h"
 #include "node_ids.h"
-#include "range.h"
-#include "tallies.h"
+#include "passes/range.h"
+#include "passes/tallies.h"
 
 namespace distnorm
 {

@@ -10,10 +10,10 @@
 #include <cxxabi.h>
 
 #include "calls.h"
-#include "distnorm_models.h" // build.py writes it: DN_MODEL( nest::..., weight_, ) for each header that NEST has
+#include "distnorm_models.h" // compiling/library.py writes it: DN_MODEL( nest::..., weight_, ) for each header that NEST has
 
 #include "one_run.h"
-#include "rows.h"
+#include "rows/rows.h"
 #include "self_test.h"
 #include "survey.h"
 

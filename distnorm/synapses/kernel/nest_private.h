@@ -15,7 +15,7 @@
 
 #ifdef HAVE_MPI
 #include <mpi.h>
-// NEST's managers hold MPI handles, an int in some MPIs and a pointer in others. build.py asks NEST's library which.
+// NEST's managers hold MPI handles, an int in some MPIs and a pointer in others. compiling/library.py asks NEST's library which.
 static_assert( std::is_same_v< MPI_Comm, int > == static_cast< bool >( DN_MPI_COMM_IS_INT ),
   "mpi.h is not that of the MPI that NEST was built with; load that MPI" );
 #endif

@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "operations.h"
+#include "passes/operations.h"
 
 namespace distnorm
 {

@@ -7,7 +7,7 @@ import nest
 from networks import norms_by_target, reset
 
 import distnorm
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
 
 reset()
 nest.set(structural_plasticity_update_interval=50, min_delay=1.0, max_delay=1.0)

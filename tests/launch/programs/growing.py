@@ -8,7 +8,7 @@ from changes import structural_plasticity
 from networks import TARGET_NORM, connections, norms_by_target, reset
 
 import distnorm
-from distnorm.parallel import world
+from distnorm.mpi.ranks import world
 
 reset()
 neurons, shrink = structural_plasticity()

@@ -1,0 +1,174 @@
+"""`distnorm attach`: a Normalizer for each network of a script.
+
+At the first Simulate or Prepare of each network its rules are bound, and the Normalizer that is made then slices every
+simulation until nest.ResetKernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RuleError
+from ..records.history import end_fields, header_fields, look_fields
+from ..records.run_log import RunLog
+from .attach import Attachment
+from .rules_file import RulesFile
+from .run_script import Ending
+
+if TYPE_CHECKING:
+    from ..normalizer.measurement import Look
+    from ..normalizer.normalizer import Normalizer
+    from ..normalizer.one_run import Run
+    from ..rules.rule import Rule
+
+
+class Attached(Attachment):
+    """Normalizes each network of a script.
+
+    Args:
+        rules: What to normalize.
+        observe: Whether to measure only.
+        log: File for the log of the first network; None for none.
+    """
+
+    def __init__(self, rules: RulesFile, observe: bool, log: Path | None) -> None:
+        super().__init__(() if observe else rules.held)
+        self._rules = rules
+        self._observe = observe
+        self._path = log
+        self._networks = 0  # that this process has simulated
+        self._names: list[str] = []
+        self._matched: set[int] = set()
+        self._normalizer: Normalizer | None = None
+        self._log: RunLog | None = None  # on rank 0
+        self._used = False  # whether this process has simulated the network at hand
+
+    def _begin(self) -> None:
+        if self._normalizer is None or not self._normalizer.stands:
+            self._end_network("nest.ResetKernel")
+            self._bind()
+        assert self._normalizer is not None
+        self._use(self._normalizer)
+        self._normalizer.begin()
+
+    def _advance(self, run: Run) -> None:
+        assert self._normalizer is not None  # the network has begun
+        self._use(self._normalizer)
+        self._normalizer.advance(run)
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel, if it is used."""
+        return None if self._normalizer is None else self._normalizer.kernel
+
+    @property
+    def changes(self) -> tuple[Rule, ...]:
+        """Rules whose weights are changed."""
+        return () if self._normalizer is None else self._normalizer.changes
+
+    def _bind(self) -> None:
+        import nest
+
+        from ..normalizer.normalizer import Normalizer
+
+        assert self.ranks is not None
+        rules = self._rules.rules_of(nest, self.ranks)
+        self._normalizer = Normalizer(rules, interval=self._rules.interval, observe=self._observe, on_look=self._look)
+        self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]
+
+    def _use(self, normalizer: Normalizer) -> None:
+        """This process simulates the network: it is its own to count and to log. Collective."""
+        if self._used:
+            return
+        self._used = True
+        self._networks += 1
+        if self._path is None:
+            return
+        import nest
+
+        assert self.ranks is not None
+        path, first, header = self._path, self.ranks.rank == 0, header_fields(nest, normalizer)
+        self._log = self.ranks.together(lambda: self._begun_log(path, header) if first else None)
+
+    def _begun_log(self, path: Path, header: dict[str, Any]) -> RunLog:
+        """A log of a name that no other network, nor another process that the script has forked, has."""
+        log: RunLog | None = None
+        for number in itertools.count(2 if self.forked or self._networks > 1 else 1):
+            try:
+                log = RunLog(numbered(path, number))
+                break
+            except RuleError:  # another process may have been faster
+                if not numbered(path, number).exists():
+                    raise
+        assert log is not None
+        log.header(**header)
+        return log
+
+    def _look(self, look: Look) -> None:
+        self._matched |= {i for i, each in enumerate(look.drifts) if each.connections}
+        if self._log is not None:
+            self._log.look(look_fields(look))
+
+    def _end_network(self, reason: str) -> None:
+        if self._normalizer is None or not self._used:
+            return
+        from ..runs.run import what_was_done
+
+        self._last = what_was_done(self._normalizer) if self._normalizer.log else []
+        if self._log is not None:
+            self._log.end(**end_fields(self._normalizer, reason))
+        self._leave()
+        self._normalizer = None
+
+    def _leave(self) -> None:
+        """What comes next is not of the network, or the process, at hand."""
+        self._used = False
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def fork(self) -> None:
+        """What was simulated, and its log, are those of the process that was forked."""
+        super().fork()
+        self._leave()
+        self._networks = 0
+
+    def _finish(self, ending: Ending) -> None:
+        """Say what was done, and what was not."""
+        super()._finish(ending)
+        self._end_network(ending.reason)
+        if self.error is not None:
+            return  # that is the one line to say
+        if not self._networks:
+            if not self.forked:
+                self.say("nothing was simulated in this process, so nothing was normalized")
+            return
+        if self._networks > 1:
+            self.say(f"{self._networks} networks; of the last:")
+        self.say("\n".join(self._last))
+        for i, name in enumerate(self._names):
+            if i not in self._matched:
+                self.say(f"{name} never matched a connection")
+
+
+def numbered(path: Path, number: int) -> Path:
+    """The path of a script's first log, or of a later one: run.jsonl, run-2.jsonl."""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def check_free(path: Path) -> None:
+    """Refuse a log beside which there are others of its name.
+
+    Raises:
+        RuleError: A script's first log, or a later one, would have the name of one that is there.
+    """
+    taken = re.compile(rf"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}")
+    if not path.parent.is_dir():
+        raise RuleError(f"cannot write log {path}: there is no folder {path.parent}; make it")
+    for each in sorted(path.parent.iterdir()):
+        if taken.fullmatch(each.name):
+            raise RuleError(f"log {each} exists already and is kept; give another path, or move it away")

@@ -1,0 +1,205 @@
+"""What connections a network has, over all ranks: what could be normalized, and rules to start from."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import RuleError
+from ..mpi import ranks as parallel
+from ..mpi.ranks import Ranks
+from ..normalizer.arguments import check_network
+from ..norms import sums as norms
+from ..norms.correction import first_pass
+from ..rules.rule import Rule
+from ..synapses.access import open_synapses, run_all
+from ..synapses.node_models import NodeModels
+from ..synapses.synapse_models import check_models
+from .rules_file import quoted
+from .spread import Spread
+
+_MOST_LABELS = 12  # that a table names
+_LEARNING = ("lambda", "eta", "A_LTP", "A_plus", "optimizer", "Wmax")  # of models whose weights change
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The connections of a synapse model, or of a rule.
+
+    Attributes:
+        name: Name of the model or models.
+        connections: Those onto neurons from neurons; from anything to anything where they cannot be normalized.
+        targets: Neurons that have them.
+        target_models: Their node models.
+        in_degree: Connections per target.
+        norm: L1 norm of each target, in the unit of the weights; that of the rule, if it is one.
+        labels: Number of these connections by synapse label, -1 for none; empty where models have no labels.
+        plastic: Whether the model learns.
+        refused: Why it cannot be normalized; empty if it can.
+    """
+
+    name: str
+    connections: int
+    targets: int
+    target_models: tuple[str, ...]
+    in_degree: Spread
+    norm: Spread
+    labels: dict[int, int] = field(default_factory=dict)
+    plastic: bool = False
+    refused: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """The connections of a network; printed as a table.
+
+    Attributes:
+        found: One entry per synapse model with connections.
+    """
+
+    found: tuple[Found, ...]
+
+    def __str__(self) -> str:
+        return table(self.found)
+
+    def rules(self) -> str:
+        """A rules file to start from, for `distnorm attach`: what learns is in it, the rest is there to uncomment."""
+        parts = [_START]
+        for each in self.found:
+            if each.refused or not each.connections:
+                continue
+            lines = (
+                "[[rules]]",
+                f"synapse_model = {quoted(each.name)}",
+                f"targets = [{', '.join(map(quoted, each.target_models))}]",
+                f'target_norm = "initial"  # each neuron\'s own; or a number: norms are {each.norm}',
+            )
+            parts.append("\n".join(line if each.plastic else f"# {line}" for line in lines))
+        return "\n\n".join(parts) + "\n"
+
+
+_START = """\
+# Rules for distnorm attach. Norms below are smallest / median / largest of the targets.
+[interval]
+kind = "fixed"
+interval_ms = 100.0
+# or, from the drift of all ranks:
+# kind = "adaptive"
+# bound = 0.05"""
+
+
+def inspect() -> Survey:
+    """Look at the network that stands in NEST. Collective; the same answer on every rank.
+
+    Raises:
+        RuleError: It has no nodes yet.
+        DistnormError: A model's connections could not be measured on some rank.
+    """
+    import nest
+
+    ranks = parallel.world(nest.build_info["have_mpi"])
+    if nest.network_size == 0:
+        raise RuleError("the network has no nodes yet; inspect it when it stands")
+    names = [name for name in nest.synapse_models if _total(nest, ranks, name)]
+    return Survey(found=tuple(_found(nest, ranks, name) for name in names))
+
+
+def survey_rules(nest: Any, ranks: Ranks, rules: Sequence[Rule], exact: bool = False) -> tuple[Found, ...]:
+    """What each rule would normalize, by its own norm, or hold if it is to be exact. Collective.
+
+    Raises:
+        DistnormError: A rule does not fit the network.
+    """
+    check_network(nest, rules)
+    return tuple(_measured(nest, ranks, rule, ", ".join(rule.synapse_models), exact=exact) for rule in rules)
+
+
+def table(rows: Sequence[Found], nothing: str = "none from neurons onto neurons") -> str:
+    """Aligned columns of text; `nothing` is said where there are no connections."""
+    head = ("synapse model", "connections", "targets", "in-degree", "norm", "onto", "")
+    cells = [head]
+    for each in rows:
+        onto = ", ".join(map(_shown, each.target_models)) or "-"
+        numbers = (f"{each.connections:,}", f"{each.targets:,}", str(each.in_degree), str(each.norm))
+        cells.append(
+            (_shown(each.name), *numbers, onto, each.refused or (_note(each) if each.connections else nothing))
+        )
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return "\n".join((*lines, "in-degree, norm: smallest / median / largest; connections between neurons"))
+
+
+def _note(found: Found) -> str:
+    """What there is to say of it beside numbers."""
+    notes = ["plastic"] if found.plastic else []
+    if found.labels:
+        named = [f"{'none' if label < 0 else label} ({n:,})" for label, n in sorted(found.labels.items())]
+        more = [f"{len(named) - _MOST_LABELS} more"] if len(named) > _MOST_LABELS else []
+        notes.append(f"labels {', '.join(named[:_MOST_LABELS] + more)}")
+    return ", ".join(notes)
+
+
+def _found(nest: Any, ranks: Ranks, name: str) -> Found:
+    learns = any(key in nest.GetDefaults(name) for key in _LEARNING)
+    try:
+        check_models(nest, (name,))
+        return _measured(nest, ranks, Rule(name, target_norm="initial"), name, plastic=learns)
+    except RuleError as error:  # the same on every rank
+        nothing = Spread.merged(())
+        total, why = _total(nest, ranks, name), str(error).rpartition(": ")[2]
+        return Found(
+            name=name, connections=total, targets=0, target_models=(), in_degree=nothing, norm=nothing, refused=why
+        )
+
+
+def _measured(nest: Any, ranks: Ranks, rule: Rule, name: str, *, plastic: bool = False, exact: bool = False) -> Found:
+    labelled = all("synapse_label" in nest.GetDefaults(model) for model in rule.synapse_models)
+    (synapses,) = open_synapses(nest, [rule], ranks, "auto", exact)
+    (measured,) = ranks.together(lambda: run_all([synapses], [first_pass(rule)]))
+    assert measured is not None
+    sums, counts = measured[0], measured[1].astype(np.int64)
+    there = counts > 0
+    mine = ranks.together(
+        lambda: (
+            int(counts.sum()),
+            Spread.of(counts[there].astype(np.float64)),
+            Spread.of(norms.norms(sums[there], rule.power)),
+            set(synapses.target_models()[there].tolist()),
+            synapses.labels() if labelled else {},
+        )
+    )
+    synapses.close()
+    names = NodeModels(nest).names
+    every = ranks.gather(mine)
+
+    def merge() -> Found:
+        assert every is not None  # on rank 0
+        in_degree = Spread.merged(each[1] for each in every)
+        return Found(
+            name=name,
+            connections=sum(each[0] for each in every),
+            targets=in_degree.counts.total(),
+            target_models=tuple(names[model] for model in sorted(set().union(*(each[3] for each in every)))),
+            in_degree=in_degree,
+            norm=Spread.merged(each[2] for each in every),
+            labels=dict(sum((Counter(each[4]) for each in every), Counter())),
+            plastic=plastic,
+        )
+
+    return ranks.from_first(merge)
+
+
+def _total(nest: Any, ranks: Ranks, name: str) -> int:
+    """Connections of a synapse model on all ranks, those of devices included."""
+    every = ranks.gather(int(nest.GetDefaults(name)["num_connections"]))
+    return ranks.from_first(lambda: sum(every or []))
+
+
+def _shown(name: str) -> str:
+    """A name in a table; in quotation marks if it is more than one word."""
+    return name if re.fullmatch(r"[\w-]+", name) else quoted(name)

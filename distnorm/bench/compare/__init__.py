@@ -1,0 +1,1 @@
+"""The same network by the documented recipe, PyNEST and Brian2."""

@@ -1,0 +1,1 @@
+"""NEST's own example models with rules attached."""

@@ -1,0 +1,211 @@
+"""What a normalization costs a rank, fitted on measured points and tested on points kept out.
+
+    measure + rescale = c (a + b bytes + d bytes (v - 1))
+    agree             = f + g log2(ranks)
+
+c: connections on the fullest virtual process, each of so many bytes; the ranks wait for it. v: virtual processes that
+share the memory of a machine, and its bandwidth. The Allreduce sends one message, which every rank merges at each of
+log2(ranks) steps, as MPI libraries do with messages of one element (recursive doubling; Thakur, Rabenseifner & Gropp
+2005, Int J High Perform Comput Appl 19:49). Both lines are fitted by themselves: they are measured apart.
+Coefficients are not negative.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from ...errors import RuleError
+from ...norms.sums import FloatArray
+from .points import Point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What a rank has to do at one normalization.
+
+    Attributes:
+        connections: On the fullest virtual process.
+        connection_bytes: Of one of them.
+        sharing: Virtual processes of a machine.
+        ranks: In all.
+    """
+
+    connections: float
+    connection_bytes: float
+    sharing: float
+    ranks: int
+
+    @property
+    def of_passes(self) -> list[float]:
+        """What measuring and rescaling take time for."""
+        size = self.connections * self.connection_bytes
+        return [self.connections, size, size * (self.sharing - 1)]
+
+    @property
+    def of_agreement(self) -> list[float]:
+        """What the Allreduce takes time for."""
+        return [1.0, math.log2(self.ranks)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A measured point, over its seeds.
+
+    Attributes:
+        name: Of its series, job and split.
+        load: What it had to do.
+        passes_s: Of measuring and rescaling once, median over the seeds of medians over intervals.
+        agree_s: Of the agreement in between.
+    """
+
+    name: str
+    load: Load
+    passes_s: float
+    agree_s: float
+
+    @property
+    def seconds(self) -> float:
+        return self.passes_s + self.agree_s
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Model:
+    """Coefficients, in s.
+
+    Attributes:
+        passes: Per connection, per byte of connections, and per byte and other virtual process, shape (3,).
+        agreement: Once and per step, shape (2,).
+    """
+
+    passes: FloatArray
+    agreement: FloatArray
+
+    def passes_s(self, load: Load) -> float:
+        return float(np.dot(self.passes, load.of_passes))
+
+    def agree_s(self, load: Load) -> float:
+        return float(np.dot(self.agreement, load.of_agreement))
+
+    def seconds(self, load: Load) -> float:
+        """Of a normalization."""
+        return self.passes_s(load) + self.agree_s(load)
+
+    def text(self) -> str:
+        connection, byte, shared = self.passes * 1e9
+        fixed, step = self.agreement * 1e6
+        return (
+            f"measure and rescale: {connection:.2f} ns per connection of a virtual process + {byte:.4f} ns per byte of "
+            f"it + {shared:.4f} ns per byte for each other virtual process of the machine; agree: {fixed:.0f} µs + "
+            f"{step:.0f} µs per step of the Allreduce"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tested:
+    """A point that was kept out, and what the model fitted on the others said of it.
+
+    Attributes:
+        sample: The point.
+        predicted: Seconds.
+    """
+
+    sample: Sample
+    predicted: float
+
+    @property
+    def error(self) -> float:
+        """As a fraction of what was measured, with its sign."""
+        return self.predicted / self.sample.seconds - 1.0
+
+
+def samples(points: Sequence[Point]) -> list[Sample]:
+    """Points with times, seeds together.
+
+    Raises:
+        RuleError: Too few of them to fit and test.
+    """
+    by_name: dict[str, list[Point]] = defaultdict(list)
+    for each in points:
+        if each.timed:
+            by_name[f"{each.series} {each.job} {each.ranks}x{each.threads}"].append(each)
+    found = [
+        Sample(
+            name=name,
+            load=load_of(same[0]),
+            passes_s=float(np.median([each.typical("measure") + each.typical("rescale") for each in same])),
+            agree_s=float(np.median([each.typical("agree") for each in same])),
+        )
+        for name, same in by_name.items()
+    ]
+    if len(found) < 4:
+        raise RuleError(f"{len(found)} points with times; the model needs 4 or more, of weak and strong series")
+    return found
+
+
+def load_of(point: Point) -> Load:
+    """What a rank of a point had to do; its network has fixed in-degrees."""
+    processes = point.virtual_processes
+    connections = point.plastic_connections / processes * fullest(point.targets, processes)
+    return Load(
+        connections=connections,
+        connection_bytes=point.plastic_bytes,
+        sharing=processes / point.provenance["machines"],
+        ranks=point.ranks,
+    )
+
+
+def fullest(targets: float, processes: int, in_degree: float = 1.0, in_degree_spread: float = 0.0) -> float:
+    """Connections on the fullest virtual process, relative to the mean of all.
+
+    NEST deals targets round like cards, so their numbers differ by one at most. Random in-degrees add the expected
+    largest of so many normal numbers (Blom 1958, Statistical Estimates and Transformed Beta-Variables).
+
+    Args:
+        targets: In all.
+        processes: Virtual ones.
+        in_degree: Mean.
+        in_degree_spread: Standard deviation; sqrt(in-degree) for connections drawn independently.
+    """
+    most = math.ceil(targets / processes)
+    largest = NormalDist().inv_cdf((processes - 0.375) / (processes + 0.25)) if processes > 1 else 0.0
+    return (most + largest * math.sqrt(most) * in_degree_spread / in_degree) / (targets / processes)
+
+
+def fit(chosen: Sequence[Sample]) -> Model:
+    """Least squares of relative errors."""
+    return Model(
+        passes=_fit([each.load.of_passes for each in chosen], [each.passes_s for each in chosen]),
+        agreement=_fit([each.load.of_agreement for each in chosen], [each.agree_s for each in chosen]),
+    )
+
+
+def _fit(features: list[list[float]], seconds: list[float]) -> FloatArray:
+    """Coefficients, shape (terms,). Where one would be negative, it is 0 and the others are fitted anew."""
+    relative = np.array(features) / np.array(seconds)[:, None]
+    scale = np.abs(relative).max(axis=0)
+    terms = list(np.flatnonzero(scale))
+    while True:
+        found = np.linalg.lstsq(relative[:, terms] / scale[terms], np.ones(len(seconds)))[0]
+        if found.min() >= 0:
+            coefficients = np.zeros(len(scale))
+            coefficients[terms] = found / scale[terms]
+            return coefficients
+        del terms[int(found.argmin())]
+
+
+def keep_out(chosen: Sequence[Sample]) -> list[Tested]:
+    """Each point predicted by the model fitted on the others.
+
+    Points with the same load, such as those of a weak and a strong series that meet, are kept out together.
+    """
+    tested = []
+    for each in chosen:
+        others = [other for other in chosen if other.load != each.load]
+        tested.append(Tested(sample=each, predicted=fit(others).seconds(each.load)))
+    return tested

@@ -1,0 +1,1 @@
+"""Does this machine have what a run needs?"""

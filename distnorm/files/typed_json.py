@@ -1,0 +1,131 @@
+"""Dataclasses as JSON and back.
+
+What is read may come from anybody. The annotations of the classes are its schema: nothing that is written there names a
+class, and a value of another kind, a missing or an unknown field is refused. Numbers come back exactly; what is not
+finite travels as text, which JSON has no number for.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import types
+import typing
+from dataclasses import fields, is_dataclass
+from typing import Any, NoReturn
+
+from ..errors import RuleError
+
+_WORDS = ("inf", "-inf", "nan")
+
+
+def as_json(value: Any) -> Any:
+    """A value that json can write.
+
+    Raises:
+        RuleError: A kind of value that it cannot keep.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: as_json(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): as_json(each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_json(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return repr(float(value))
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise RuleError(f"a checkpoint cannot keep {value!r} of a controller's state; use numbers, text and dataclasses")
+
+
+def loads(text: str | bytes) -> Any:
+    """JSON as Python has it.
+
+    Raises:
+        ValueError: It is none, or too large or too deep to be read.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def from_json(given: Any, kind: Any, what: str) -> Any:
+    """What `as_json` was given.
+
+    Args:
+        given: As `loads` returns it.
+        kind: What it must be: a dataclass, bool, int, float, str, None, dict[str, X], tuple[X, ...], or X | None.
+        what: Its name, for the message.
+
+    Raises:
+        ValueError: It is something else; the message says what.
+    """
+    choices = typing.get_args(kind)
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        if given is None:
+            return None
+        (kind,) = (each for each in choices if each is not types.NoneType)
+        return from_json(given, kind, what)
+    if typing.get_origin(kind) is tuple:
+        return tuple(from_json(each, choices[0], f"{what}[{i}]") for i, each in enumerate(_of(given, list, what)))
+    if typing.get_origin(kind) is dict:
+        return {
+            key: from_json(each, choices[1], f"{what}[{shown(key)}]") for key, each in _of(given, dict, what).items()
+        }
+    if is_dataclass(kind):
+        return _dataclass(_of(given, dict, what), kind, what)
+    return _plain(given, kind, what)
+
+
+def _dataclass(given: dict[str, Any], kind: Any, what: str) -> Any:
+    kinds = _kinds(kind)
+    if given.keys() != kinds.keys():
+        raise ValueError(f"{what} has the fields {shown([*given])}, not {[*kinds]}")
+    return kind(**{name: from_json(given[name], each, f"{what}.{name}") for name, each in kinds.items()})
+
+
+@functools.cache
+def _kinds(kind: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(kind)
+    return {each.name: hints[each.name] for each in fields(kind)}
+
+
+def _plain(given: Any, kind: Any, what: str) -> Any:
+    if kind is float and given in _WORDS:
+        return float(given)
+    if kind is float and type(given) is int and abs(given) < 2**63:
+        return float(given)
+    value = _of(given, types.NoneType if kind is None else kind, what)
+    if kind is int and not -(2**63) <= value < 2**64:
+        raise ValueError(f"{what} is {shown(value)}, which is too large")
+    if kind is float and not math.isfinite(value):  # 1e999
+        raise ValueError(f"{what} is {shown(value)}")
+    return value
+
+
+def _of(given: Any, kind: type, what: str) -> Any:
+    if type(given) is not kind:  # to isinstance, True is an int
+        raise ValueError(f"{what} is {shown(given)}")
+    return given
+
+
+def shown(value: Any) -> str:
+    """A value in a message, shortened where it is long."""
+    try:
+        return shorter(repr(value))
+    except RecursionError:
+        return "nested too deeply"
+    except ValueError:
+        return "a whole number that is too long to be printed"
+
+
+def shorter(text: str) -> str:
+    """A text in a message, on one line, shortened where it is long."""
+    text = text if text.isprintable() else repr(text)[1:-1]
+    return text if len(text) <= 200 else f"{text[:150]}... ({len(text):,} characters)"
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")

@@ -1,0 +1,68 @@
+"""How this process was started, as the environment says, before any MPI is asked."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from ..errors import MPIError
+from ..files.typed_json import shown
+
+# Rank and number of processes, as MPICH and its kin, Open MPI, and srun tell each process that they start. One alone is
+# not of a launcher of this program: the shell of a SLURM job has SLURM_PROCID.
+_LAUNCHERS = (
+    ("PMI_RANK", "PMI_SIZE"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
+)
+
+
+def check_environment() -> None:
+    """Refuse what no launcher says: the MPI library would end this process for it.
+
+    Raises:
+        MPIError: A variable of a launcher is no number.
+    """
+    for name in itertools.chain(*_LAUNCHERS):
+        text = os.environ.get(name, "")
+        if text and not _is_number(text):
+            raise MPIError(f"{name} is {shown(text)} in the environment, where a launcher has a number; unset it")
+
+
+def is_first_rank() -> bool:
+    """Whether this process is the first of those that a launcher started, or the only one."""
+    return _started()[0] == 0
+
+
+def started_processes() -> int:
+    """Number of processes that a launcher started for this program; 1 without one."""
+    return _started()[1]
+
+
+def find_mpiexec() -> str | None:
+    """The mpiexec of this Python's environment, or else the one on the PATH."""
+    return shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+
+
+def under_launcher() -> bool:
+    """Whether a launcher started this process, alone or with others."""
+    return bool(_told())
+
+
+def _started() -> tuple[int, int]:
+    """Rank and number of processes, by the launcher of most: that of one may be around another, as a shell's."""
+    return max(_told(), key=lambda told: told[1], default=(0, 1))
+
+
+def _told() -> list[tuple[int, int]]:
+    """What launchers tell, where it makes sense."""
+    pairs = [(os.environ.get(rank, ""), os.environ.get(size, "")) for rank, size in _LAUNCHERS]
+    numbers = [(int(rank), int(size)) for rank, size in pairs if _is_number(rank) and _is_number(size)]
+    return [(rank, size) for rank, size in numbers if rank < size]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10

@@ -1,0 +1,358 @@
+"""The ranks of a run: agreement, and an error on one rank becomes the same error on all.
+
+The only file that imports mpi4py. A NEST without MPI is one rank, and mpi4py is not imported then.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import KINDS, MPIError, RuleError
+from ..norms import drift
+from .launch import started_processes
+from .same_library import check_same_library
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_TEXT_BYTES = 600
+_PATIENCE_SECONDS = 5.0
+_POLL_SECONDS = 0.01
+
+
+def _message_type(num_rules: int) -> np.dtype[np.void]:
+    """The one message of a normalization; its size depends on the number of rules only."""
+    return np.dtype(
+        [
+            ("error_kind", np.int64),  # position in KINDS + 1; 0: no error
+            ("error_rank", np.int64),
+            ("error_text", f"S{_TEXT_BYTES}"),
+            ("drift", drift.RECORD, (num_rules,)),
+        ]
+    )
+
+
+def _merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
+    """The error of the lowest rank wins; drift records add up."""
+    if other["error_kind"] and (not into["error_kind"] or other["error_rank"] < into["error_rank"]):
+        for name in ("error_kind", "error_rank", "error_text"):
+            into[name] = other[name]
+    drift.merge(into["drift"], other["drift"])
+
+
+def _in_short(error: BaseException) -> tuple[int, bytes]:
+    """Position in KINDS + 1, and text."""
+    kind = max((i for i, kind in enumerate(KINDS) if isinstance(error, kind)), default=0)
+    text = str(error) if isinstance(error, KINDS) else f"{type(error).__name__}: {error}"
+    return kind + 1, text.encode(errors="backslashreplace")[:_TEXT_BYTES]
+
+
+class Ranks:
+    """All ranks of the run, by a communicator of their own.
+
+    Attributes:
+        rank: Number of this rank.
+        size: Number of ranks.
+        allreduces: Number of agreements so far, an Allreduce each where there are several ranks.
+        allreduced_bytes: Size of their messages together.
+    """
+
+    def __init__(self, communicator: Any = None) -> None:
+        """Wrap a duplicate of an mpi4py communicator; None is one process without MPI. Collective."""
+        self._comm = None if communicator is None else communicator.Dup()
+        self.rank: int = 0 if communicator is None else communicator.Get_rank()
+        self.size: int = 1 if communicator is None else communicator.Get_size()
+        self.allreduces = self.allreduced_bytes = 0
+        self._interrupted = self._leaving = False
+        self._types: dict[int, tuple[Any, Any]] = {}
+
+    def agree(self, records: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
+        """Merge drift records over all ranks, with one Allreduce of fixed size. Collective.
+
+        Args:
+            records: One record per rule of this rank, shape (rules,), dtype drift.RECORD.
+            error: What went wrong on this rank since the last agreement, or None.
+
+        Returns:
+            Merged records, shape (rules,).
+
+        Raises:
+            DistnormError: Some rank had an error; the same one on every rank.
+            KeyboardInterrupt: Some rank was interrupted.
+        """
+        error = error or self._take_interrupt()
+        message = np.zeros((), _message_type(len(records)))
+        message["drift"] = records
+        if error is not None:
+            message["error_kind"], message["error_text"] = _in_short(error)
+            message["error_rank"] = self.rank
+        merged = self._allreduce(message)
+        if merged["error_kind"]:
+            self._raise(int(merged["error_rank"]), int(merged["error_kind"]), merged["error_text"].item(), error)
+        result: npt.NDArray[np.void] = merged["drift"]
+        return result
+
+    def settle(self, error: BaseException | None = None, *values: int) -> tuple[int, ...]:
+        """The largest of each value over all ranks; an error of one becomes the same error on all. Collective.
+
+        Args:
+            error: What went wrong on this rank since the last agreement, or None.
+            values: As many on each rank.
+
+        Raises:
+            DistnormError: Some rank had an error; the same one on every rank.
+            KeyboardInterrupt: Some rank was interrupted.
+        """
+        error = error or self._take_interrupt()
+        fine = error is None
+        message = np.array((0 if fine else self.size - self.rank, fine, *values), np.int64)
+        if self._comm is not None and self.size > 1:
+            from mpi4py import MPI
+
+            merged = np.empty_like(message)
+            self._comm.Allreduce(message, merged, MPI.MAX)
+            message = merged
+        wrong, some_fine, *largest = message.tolist()
+        if wrong:  # the lowest rank with an error tells the others
+            rank = self.size - wrong
+            told: Any = None if error is None else _in_short(error)
+            kind, text = told if self._comm is None else self._comm.bcast(told, rank)
+            self._raise(rank if some_fine else None, kind, text, error)
+        return tuple(largest)
+
+    def same(self, values: Mapping[str, int]) -> None:
+        """Refuse values, by name, that differ between ranks. Collective.
+
+        Raises:
+            RuleError: With the name of one that does.
+        """
+        numbers = tuple(values.values())
+        merged = self.settle(None, *numbers, *(-number for number in numbers))
+        for i, name in enumerate(values):
+            if merged[i] != -merged[len(numbers) + i]:
+                raise RuleError(f"{name}: not the same on all ranks; give every rank the same")
+
+    def _raise(self, rank: int | None, kind: int, text: bytes, cause: BaseException | None) -> NoReturn:
+        """Raise the error of a rank; None: all ranks have it."""
+        where = f"rank {rank}: " if self.size > 1 and rank is not None else ""
+        error = KINDS[kind - 1](where + text.decode(errors="ignore"))
+        raise error from cause
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """While this lasts, Ctrl-C is heard where the ranks agree next, and by all of them.
+
+        In between, one rank that leaves would have the others wait for ever.
+        """
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        ):
+            yield
+            return
+        signal.signal(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if self._take_interrupt():
+                signal.raise_signal(signal.SIGINT)
+
+    def _interrupt(self, *_: Any) -> None:
+        self._interrupted = True
+
+    def _take_interrupt(self) -> KeyboardInterrupt | None:
+        heard, self._interrupted = self._interrupted, False
+        return KeyboardInterrupt() if heard else None
+
+    def _allreduce(self, message: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        self.allreduces += 1
+        self.allreduced_bytes += message.nbytes
+        if self._comm is None or self.size == 1:
+            return message
+        num_rules = len(message["drift"])
+        if num_rules not in self._types:
+            self._types[num_rules] = self._message_operation(message.dtype)
+        datatype, operation = self._types[num_rules]
+        merged = np.empty_like(message)
+        self._comm.Allreduce([message, 1, datatype], [merged, 1, datatype], operation)
+        return merged
+
+    @staticmethod
+    def _message_operation(dtype: np.dtype[np.void]) -> tuple[Any, Any]:
+        from mpi4py import MPI
+
+        def operate(other: Any, into: Any, _: Any) -> None:
+            for a, b in zip(np.frombuffer(other, dtype), np.frombuffer(into, dtype), strict=True):
+                _merge(b, a)
+
+        # One element of a type as large as the message: MPI may cut between elements, never inside one.
+        return MPI.BYTE.Create_contiguous(dtype.itemsize).Commit(), MPI.Op.Create(operate, commute=True)
+
+    def together(self, action: Callable[[], T]) -> T:
+        """Run an action that may fail on some ranks; all raise if one does. Collective.
+
+        Raises:
+            DistnormError: The action failed on some rank; the same error on every rank.
+            KeyboardInterrupt: Some rank was interrupted.
+        """
+        error: BaseException | None = None
+        result: Any = None
+        try:
+            result = action()
+        except BaseException as exception:  # whatever it is, the other ranks must hear of it
+            error = exception
+        self.settle(error)
+        return result  # type: ignore[no-any-return]
+
+    def of_user(self, action: Callable[[], T]) -> T:
+        """As `together`, for code of the user's in which ranks may wait for each other in NEST. Collective.
+
+        A rank that fails there ends all if the others do not come soon: they may wait for it.
+        """
+        if self._comm is None or self.size == 1:
+            return self.together(action)
+        error: BaseException | None = None
+        result: Any = None
+        try:
+            result = action()
+        except BaseException as exception:
+            error = exception
+        self._meet(2 if error else 0, f"rank {self.rank}: {error}")
+        self.settle(error)
+        return result  # type: ignore[no-any-return]
+
+    def from_first(self, action: Callable[[], T]) -> T:
+        """Run an action on rank 0 only and hand its (picklable) result to all. Collective.
+
+        Raises:
+            DistnormError: The action failed; the same error on every rank.
+        """
+        result = self.together(lambda: action() if self.rank == 0 else None)
+        return result if self._comm is None else self._comm.bcast(result)  # type: ignore[return-value]
+
+    def once_per_node(self, action: Callable[[], T]) -> T:
+        """Run an action on the lowest rank of each node and hand its (picklable) result to the rest. Collective.
+
+        Raises:
+            DistnormError: The action failed on some node; the same error on every rank.
+        """
+        if self._comm is None:
+            return self.together(action)
+        from mpi4py import MPI
+
+        node = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
+        try:
+            result = self.together(lambda: action() if node.Get_rank() == 0 else None)
+            return node.bcast(result)  # type: ignore[no-any-return]
+        finally:
+            node.Free()
+
+    def gather(self, value: T) -> list[T] | None:
+        """Picklable values of all ranks by rank, on rank 0; None on the others. Collective."""
+        if self._comm is None:
+            return [value]
+        return self._comm.gather(value)  # type: ignore[no-any-return]
+
+    def barrier(self) -> None:
+        """Wait for all ranks. Collective."""
+        if self._comm is not None:
+            self._comm.Barrier()
+
+    def end_with(self, code: int) -> int:
+        """End all ranks with this exit code, at the same moment; a single process returns it. Collective.
+
+        A launcher that kills what is left of a program when one rank has failed would otherwise kill ranks that are
+        still freeing their memory, and hand on the code of that.
+        """
+        if self._comm is None or self.size == 1:
+            return code
+        from mpi4py import MPI
+
+        sys.stdout.flush()
+        sys.stderr.flush()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        MPI.Finalize()
+        os._exit(code)
+
+    def abort(self, code: int = 1) -> None:
+        """End all ranks at once, from any of them, with an exit code; does nothing on a single rank."""
+        if self._comm is not None and self.size > 1:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self._comm.Abort(code)
+
+    def leave(self, code: int) -> None:
+        """Wait until all ranks are about to end. A rank that failed ends all if they do not come soon. Once.
+
+        NEST's exit hook waits in MPI_Finalize for ranks that may wait for this one in a simulation.
+
+        Args:
+            code: Exit code of this rank; not 0 if it failed.
+        """
+        if self._comm is None or self.size == 1 or self._leaving:
+            return
+        self._leaving = True
+        self._meet(code)
+
+    def _meet(self, code: int, last_words: str = "") -> None:
+        """Wait for all ranks; one with a code for an error says its last words and ends all if they do not come."""
+        assert self._comm is not None
+        request = self._comm.Ibarrier()
+        deadline = time.monotonic() + _PATIENCE_SECONDS if code else math.inf
+        while not request.Test():
+            if time.monotonic() > deadline:
+                if last_words:
+                    log.error(last_words)
+                self.abort(code)
+            time.sleep(_POLL_SECONDS)
+
+
+@functools.cache  # MPI has room for few communicators and operations, and a session may make many Normalizers
+def world(nest_has_mpi: bool) -> Ranks:
+    """All ranks of this run, the same object each time. Call after `import nest`. Collective at the first call.
+
+    Raises:
+        MPIError: NEST and mpi4py use different MPI libraries, mpi4py is missing, or the number of processes that were
+            started is not the number of ranks that NEST has.
+    """
+    if nest_has_mpi:
+        check_same_library()
+        from mpi4py import MPI
+
+        ranks = Ranks(MPI.COMM_WORLD)
+    else:
+        ranks = Ranks()
+    if ranks.size > 1:
+        _end_all_after_an_error(ranks)
+    started = started_processes()
+    if started > ranks.size:
+        raise MPIError(
+            f"{started} processes were started, but NEST runs with {ranks.size} MPI rank(s); "
+            + ("start them with the mpiexec of NEST's own MPI" if nest_has_mpi else "this NEST was built without MPI")
+        )
+    return ranks
+
+
+def _end_all_after_an_error(ranks: Ranks) -> None:
+    """An exception that ends the script of this rank ends the other ranks, too, which may wait for it."""
+    theirs = sys.excepthook
+
+    def print_and_leave(*raised: Any) -> None:
+        theirs(*raised)
+        ranks.leave(1)
+
+    sys.excepthook = print_and_leave

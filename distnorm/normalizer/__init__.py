@@ -1,0 +1,1 @@
+"""The loop: simulate, measure, agree, decide, normalize."""

@@ -1,0 +1,128 @@
+"""What a Normalizer is given, checked: one line that says what, the value, and what to give."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from ..errors import RuleError
+from ..files.typed_json import shown
+from ..intervals.adaptive import AdaptiveInterval
+from ..intervals.controller import Clock, FixedInterval, Interval
+from ..intervals.exact import Exact
+from ..rules.digest import rule_hash
+from ..rules.rule import Rule, check_disjoint, with_drawn_norms
+from ..rules.validation import as_number
+from ..synapses.access import Way
+from ..synapses.synapse_models import check_models, check_selection
+
+OURS = (FixedInterval, AdaptiveInterval, Exact)  # controllers that decide the same on all ranks
+_OBSERVE_MS = 20.0  # between looks where no fixed interval is given
+_CLOCK_TICS = 2**60  # its smallest units of time
+
+
+def checked_rules(rules: Rule | Sequence[Rule]) -> tuple[Rule, ...]:
+    """One rule or several, as those that have one norm each."""
+    several = (rules,) if isinstance(rules, Rule) else rules
+    if (
+        not isinstance(several, Iterable)
+        or not (given := tuple(several))
+        or not all(isinstance(r, Rule) for r in given)
+    ):
+        raise RuleError(f"rules is {rules!r}; give a distnorm.Rule or several")
+    made = tuple(with_drawn_norms(part) for rule in given for part in rule.parts())
+    check_disjoint(made)
+    return made
+
+
+def check_arguments(way: Any, callbacks: Mapping[str, Any]) -> None:
+    """Check what a Normalizer is given beside rules and interval."""
+    if way not in get_args(Way):
+        raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
+    for name, callback in callbacks.items():
+        if callback is not None and not callable(callback):
+            raise RuleError(f"{name} is {callback!r}; give a function of one argument")
+
+
+def digests(rules: Sequence[Rule], interval: Any, observe: bool, way: str) -> dict[str, int]:
+    """Numbers that tell whether ranks were given the same."""
+    controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
+    given = {
+        "rules": "".join(rule_hash(rule) for rule in rules),
+        "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
+        "observe": repr(bool(observe)),
+        "way": way,
+    }
+    return {name: zlib.crc32(value.encode()) for name, value in given.items()}
+
+
+def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[Rule], clock: Clock) -> Interval:
+    """A controller, or a fixed interval in ms; a fixed one to observe."""
+    if isinstance(interval, int | float | numbers.Real):  # numpy's numbers, too
+        return FixedInterval(interval)
+    if not all(callable(getattr(interval, name, None)) for name in ("first", "look")) or isinstance(interval, type):
+        raise RuleError(
+            f"interval is {interval!r}; give a number of ms, or a controller such as AdaptiveInterval(0.05)"
+        )
+    if observe and not isinstance(interval, FixedInterval):
+        return FixedInterval(max(round(_OBSERVE_MS / clock.resolution_ms), 1) * clock.resolution_ms)
+    if isinstance(interval, AdaptiveInterval) and any(rule.soft for rule in rules):
+        raise RuleError(
+            "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate or "
+            "tau_ms; give a fixed interval"
+        )
+    return interval
+
+
+def check_network(nest: Any, rules: Sequence[Rule]) -> None:
+    """Compare rules with the network that stands; the same answer on every rank."""
+    nodes = int(nest.network_size)
+    if nodes == 0:
+        raise RuleError("the network has no nodes yet; make the Normalizer when it stands")
+    for i, rule in enumerate(rules):
+        check_models(nest, rule.synapse_models)
+        check_selection(nest, rule)
+        for name, runs in (("targets", rule.target_runs), ("sources", rule.source_runs)):
+            if runs is not None and runs[-1, 1] > nodes:
+                raise RuleError(f"rules[{i}].{name} holds node ID {runs[-1, 1]}; the network has {nodes} nodes")
+
+
+def whole_steps(time_ms: Any, what: str, resolution_ms: float, tic_ms: float) -> int:
+    """Number of time steps in a time, as NEST rounds it.
+
+    Args:
+        time_ms: Zero or more ms, a multiple of the resolution.
+        what: Its name, for the message.
+        resolution_ms: Time step of NEST.
+        tic_ms: Its smallest unit of time.
+
+    Raises:
+        RuleError: NEST would refuse to simulate it.
+    """
+    time_ms, given = as_number(time_ms), time_ms
+    if not math.isfinite(time_ms):
+        raise RuleError(f"{what} is {shown(given)}; give a number of ms")
+    if time_ms >= _CLOCK_TICS * tic_ms:
+        raise RuleError(f"{what} is {time_ms} ms; the clock of NEST ends at {_CLOCK_TICS * tic_ms:g} ms")
+    steps: int = round(time_ms / resolution_ms)
+    if time_ms < 0 or abs(steps * resolution_ms - time_ms) > tic_ms / 2:
+        near = max(steps, 1) * resolution_ms
+        raise RuleError(
+            f"{what} is {time_ms} ms, not a multiple of the resolution of {resolution_ms} ms; {near:g} ms would be"
+        )
+    return steps
+
+
+def whole_interval(time_ms: Any, resolution_ms: float, tic_ms: float) -> int:
+    """Number of time steps in an interval, at least one.
+
+    Raises:
+        RuleError: None, or as `whole_steps`.
+    """
+    steps = whole_steps(time_ms, "interval", resolution_ms, tic_ms)
+    if steps == 0:
+        raise RuleError(f"interval is {time_ms} ms, less than the resolution of {resolution_ms} ms")
+    return steps

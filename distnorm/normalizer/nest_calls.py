@@ -1,0 +1,293 @@
+"""NEST's low-level calls, through which every simulation goes: to look at the network in between, and to see what the
+model does that a Normalizer must know.
+
+`nest.Simulate` and names from `from nest import *` look up `llapi_simulate` and its like when they are called, so
+replacing these reaches a model that knows nothing of it. They are replaced once in a process, when the first Normalizer
+is made, and do what they did before unless somebody slices or watches.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol
+
+from ..errors import RuleError
+from ..mpi.ranks import Ranks
+from ..rules.rule import Rule
+from .arguments import whole_steps
+from .one_run import Grid, OneRun, Part, Run, SeveralRuns
+
+log = logging.getLogger(__name__)
+
+_EDITS = ("llapi_set_connection_status", "llapi_disconnect", "llapi_disconnect_syncoll")
+_UNITS = {"resolution", "tics_per_ms", "tics_per_step"}
+
+
+class Slicer(Protocol):
+    """Something that looks at the network now and then.
+
+    Attributes:
+        kernel: The compiled kernel; None where only PyNEST serves.
+        changes: Rules whose weights it changes.
+    """
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None: ...
+
+    @property
+    def changes(self) -> tuple[Rule, ...]: ...
+
+    def begin(self) -> None:
+        """The network stands, and will be prepared next. Collective."""
+        ...
+
+    def advance(self, run: Run) -> None:
+        """Simulate what is left of a Run, and look in between. Collective."""
+        ...
+
+
+class Calls:
+    """What is in `nest.nestkernel_api`, with slicing and watching put in. Made by `calls_of`.
+
+    Attributes:
+        slicers: Who slices simulations; the first one looks first.
+        watchers: What follows each call that may change the synapse models that NEST has.
+        resets: Number of calls of nest.ResetKernel.
+        set_backs: How often the script has set NEST's clock back to 0 after it had simulated.
+        edits: How often connections were set or removed through PyNEST.
+        steps: Time steps that were simulated since ResetKernel; setting NEST's clock does not change it.
+        held: Who holds the norms of a synapse model in each slice, by its name.
+    """
+
+    def __init__(self, nest: Any, ranks: Ranks) -> None:
+        api = importlib.import_module("nest.nestkernel_api")
+        self._nest = nest
+        self._ranks = ranks
+        self.slicers: list[Slicer] = []
+        self.watchers: list[Callable[[], None]] = []
+        self.held: dict[str, object] = {}
+        self.resets = self.set_backs = self.edits = 0
+        self._nest_failed = False
+        self._begun: list[Slicer] = []
+        self._grid: Grid | None = None
+        ours = {
+            "llapi_prepare": self._prepare,
+            "llapi_run": self._run,
+            "llapi_cleanup": self._cleanup,
+            "llapi_simulate": self._simulate,
+            "llapi_reset_kernel": self._reset,
+            "llapi_copy_model": self._copy_model,
+            "llapi_set_kernel_status": self._set_status,
+            **{name: partial(self._edit, name) for name in _EDITS},
+        }
+        self._theirs = {name: getattr(api, name) for name in ours}
+        self._clock_was_read = False
+        self._read_clock()
+        vars(api).update(ours)
+
+    def _read_clock(self) -> None:
+        """Ask NEST for its clock, unless nothing can have changed it since."""
+        if self._clock_was_read:
+            return
+        status = self._nest.kernel_status
+        self._resolution_ms = float(status["resolution"])
+        self._tics_per_step, self._tics_per_ms = int(status["tics_per_step"]), float(status["tics_per_ms"])
+        self.steps = self._since_set = round(status["biological_time"] / self._resolution_ms)
+        self._prepared = bool(status["prepared"])
+        self._clock_was_read = True
+
+    @property
+    def resolution_ms(self) -> float:
+        """Time step of the network that stands, in ms."""
+        self._read_clock()
+        return self._resolution_ms
+
+    @property
+    def time_ms(self) -> float:
+        """Simulated time in ms since ResetKernel, whatever NEST's clock was set to."""
+        self._read_clock()
+        return float(self.steps * self._tics_per_step / self._tics_per_ms)
+
+    def whole_steps(self, time_ms: Any) -> int:
+        """A time in ms as steps of the resolution.
+
+        Raises:
+            RuleError: NEST would refuse to simulate it.
+        """
+        self._read_clock()
+        return whole_steps(time_ms, "time to simulate", self._resolution_ms, 1 / self._tics_per_ms)
+
+    def _begin(self) -> None:
+        for slicer in self.slicers:  # more may come while they begin
+            if slicer not in self._begun:
+                slicer.begin()
+
+    def _prepare(self) -> None:
+        self._begin()
+        self._begun = list(self.slicers)
+        if self.slicers and self._kernel is None:
+            # Now: reading a kernel status between Prepare and Run ends NEST 3.10 where smallest delays differ.
+            self._grid = self._read_grid()
+        self._theirs["llapi_prepare"]()
+        self._prepared = True
+
+    def _cleanup(self) -> None:
+        self._theirs["llapi_cleanup"]()
+        self._prepared = False
+
+    def _simulate(self, time_ms: float) -> None:
+        if not self.slicers:
+            self._counted("llapi_simulate", time_ms)
+            return
+        with self._ranks.interruptible():
+            self._prepare()
+            try:
+                self._run_sliced(time_ms)
+            finally:
+                if not self._nest_failed:  # NEST does not clean up after an error of its own
+                    self._cleanup()
+
+    def _run(self, time_ms: float) -> None:
+        if self.slicers:
+            with self._ranks.interruptible():
+                self._run_sliced(time_ms)
+        else:
+            self._counted("llapi_run", time_ms)
+
+    def _run_sliced(self, time_ms: float) -> None:
+        self._nest_failed = False
+        steps = self._steps_of(time_ms)
+        if not self._prepared or steps == 0:
+            self._counted("llapi_run", time_ms)
+            return
+        self._begin()
+        self._begun = []
+        run = self._opened(time_ms, steps)
+        slicing: Run = run
+        for slicer in self.slicers[:-1]:
+            slicing = _Sliced(slicing, slicer)
+        try:
+            self.slicers[-1].advance(slicing)
+        finally:
+            self._nest_failed = run.failed
+            if not run.failed:
+                run.close()
+
+    def _steps_of(self, time_ms: Any) -> int:
+        """As `whole_steps`; 0 for what NEST will refuse."""
+        try:
+            return self.whole_steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
+        except (RuleError, TypeError, OverflowError):
+            return 0
+
+    def _counted(self, name: str, time_ms: float) -> None:
+        steps = self._steps_of(time_ms)  # before: it may read the clock
+        self._nest_failed = True
+        self._theirs[name](time_ms)
+        self._nest_failed = False
+        self._passed(steps)
+
+    def _passed(self, steps: int) -> None:
+        self.steps += steps
+        self._since_set += steps
+
+    def _opened(self, time_ms: float, steps: int) -> OneRun | SeveralRuns:
+        run = self._theirs["llapi_run"]
+        if self._kernel is not None:
+            return OneRun(self._nest, self._kernel, lambda: run(time_ms), steps, self._passed)
+        grid, self._grid = self._grid or self._read_grid(), None
+        return SeveralRuns(lambda part: run(part * self.resolution_ms), steps, grid, self._passed)
+
+    @property
+    def _kernel(self) -> ctypes.CDLL | None:
+        return next((slicer.kernel for slicer in self.slicers if slicer.kernel is not None), None)
+
+    def _read_grid(self) -> Grid:
+        status = self._nest.kernel_status
+        span = max(round(status["min_delay"] / self.resolution_ms), 1)
+        return Grid(span=span, phase=round(status["biological_time"] / self.resolution_ms) % span)
+
+    def _reset(self) -> None:
+        self.resets += 1
+        self.held.clear()
+        self._clock_was_read = False
+        self._watched("llapi_reset_kernel")
+
+    def _copy_model(self, *arguments: Any) -> None:
+        self._watched("llapi_copy_model", *arguments)
+
+    def _set_status(self, parameters: Any) -> None:
+        self._watched("llapi_set_kernel_status", parameters)
+        if _UNITS.intersection(parameters):
+            self._clock_was_read = False
+        if "biological_time" in parameters and self._since_set:
+            self.set_backs += 1
+            self._since_set = 0
+
+    def _edit(self, name: str, *arguments: Any) -> None:
+        self.edits += 1
+        self._theirs[name](*arguments)
+
+    def _watched(self, name: str, *arguments: Any) -> None:
+        try:
+            self._theirs[name](*arguments)
+        finally:
+            for act in tuple(self.watchers):
+                act()
+
+
+class _Sliced:
+    """A Run inside of which somebody slices, for who slices outside of that."""
+
+    def __init__(self, run: Run, slicer: Slicer) -> None:
+        self._run = run
+        self._slicer = slicer
+
+    @property
+    def left(self) -> int:
+        return self._run.left
+
+    @property
+    def grid(self) -> Grid:
+        return self._run.grid
+
+    def go(self, steps: int) -> None:
+        self._slicer.advance(Part(self._run, steps))
+
+
+_made: list[Calls] = []
+
+
+def calls_of(nest: Any, ranks: Ranks) -> Calls:
+    """The calls of this process's NEST, replaced when first asked for. Collective then."""
+    if not _made:
+        _made.append(Calls(nest, ranks))
+    return _made[0]
+
+
+@contextmanager
+def replaced(calls: Calls, slicer: Slicer) -> Iterator[None]:
+    """While this lasts, each simulation of the model itself is sliced."""
+    calls.slicers.append(slicer)
+    try:
+        yield
+    finally:
+        calls.slicers.remove(slicer)
+
+
+@contextmanager
+def watched(calls: Calls, action: Callable[[], None]) -> Iterator[None]:
+    """While this lasts, an action follows each call of the model that may change the synapse models that NEST has:
+    ResetKernel, CopyModel, and a kernel status, which may be the number of threads.
+    """
+    calls.watchers.append(action)
+    try:
+        yield
+    finally:
+        calls.watchers.remove(action)

@@ -1,0 +1,136 @@
+"""What a user should know of and is told once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..norms.correction import Correction
+from ..norms.drift import Drift
+from ..rules.rule import Rule
+from ..synapses.access import Synapses, run_all
+from ..synapses.node_models import NodeModels
+
+log = logging.getLogger(__name__)
+
+_FAR = 2.0  # a drift above it at so many looks in a row, each a fixed interval after a normalization, is told
+_LOOKS = 3
+
+
+def look_closer(
+    nest: Any, corrections: Sequence[Correction], synapses: Sequence[Synapses], records: npt.NDArray[np.void]
+) -> None:
+    """Count in the records what is asked at the first look only: weights beyond their limits, "initial" norms of almost
+    nothing, and parrots.
+    """
+    found = run_all(synapses, [correction.counting for correction in corrections])
+    parrots = NodeModels(nest).parrots
+    for i, (correction, counted) in enumerate(zip(corrections, found, strict=True)):
+        assert counted is not None
+        above, below, close_to_zero = counted
+        connected = correction.counts > 0
+        records[i]["above_wmax"] = above.sum()
+        records[i]["below_wmin"] = below.sum()
+        if correction.rule.keeps_initial:
+            records[i]["near_zero"] = (connected & (close_to_zero == correction.counts)).sum()
+        records[i]["parrots"] = np.isin(synapses[i].target_models()[connected], parrots).sum()
+
+
+class Notices:
+    """Warnings about a rule's targets, each once. On rank 0 only."""
+
+    def __init__(self, rules: Sequence[Rule], *, fixed: bool) -> None:
+        """Nothing was told yet; `fixed`: the interval is a fixed one, at whose ends norms are normalized."""
+        self._rules = rules
+        self._told: set[tuple[int, str]] = set()
+        self._fixed = fixed
+        self._far = [-1] * len(rules)  # looks in a row with a drift above _FAR; the first look tells nothing
+
+    def tell(self, drifts: Sequence[Drift]) -> None:
+        """Warn of what the drifts, one per rule, hold for the first time."""
+        for i, (rule, drift) in enumerate(zip(self._rules, drifts, strict=True)):
+            far = self._fixed and not rule.soft and (drift.max > _FAR or self._far[i] < 0)
+            self._far[i] = self._far[i] + 1 if far else 0
+            for name, number, text in [*_texts(rule, drift), _far_text(self._far[i], drift)]:
+                if number and (i, name) not in self._told:
+                    self._told.add((i, name))
+                    log.warning("rule %d (%s): %s", i + 1, rule.text, text)
+
+    def tell_let_go(self, within_slices: Sequence[Drift]) -> None:
+        """Warn of targets that an exact rule let go."""
+        for i, (rule, within) in enumerate(zip(self._rules, within_slices, strict=False)):
+            if within.zero_norm and (i, "let go") not in self._told:
+                self._told.add((i, "let go"))
+                log.warning(
+                    "rule %d (%s): all weights of %s targets became zero, which no factor changes; they are left alone "
+                    "until one of them is not zero",
+                    i + 1,
+                    rule.text,
+                    f"{within.zero_norm:,}",
+                )
+
+
+def _far_text(looks: int, drift: Drift) -> tuple[str, int, str]:
+    return (
+        "far",
+        looks >= _LOOKS,
+        f"norms were more than {_FAR:.0%} from their targets at each of the last {looks} looks, now up to "
+        f"{drift.max:.0%}; take a shorter interval or AdaptiveInterval, and see whether the learning rate is meant and "
+        "whether something else sets these weights",
+    )
+
+
+def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
+    why = "w_min and w_max" if rule.bounded else "signs that stay"
+    silent = "all of them, so nothing is normalized" if not drift.targets else f"beside {drift.targets:,} others"
+    signs = "signs that stay" if rule.norm == "sum" else "their connections' Wmin and Wmax"
+    why = "w_min and w_max" if rule.bounded else signs
+    return [
+        ("no connection", not drift.connections, "matches no connection of this network so far"),
+        (
+            "zero_norm",
+            drift.zero_norm * (rule.zero == "skip"),
+            f"{drift.zero_norm:,} targets have norm zero ({silent}), which no factor changes; they are left alone "
+            'unless zero="equal" or w_min= lifts their weights',
+        ),
+        (
+            "unreachable",
+            drift.unreachable,
+            f"{drift.unreachable:,} of {drift.targets:,} targets cannot have their target norm with {why}; they are "
+            f"brought as near as can be, at most {drift.unreachable_max:.2%} from it",
+        ),
+        (
+            "above_wmax",
+            drift.above_wmax,
+            f"{drift.above_wmax:,} weights are normalized to more than their synapse's Wmax, to which NEST clips them "
+            'at the next spike; a rule with w_max="Wmax" keeps them below',
+        ),
+        (
+            "below_wmin",
+            drift.below_wmin,
+            f"{drift.below_wmin:,} weights are normalized to less than their synapse's Wmin, to which NEST lifts them "
+            'at the next spike; a rule with w_min="Wmin" and w_max="Wmax" keeps them inside',
+        ),
+        (
+            "near_zero",
+            drift.near_zero,
+            f'{drift.near_zero:,} targets have an "initial" norm of less than 1/10,000 of what Wmax allows, so '
+            "learning is pinned near zero; give target_norm as a number, or normalize only once the weights have grown",
+        ),
+        (
+            "late_initial",
+            drift.late_initial,
+            f'{drift.late_initial:,} "initial" norms are those of now, after something was simulated: their targets '
+            "had no weights when the Normalizer was made",
+        ),
+        (
+            "parrots",
+            drift.parrots,
+            f"{drift.parrots:,} targets are parrot neurons, which repeat spikes whatever the weight; leave them out "
+            "with targets=",
+        ),
+    ]

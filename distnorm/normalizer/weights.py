@@ -1,0 +1,209 @@
+"""The weights under all rules on this rank: measured, what is to be done worked out, and rescaled."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import WeightError
+from ..mpi.ranks import Ranks
+from ..norms import drift
+from ..norms import sums as norms
+from ..norms.correction import Correction, first_pass
+from ..norms.drift import Drift
+from ..norms.measured import measure_in_units
+from ..norms.sums import FloatArray
+from ..norms.target_norms import InitialNorms, TargetNorms
+from ..norms.units import moved_by
+from ..rules.node_ids import Int64Array
+from ..rules.rule import Rule
+from ..synapses.access import Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
+from ..synapses.normalized import ExactInPlace
+from ..synapses.verify import Kept
+from .warnings import look_closer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Measured:
+    """What a pass found of a rule's targets on this rank: `sums` of shape (rows, n), other arrays of shape (n,)."""
+
+    synapses: Synapses
+    sums: FloatArray
+    unit: Int64Array
+    norm: FloatArray
+    counts: Int64Array
+
+
+class Weights:
+    """What the loop asks of NEST's connections.
+
+    Args:
+        nest: PyNEST.
+        rules: The rules, in order.
+        ranks: The communicator.
+        way: See `Normalizer`.
+        exact: Whether models hold the norms by themselves.
+        observe: Whether to compare with the norms at the start, too.
+        edits: How often connections were set or removed through PyNEST.
+    """
+
+    def __init__(
+        self,
+        nest: Any,
+        rules: Sequence[Rule],
+        ranks: Ranks,
+        *,
+        way: Way,
+        exact: bool,
+        observe: bool,
+        edits: Callable[[], int],
+    ) -> None:
+        self._nest = nest
+        self._rules = rules
+        self._ranks = ranks
+        self._way: Way = way
+        self._exact = exact
+        self._edits = edits
+        self._synapses: list[Synapses] = []
+        self._kept: list[Kept] = []  # none where norms are held: nothing is written
+        self._unverified = list(range(len(rules)))
+        self._looked_closer = False
+        self._target_norms = [TargetNorms(rule) for rule in rules]
+        self._start_norms = [InitialNorms() for _ in rules] if observe else []
+
+    @property
+    def initial_norms(self) -> list[InitialNorms]:
+        """Norms once measured and kept: for the rules, then for what observing compares with."""
+        return [each.initial for each in self._target_norms] + self._start_norms
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None:
+        """The compiled kernel, once the way to the connections is known; None where only PyNEST serves."""
+        return next((synapses.kernel for synapses in self._synapses), None)
+
+    def open(self) -> None:
+        """Find the way to the connections, once. Collective."""
+        if not self._synapses:
+            self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._way, self._exact)
+            watched = [] if self._exact else self._synapses
+            self._kept = [Kept(self._nest, synapses, self._edits) for synapses in watched]
+
+    def remember_initial(self, now_ms: float) -> None:
+        """Measure the norms that rules are to keep as they are now. Collective."""
+        if not any(rule.keeps_initial for rule in self._rules):
+            return
+        self.open()
+        self._ranks.settle(self._remember())
+        if now_ms > 0 and self._ranks.rank == 0:
+            log.warning(
+                '"initial" norms are those of now, after %g ms were simulated; make the Normalizer before the first '
+                "Simulate to keep norms as they were connected",
+                now_ms,
+            )
+
+    def _remember(self) -> Exception | None:
+        try:
+            for found, target_norms in zip(self._measured(), self._target_norms, strict=True):
+                if target_norms.rule.keeps_initial:
+                    target_norms.initial.of(found.synapses.node_ids, found.norm)
+        except Exception as error:
+            return error
+        return None
+
+    def _measured(self) -> Iterator[_Measured]:
+        """What a first pass finds of each rule, as it is worked out. The pass may be collective."""
+        every = [
+            sums for sums in run_all(self._synapses, [first_pass(rule) for rule in self._rules]) if sums is not None
+        ]
+        units = measure_in_units(self._rules, every, partial(run_all, self._synapses))
+        for synapses, sums, unit in zip(self._synapses, every, units, strict=True):
+            _check_finite(synapses, sums[0])
+            norm = moved_by(norms.norms(sums[0], synapses.rule.power), unit)
+            yield _Measured(synapses=synapses, sums=sums, unit=unit, norm=norm, counts=sums[1].astype(np.int64))
+
+    def measure(
+        self, now_ms: float, elapsed_ms: float
+    ) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
+        """Drift records of this rank and a correction per rule.
+
+        Records beyond one per rule are, when exact, of the deviations within slices, or, when observing, of the drift
+        from the start. An error of this rank is handed on, not raised: the others must hear of it in the agreement.
+        """
+        more = len(self._rules) if self._exact else len(self._start_norms)
+        records = np.zeros(len(self._rules) + more, drift.RECORD)
+        corrections: list[Correction] = []
+        try:
+            for i, found in enumerate(self._measured()):
+                synapses, norm, counts = found.synapses, found.norm, found.counts
+                target = self._target_norms[i].of(synapses.node_ids, norm, counts)
+                if isinstance(synapses, ExactInPlace):
+                    target = synapses.audit(target)
+                    within = drift.summarize(synapses.deviations(), target, counts, synapses.node_ids)
+                    records[len(self._rules) + i] = within
+                corrections.append(
+                    Correction(synapses.rule, found.sums, target, synapses.node_ids, elapsed_ms, found.unit)
+                )
+                if self._start_norms:
+                    start = self._start_norms[i].of(synapses.node_ids, norm)
+                    records[len(self._rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
+            for kept in self._kept:
+                kept.check()
+            work_out(corrections, self._synapses)
+            if not self._start_norms:
+                check_settable(corrections, self._synapses)
+            for i, (correction, synapses) in enumerate(zip(corrections, self._synapses, strict=True)):
+                records[i] = correction.record()
+                records[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
+                if isinstance(synapses, ExactInPlace):
+                    synapses.count_unreachable(records[i], correction.present)
+            if not self._looked_closer:
+                look_closer(self._nest, corrections, self._synapses, records)
+        except Exception as error:
+            return records, [], error
+        return records, corrections, None
+
+    def agreed(self, drifts: Sequence[Drift]) -> None:
+        """All ranks agree on these drifts, one per rule. Collective.
+
+        The way to a rule's connections is checked as soon as it has any, on whatever rank.
+        """
+        self._looked_closer = True
+        for i in [i for i in self._unverified if drifts[i].targets]:
+            verify(self._nest, self._synapses[i], self._ranks)
+            self._unverified.remove(i)
+
+    def rescale(self, corrections: Sequence[Correction]) -> None:
+        """Bring the norms to their targets."""
+        for kept in self._kept:
+            kept.before_writing()
+        if not self._exact:
+            run_all(self._synapses, [correction.change for correction in corrections])
+        for kept in self._kept:
+            kept.after_writing()
+        for synapses in self._synapses:
+            if isinstance(synapses, ExactInPlace):
+                synapses.hold()
+
+    def refresh(self) -> None:
+        """When exact, before simulating: neurons made since the last look are held too. Nothing is collective."""
+        for synapses, norms_of in zip(self._synapses, self._target_norms, strict=True):
+            if isinstance(synapses, ExactInPlace) and synapses.is_stale():
+                synapses.welcome(norms_of.known)
+
+
+def _check_finite(synapses: Synapses, sums: FloatArray) -> None:
+    wrong = np.flatnonzero(~np.isfinite(sums))
+    if wrong.size:
+        raise WeightError(
+            f"neuron {synapses.node_ids[wrong[0]]} has an incoming {' or '.join(synapses.rule.synapse_models)} weight "
+            f"that is not finite ({wrong.size} such neurons on this rank); find it with nest.GetConnections(target=...)"
+        )

@@ -1,0 +1,258 @@
+"""Drift of one rule: what is measured on a rank, and how the ranks' measurements merge.
+
+The drift of a target is |norm / target norm - 1| just before normalizing. A record holds maxima, integer counts and an
+exact sum in fixed point: merging is commutative and associative to the last bit, so it does not matter how the network
+is split into ranks.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import RuleError, WeightError
+from ..rules.node_ids import Int64Array
+from . import sums as norms
+from .sums import FloatArray
+
+# Bins of the histogram: 16 to each factor of two from 2^-30 to 2^10, so a quantile is known to 1 part in 16. The bin is
+# read off the bits of the double (exponent and the upper 4 bits of the mantissa), the same on every machine.
+_MANTISSA_BITS = 4
+_SHIFT = np.uint64(52 - _MANTISSA_BITS)
+_LOWEST = int((np.float64(2.0**-30).view(np.uint64)) >> _SHIFT)
+_HIGHEST = int((np.float64(2.0**10).view(np.uint64)) >> _SHIFT)
+BINS = _HIGHEST - _LOWEST + 2
+_FRACTION = 2.0**32
+_LARGEST = 2.0**40
+
+RECORD = np.dtype(
+    [
+        ("max", np.float64),
+        ("worst_target", np.int64),  # node ID of the target with the largest drift; the smallest of several
+        ("sum_whole", np.int64),
+        ("sum_fraction", np.int64),  # in units of 2^-32
+        ("targets", np.int64),  # with a norm above zero: those that have a drift
+        ("no_input", np.int64),
+        ("zero_norm", np.int64),
+        ("connections", np.int64),
+        ("unreachable", np.int64),
+        ("unreachable_max", np.float64),
+        ("at_bound", np.int64),
+        ("above_wmax", np.int64),
+        ("below_wmin", np.int64),
+        ("near_zero", np.int64),
+        ("late_initial", np.int64),
+        ("parrots", np.int64),
+        ("histogram", np.int64, BINS),
+    ]
+)
+_MAXIMA = ("max", "unreachable_max")
+_COUNTS = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "worst_target"))
+
+
+# Fields of a `Drift` that are counts of the whole rule, and go into logs as they are.
+COUNTS = (
+    *("worst_target", "targets", "no_input", "zero_norm", "connections"),
+    *("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots"),
+)
+
+_IN_WORDS = {
+    "no_input": "without input",
+    "zero_norm": "with norm zero",
+    "unreachable": "out of reach",
+    "at_bound": "weights at a bound",
+    "above_wmax": "weights above Wmax",
+    "below_wmin": "weights below Wmin",
+    "parrots": "parrots",
+}
+
+Statistic = Literal["max", "mean", "q50", "q90", "q99"]
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Drift:
+    """Drift of the targets of a rule over all ranks.
+
+    Attributes:
+        max: Largest drift; 0 without targets.
+        mean: Mean drift over the targets with a norm above zero.
+        worst_target: Node ID of the target with the largest drift; 0 without targets.
+        targets: Number of targets with a norm above zero.
+        no_input: Targets that the rule names and that have no connection of it; left alone. 0 if it names none.
+        zero_norm: Targets whose weights are all zero; left alone.
+        connections: Connections in the norms.
+        unreachable: Targets whose target norm the rule's bounds, or signs, make impossible (with `Exact` the bounds of
+            their connections). Their drift is that from the nearest norm that is possible.
+        unreachable_max: Largest |nearest norm / target norm - 1| of these.
+        at_bound: Weights at or beyond a bound of the rule (zero is one in subtractive mode) when measured; beyond only
+            for the norm "linf".
+        above_wmax: At the first look, weights beyond the `Wmax` of their synapse after normalizing; NEST clips them at
+            their next spike.
+        below_wmin: At the first look, weights below the `Wmin` of their synapse after normalizing, where the model has
+            one; NEST lifts them at their next spike.
+        near_zero: At the first look, where the target norm is "initial", targets each of whose weights is less than
+            1/10,000 of its synapse's `Wmax`.
+        late_initial: Where the target norm is "initial", targets whose norm was measured for the first time, after
+            something was simulated.
+        parrots: At the first look, targets that are parrot neurons, which ignore weights.
+        q50: Drift that half of the targets do not exceed; q90 and q99 alike. Rounded up by at most 1/16.
+        histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
+    """
+
+    max: float
+    mean: float
+    worst_target: int
+    targets: int
+    no_input: int
+    zero_norm: int
+    connections: int
+    unreachable: int
+    unreachable_max: float
+    at_bound: int
+    above_wmax: int
+    below_wmin: int
+    near_zero: int
+    late_initial: int
+    parrots: int
+    q50: float
+    q90: float
+    q99: float
+    histogram: npt.NDArray[np.int64] | None = field(repr=False)
+
+    def __str__(self) -> str:
+        worst = f" (neuron {self.worst_target})" if self.worst_target else ""
+        counts = [f"{getattr(self, name):,} {text}" for name, text in _IN_WORDS.items() if getattr(self, name)]
+        return (
+            f"drift at most {100 * self.max:.3g} %{worst}, mean {100 * self.mean:.3g} %, of {self.targets:,} targets "
+            f"with {self.connections:,} connections" + "".join(f", {each}" for each in counts)
+        )
+
+    def small(self) -> Drift:
+        """The same without the histogram."""
+        return replace(self, histogram=None)
+
+    def statistic(self, name: Statistic) -> float:
+        """One number for the drift of all targets; "q90" is the quantile 0.9."""
+        return float(getattr(self, name))
+
+    def quantile(self, q: float) -> float:
+        """Drift that at least the fraction `q` of the targets does not exceed, rounded up by at most 1/16.
+
+        Beyond a drift of 1,000 all that is known is the maximum.
+
+        Raises:
+            RuleError: The histogram was not kept.
+        """
+        if self.histogram is None:
+            raise RuleError(
+                f"quantile {q} is not in the log, which keeps q50, q90 and q99; take it from the Look that a "
+                "normalization returns and on_look gets"
+            )
+        return _quantile(self.histogram, self.targets, self.max, q)
+
+
+def _quantile(histogram: npt.NDArray[np.int64], targets: int, largest: float, q: float) -> float:
+    if targets == 0:
+        return 0.0
+    enough = int(np.searchsorted(np.cumsum(histogram), q * targets))
+    if enough + 1 >= BINS:
+        return largest
+    upper_edge = np.uint64((enough + _LOWEST) << int(_SHIFT)).view(np.float64)
+    return min(float(upper_edge), largest)
+
+
+def summarize(
+    norm: FloatArray, target_norm: FloatArray, counts: Int64Array, node_ids: Int64Array
+) -> npt.NDArray[np.void]:
+    """Record of the local targets of a rule.
+
+    Args:
+        norm: Norm of each target's incoming weights, shape (n,).
+        target_norm: What it should be, shape (n,); NaN where not known yet.
+        counts: Number of connections of each target, shape (n,).
+        node_ids: Node ID of each target, shape (n,).
+
+    Returns:
+        Array of shape () and dtype RECORD.
+
+    Raises:
+        WeightError: A norm is beyond 2^40 times its target.
+    """
+    present = norms.present(norm, target_norm)
+    record = tabulate(norms.drift(norm[present], target_norm[present]), present, counts, node_ids)
+    record["zero_norm"] = ((counts > 0) & ~present).sum()
+    return record
+
+
+def tabulate(
+    values: FloatArray, present: npt.NDArray[np.bool_], counts: Int64Array, node_ids: Int64Array
+) -> npt.NDArray[np.void]:
+    """Record of given drifts, of the targets that are present; other arguments and Raises as `summarize`."""
+    record = np.zeros((), RECORD)
+    record["targets"] = present.sum()
+    record["no_input"] = (counts == 0).sum()
+    record["connections"] = counts.sum()
+    if not present.any():
+        return record
+    ids = node_ids[present]
+    record["max"] = values.max()
+    record["worst_target"] = ids[values == values.max()].min()
+    if values.max() > _LARGEST:
+        times = f"{values.max():.3g}" if np.isfinite(values.max()) else f"more than {sys.float_info.max:.2g}"
+        raise WeightError(
+            f"neuron {record['worst_target']}: the norm of its incoming weights is {times} times its target; look for "
+            "a run-away learning rate or a wrong target_norm"
+        )
+    whole = np.floor(values)
+    record["sum_whole"] = whole.astype(np.int64).sum()
+    record["sum_fraction"] = ((values - whole) * _FRACTION).astype(np.int64).sum()
+    bins = np.clip((values.view(np.uint64) >> _SHIFT).astype(np.int64) - _LOWEST + 1, 0, BINS - 1)
+    record["histogram"] = np.bincount(bins, minlength=BINS)
+    return record
+
+
+def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
+    """Add the record(s) `other` to `into`, elementwise, in place."""
+    tie = other["max"] == into["max"]
+    larger = other["max"] > into["max"]
+    ids = np.stack((into["worst_target"], other["worst_target"]))
+    smallest = np.where((ids > 0).all(axis=0), ids.min(axis=0), ids.max(axis=0))
+    into["worst_target"] = np.where(tie, smallest, np.where(larger, ids[1], ids[0]))
+    for name in _MAXIMA:
+        into[name] = np.maximum(into[name], other[name])
+    for name in _COUNTS:
+        into[name] += other[name]
+
+
+def read(record: npt.NDArray[np.void]) -> Drift:
+    """Readable form of one merged record."""
+    targets, largest = int(record["targets"]), float(record["max"])
+    total = float(record["sum_whole"]) + float(record["sum_fraction"]) / _FRACTION
+    histogram = record["histogram"].copy()
+    q50, q90, q99 = (_quantile(histogram, targets, largest, q) for q in (0.5, 0.9, 0.99))
+    return Drift(
+        max=largest,
+        mean=total / targets if targets else 0.0,
+        worst_target=int(record["worst_target"]),
+        targets=targets,
+        no_input=int(record["no_input"]),
+        zero_norm=int(record["zero_norm"]),
+        connections=int(record["connections"]),
+        unreachable=int(record["unreachable"]),
+        unreachable_max=float(record["unreachable_max"]),
+        at_bound=int(record["at_bound"]),
+        above_wmax=int(record["above_wmax"]),
+        below_wmin=int(record["below_wmin"]),
+        near_zero=int(record["near_zero"]),
+        late_initial=int(record["late_initial"]),
+        parrots=int(record["parrots"]),
+        q50=q50,
+        q90=q90,
+        q99=q99,
+        histogram=histogram,
+    )

@@ -1,0 +1,1 @@
+"""What a run did: its log, its summary, its figure."""

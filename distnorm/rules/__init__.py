@@ -1,0 +1,1 @@
+"""Which connections are normalized, by which norm, to which value."""

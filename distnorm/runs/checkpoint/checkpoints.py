@@ -1,0 +1,185 @@
+"""Writing checkpoints of a run, and going on from one."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+import nest
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import CheckpointError, RuleError
+from ...mpi.ranks import Ranks
+from ...normalizer.normalizer import Normalizer
+from ...normalizer.state import Memory
+from ...synapses.connection_rows import Connections
+from ..job_file import Job
+from . import folder as folders
+from . import identity
+from .claim import Claim
+from .find import Found, check_same
+from .manifest import Manifest, ModelEntry
+from .part import NORM, Part
+from .rows import fingerprints, on_each, read_part, write_part
+
+log = logging.getLogger(__name__)
+
+_ANOTHER = "build(...) made another network than the one it is of"
+
+
+class Checkpoints:
+    """The checkpoints of a run."""
+
+    def __init__(
+        self, claim: Claim, job: Job, observe: bool, normalizer: Normalizer, ranks: Ranks, resumes: int
+    ) -> None:
+        """Find the connections to keep. Collective.
+
+        Args:
+            claim: Of the folder, taken.
+            job: The job.
+            observe: Whether weights are only measured.
+            normalizer: Of the network as it stands.
+            ranks: All ranks.
+            resumes: How often the run has been resumed, this time included.
+
+        Raises:
+            DistnormError: Connections of this network cannot be kept.
+        """
+        self._claim = claim
+        self._normalizer = normalizer
+        self._ranks = ranks
+        self._resumes = resumes
+        models = [name for rule in normalizer.rules for name in rule.synapse_models]
+        self._connections = Connections(nest, ranks, models)
+        of_job = identity.of_job(job, self._connections.num_virtual, observe)
+        self._of_rules = of_job | identity.of_rules(normalizer.rules, ranks)
+        self._identity = self._of_rules | ranks.from_first(lambda: identity.of_files(job.model))
+        if self._connections.left_out and ranks.rank == 0:
+            log.warning(
+                "checkpoints are without %s: the kernel does not know it", ", ".join(self._connections.left_out)
+            )
+
+    def open(self, found: Found | None) -> None:
+        """Bring the network to where the checkpoint was, if there is one; then the folder is this run's. Collective.
+
+        Raises:
+            RuleError: Connections, rules or model are not those of the checkpoint; nothing has been changed.
+            CheckpointError: A file was damaged since it was found whole, or the folder cannot be written.
+        """
+        if found is not None:
+            self._resume(found)
+        self._ranks.from_first(self._claim.mark)
+
+    def save(self, log_bytes: int | None) -> tuple[Path, int]:
+        """Write a checkpoint. Collective.
+
+        Args:
+            log_bytes: Size of the run log by now, on rank 0.
+
+        Returns:
+            Where it is, and its bytes.
+
+        Raises:
+            CheckpointError: It cannot be written; those before it are as they were.
+        """
+        now_ms = float(nest.biological_time)
+        memory = self._normalizer.schedule.memory(now_ms)
+        try:
+            number, partial = self._ranks.from_first(self._claim.begin)
+            parts = self._ranks.gather(self._ranks.together(lambda: self._write(partial, now_ms)))
+            size = self._ranks.from_first(lambda: self._commit(number, memory, parts, log_bytes))
+        finally:
+            if self._ranks.rank == 0:
+                with suppress(CheckpointError):
+                    self._claim.tidy()
+        return folders.path_of(self._claim.folder, number), size
+
+    def _write(self, partial: Path, now_ms: float) -> list[Part]:
+        norms, connections = self._norms(), self._connections
+        by_virtual = norms["target"] % connections.num_virtual
+        return on_each(
+            connections,
+            lambda thread: write_part(
+                partial, connections, thread, now_ms, norms[by_virtual == connections.virtual[thread]]
+            ),
+        )
+
+    def _commit(self, number: int, memory: Memory, parts: list[list[Part]] | None, log_bytes: int | None) -> int:
+        every = sorted((part for of_rank in parts or [] for part in of_rank), key=lambda part: part.virtual)
+        manifest = Manifest(
+            distnorm=version("distnorm"),
+            nest=nest.__version__,
+            written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            time_ms=self._normalizer.schedule.time_of(memory),
+            resumes=self._resumes,
+            log_bytes=log_bytes,
+            identity=self._identity,
+            memory=memory,
+            models=self._models,
+            parts=tuple(every),
+        )
+        folders.commit(self._claim.folder, number, manifest)
+        return sum(part.bytes for part in every)
+
+    @property
+    def _models(self) -> tuple[ModelEntry, ...]:
+        return tuple(ModelEntry(name=model.name, state=model.state) for model in self._connections.models)
+
+    def _norms(self) -> npt.NDArray[np.void]:
+        """Initial norms of the targets on this rank, dtype NORM."""
+        tables = []
+        for of, initial in enumerate(self._normalizer.weights.initial_norms):
+            targets, norms = initial.known()
+            table = np.zeros(len(targets), NORM)
+            table["of"], table["target"], table["norm"] = of, targets, norms
+            tables.append(table)
+        return np.concatenate(tables) if tables else np.zeros(0, NORM)
+
+    def _resume(self, found: Found) -> None:
+        """Put weights, state, norms and the controller's state back. Collective."""
+        check_same(found, self._of_rules)
+        self._connections.sort()
+        parts, connections, schedule = found.manifest.parts, self._connections, self._normalizer.schedule
+        now_ms = float(nest.biological_time)
+        self._ranks.together(lambda: self._check_network(found, schedule.memory(now_ms)))
+        check_same(found, self._identity, whole=True)
+        tables = self._ranks.together(
+            lambda: on_each(
+                connections,
+                lambda thread: read_part(found.path, connections, thread, parts[connections.virtual[thread]], now_ms),
+            )
+        )
+        norms = np.concatenate(tables)
+        for of, initial in enumerate(self._normalizer.weights.initial_norms):
+            mine = norms[norms["of"] == of]
+            initial.recall(mine["target"].astype(np.int64), mine["norm"])
+        schedule.recall(found.manifest.memory)
+
+    def _check_network(self, found: Found, now: Memory) -> None:
+        """Compare models, connections and controller with those of a checkpoint."""
+        refused = f"cannot go on from checkpoint {found.path}: {_ANOTHER}"
+        saved = found.manifest.models
+        if saved != self._models:
+            raise RuleError(f"{refused} (models {_named(self._models)}; it has {_named(saved)})")
+        was, is_now = found.manifest.memory.state, now.state
+        if type(was) is not type(is_now) or (was is not None and is_now is not None and was.clock != is_now.clock):
+            raise RuleError(f"{refused} (the controller knew {was}, and begins with {is_now})")
+        live = on_each(self._connections, lambda thread: fingerprints(self._connections, thread))
+        for thread, virtual in enumerate(self._connections.virtual):
+            part = found.manifest.parts[virtual]
+            for i, model in enumerate(self._connections.models):
+                count = self._connections.count(thread, model)
+                if (count, live[thread][i]) != (part.rows[i], part.fingerprints[i]):
+                    raise RuleError(
+                        f"{refused} (connections of {model.name} on virtual process {virtual}: {count:,}; it has "
+                        f"{part.rows[i]:,}, or others)"
+                    )
+
+
+def _named(models: tuple[ModelEntry, ...]) -> str:
+    return ", ".join(model.name for model in models) or "none"

@@ -1,0 +1,265 @@
+"""A job file: TOML in, checked settings out. The fields of the classes below are the schema; an unknown key names the
+known ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import RuleError
+from ..files.toml_file import check_values, override, read_toml
+from ..files.typed_json import shorter, shown
+from ..intervals.adaptive import AdaptiveInterval
+from ..intervals.controller import LONGEST_MS, FixedInterval, Interval
+from ..intervals.exact import Exact
+from ..rules.node_ids import union
+from ..rules.rule import Rule
+
+T = TypeVar("T")
+Find = Callable[[str, str], Any]
+
+_INTERVALS: dict[str, Callable[..., Interval]] = {
+    "adaptive": AdaptiveInterval,
+    "exact": Exact,
+    "fixed": FixedInterval,
+}
+
+
+_MOST_THREADS = 1023  # NEST keeps the number of a thread in 9 or 10 bits
+
+_NODES = ("targets", "sources")  # may be given by several names, too
+_NAMED = (*_NODES, "exclude", "target_norm")
+
+
+@dataclass(frozen=True)
+class RuleTable:
+    """One [[rules]] table: arguments of `Rule`, where names stand for something in the network: what `build(...)` of a
+    job returned, or for an attached script its node models and ranges of node IDs.
+
+    Attributes:
+        table: Arguments by name. Where several names are targets, one norm per target is by ascending node ID.
+    """
+
+    table: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Check what does not depend on the network: names of what it will have are replaced by something sound."""
+        stand_ins: dict[str, Any] = {"targets": None, "sources": None, "exclude": None, "target_norm": 1.0}
+        norms = self.table.get("target_norm")
+        if isinstance(norms, list) and norms:
+            stand_ins["targets"] = range(1, len(norms) + 1)
+        Rule(**{key: stand_ins[key] if self.is_name(key) else value for key, value in self.table.items()})
+
+    def rule(self, find: Find) -> Rule:
+        """The rule for a network that stands.
+
+        Args:
+            find: What a name stands for in it, and says what it knows where it does not know a name.
+
+        Raises:
+            RuleError: A name that the network does not have, or a rule that makes no sense.
+        """
+        return Rule(
+            **{key: _found(value, find, key) if self.is_name(key) else value for key, value in self.table.items()}
+        )
+
+    def is_name(self, key: str) -> bool:
+        """Whether an argument is the name of something in the network, or several names."""
+        value = self.table.get(key)
+        if key in _NODES and isinstance(value, list):
+            return any(isinstance(each, str) for each in value)
+        return key in _NAMED and isinstance(value, str) and (key, value) != ("target_norm", "initial")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointSettings:
+    """The [checkpoint] table.
+
+    Attributes:
+        folder: Where to, relative to the current folder; None where --checkpoint says it.
+        every_s: Seconds of wall time between two checkpoints.
+        grace_s: Seconds of wall time before the end of the allocation at which the run writes a last one and stops.
+    """
+
+    folder: str | None = None
+    every_s: float = 600.0
+    grace_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and (not isinstance(self.folder, str) or not self.folder or "\0" in self.folder):
+            raise RuleError(f"folder is {shown(self.folder)}; give the path of a folder")
+        _positive(self.every_s, "every_s", "seconds")
+        _positive(self.grace_s, "grace_s", "seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job file.
+
+    Attributes:
+        model: Python file with `build(...)`, relative to the job file.
+        parameters: Keyword arguments of `build`.
+        rules: What to normalize.
+        interval: Controller of the interval.
+        simulate_ms: Biological time to simulate in ms.
+        seed: Seed of NEST's random numbers.
+        threads: Threads per rank; "all" is every core for one process, one thread per rank otherwise.
+        resolution_ms: Time step of NEST in ms.
+        checkpoint: Checkpoints, if it says where to.
+    """
+
+    model: Path
+    parameters: dict[str, Any] = field(default_factory=dict)
+    rules: list[RuleTable]
+    interval: Interval
+    simulate_ms: float
+    seed: int = 1
+    threads: int | str = "all"
+    resolution_ms: float = 0.1
+    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+
+    def rules_of(self, network: Any) -> list[Rule]:
+        """The rules for a network that was built.
+
+        Raises:
+            RuleError: A rule does not fit it.
+        """
+        return rules_of(self.rules, lambda name, what: _named(network, name, what))
+
+    def num_threads(self, num_ranks: int) -> int:
+        """Threads per rank."""
+        if self.threads != "all":
+            return int(self.threads)
+        return len(os.sched_getaffinity(0)) if num_ranks == 1 else 1
+
+
+def rules_of(settings: Sequence[RuleTable], find: Find) -> list[Rule]:
+    """The rules for a network that stands.
+
+    Raises:
+        RuleError: A rule does not fit it; the message says which.
+    """
+    return [_prefixed(f"rules[{i}].", each.rule, find) for i, each in enumerate(settings)]
+
+
+def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
+    """Read a job file, with "key=value" settings on top ("table.key=value" inside a table).
+
+    Raises:
+        RuleError: The file cannot be read, or something in it makes no sense; the message names file and key.
+    """
+    content = read_toml(path, "job file")
+    for setting in settings:
+        override(content, setting)
+    try:
+        check_values(content)
+        return _job(content, path.parent)
+    except RuleError as error:
+        raise RuleError(f"{path}: {error}") from None
+
+
+def rule_tables(given: Any) -> list[RuleTable]:
+    """The [[rules]] tables, checked."""
+    if not isinstance(given, list) or not given:
+        raise RuleError("rules is not a list of tables; write [[rules]] above each rule")
+    return [_rule(rule, f"rules[{i}].") for i, rule in enumerate(given)]
+
+
+def _job(content: dict[str, Any], folder: Path) -> Job:
+    given = dict(content)
+    check_keys(Job, given, "")
+    given["rules"] = rule_tables(given["rules"])
+    given["interval"] = interval_table(given["interval"])
+    model = folder / _typed(given["model"], str, "model")
+    if not os.path.isfile(model):
+        raise RuleError(f"model is {shorter(str(model))}, which is not a file; give a Python file with build(...)")
+    given["model"] = model.absolute()  # the model may change the current folder
+    given["parameters"] = _typed(given.get("parameters", {}), dict, "parameters")
+    given["simulate_ms"] = _positive(given["simulate_ms"], "simulate_ms")
+    given["resolution_ms"] = _positive(given.get("resolution_ms", 0.1), "resolution_ms")
+    if given["resolution_ms"] > given["simulate_ms"]:
+        raise RuleError(f"resolution_ms is {given['resolution_ms']}, more than simulate_ms of {given['simulate_ms']}")
+    given["seed"] = _integer(given.get("seed", 1), "seed", 2**32 - 1)
+    if given.get("threads", "all") != "all":
+        given["threads"] = _integer(given["threads"], "threads", _MOST_THREADS, ', or "all"')
+    given["checkpoint"] = _made(CheckpointSettings, given.get("checkpoint", {}), "checkpoint.")
+    return Job(**given)
+
+
+def _rule(given: Any, prefix: str) -> RuleTable:
+    table = _typed(given, dict, prefix.rstrip("."))
+    check_keys(Rule, table, prefix)
+    return _prefixed(prefix, RuleTable, table)
+
+
+def interval_table(given: Any) -> Interval:
+    """The controller that the [interval] table describes."""
+    table = dict(_typed(given, dict, "interval"))
+    kind = table.pop("kind", None)
+    if not isinstance(kind, str) or kind not in _INTERVALS:
+        wrong = "missing" if kind is None else shown(kind)
+        raise RuleError(f"interval.kind is {wrong}; choose one of {', '.join(_INTERVALS)}")
+    return _made(_INTERVALS[kind], table, "interval.")
+
+
+def _made(make: Callable[..., T], given: Any, prefix: str) -> T:
+    table = _typed(given, dict, prefix.rstrip("."))
+    check_keys(make, table, prefix)
+    return _prefixed(prefix, make, **table)
+
+
+def _prefixed(prefix: str, make: Callable[..., T], *arguments: Any, **table: Any) -> T:
+    """Errors begin with the name of a field; say of which table."""
+    try:
+        return make(*arguments, **table)
+    except RuleError as error:
+        raise RuleError(f"{prefix}{error}") from None
+
+
+def _found(given: Any, find: Find, what: str) -> Any:
+    """What a name stands for, or several together."""
+    if isinstance(given, str):
+        return find(given, what)
+    return union([find(each, what) if isinstance(each, str) else [each] for each in given], what)
+
+
+def check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
+    """Refuse keys that are no fields of the schema, and miss those without a default."""
+    known = [each for each in fields(schema) if each.init]
+    for key in given:
+        if key not in [each.name for each in known]:
+            raise RuleError(f"unknown key {shorter(f'{prefix}{key}')}; known: {', '.join(each.name for each in known)}")
+    for each in known:
+        if each.default is MISSING and each.default_factory is MISSING and each.name not in given:
+            raise RuleError(f"{prefix}{each.name} is missing; known: {', '.join(other.name for other in known)}")
+
+
+def _typed(value: Any, kind: type[T], name: str) -> T:
+    if not isinstance(value, kind):
+        raise RuleError(f"{name} is {shown(value)}; give {'a string' if kind is str else 'a table'}")
+    return value
+
+
+def _positive(value: Any, name: str, unit: str = "ms") -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LONGEST_MS:
+        raise RuleError(f"{name} is {shown(value)}; give a positive number of {unit}, at most {LONGEST_MS:g}")
+    return float(value)
+
+
+def _integer(value: Any, name: str, most: int, alternative: str = "") -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise RuleError(f"{name} is {shown(value)}; give a whole number from 1 to {most}{alternative}")
+    return value
+
+
+def _named(network: Any, name: str, what: str) -> Any:
+    if not hasattr(network, name):
+        known = [each for each in vars(network) if not each.startswith("_")] if hasattr(network, "__dict__") else []
+        returned = ", ".join(known) or f"a {type(network).__name__}; return an object whose attributes name populations"
+        also = ', nor is it "initial"' if what == "target_norm" else ""
+        raise RuleError(f"{what} is {shown(name)}, which build(...) did not return{also}; it returned {returned}")
+    return getattr(network, name)

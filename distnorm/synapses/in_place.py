@@ -1,0 +1,307 @@
+"""The weights in place, through the compiled kernel (kernel/)."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import KernelError, RuleError
+from ..mpi.ranks import Ranks
+from ..norms.passes import Pass
+from ..norms.sums import FloatArray
+from ..rules.node_ids import Int64Array
+from ..rules.rule import Rule
+from .compiling.loading import load_library
+from .limits import common_limits
+from .node_models import NodeModels
+from .selection import needs_sources
+from .synapse_models import forgotten_sources
+
+_STALE = 2
+_FORGOTTEN = 3
+
+_CLASS = re.compile(r"GenericConnectorModel<(?:nest::ConnectionLabel<)?([\w:]+)<")
+_INTS = np.ctypeslib.ndpointer(np.int64, flags="C")
+_DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
+PLACE = np.dtype(
+    [
+        *((name, np.int64) for name in ("thread", "synapse_id", "port", "size", "source", "target")),
+        *((name, np.float64) for name in ("weight", "least", "most")),
+    ]
+)
+"""A connection of a sample with its weight and limits, as in kernel/survey.h; its `size` tells whether it was moved."""
+
+SAMPLE = 300
+"""Connections of a sample, at most: 2 microseconds each in place, 30 through PyNEST."""
+
+_PLACES = np.ctypeslib.ndpointer(PLACE, flags="C")
+_KINDS = {"measure": 0, "tally": 1, "scale": 2, "move": 3}
+
+
+class _Pass(ctypes.Structure):
+    """Pass of kernel/passes/pass.h."""
+
+    _fields_ = [  # ctypes reads it once
+        ("kind", ctypes.c_int64),
+        ("norm", ctypes.c_int64),
+        ("power", ctypes.c_double),
+        ("shifts", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("at", "flat", "low", "high", "out", "weight_unit", "norm_unit")),
+    ]
+
+
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "dn_error": (ctypes.c_char_p, []),
+    "dn_sources_are_known": (ctypes.c_int, []),
+    "dn_has_own_limits": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 7 + [ctypes.c_int64]),
+    "dn_class": (ctypes.c_char_p, [ctypes.c_int64]),
+    "dn_bytes": (ctypes.c_int64, [ctypes.c_int64]),
+    "dn_add": (ctypes.c_int, [ctypes.c_void_p]),
+    "dn_try_to_set": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_close": (None, [ctypes.c_void_p]),
+    "dn_num_targets": (ctypes.c_int64, [ctypes.c_void_p]),
+    "dn_targets": (None, [ctypes.c_void_p, _INTS]),
+    "dn_run": (ctypes.c_int, [ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(_Pass)]),
+    "dn_target_models": (ctypes.c_int, [ctypes.c_void_p, _INTS]),
+    "dn_num_model_runs": (ctypes.c_int64, []),
+    "dn_model_runs": (None, [_INTS]),
+    "dn_labels": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64, _INTS, _INTS]),
+    "dn_sample": (ctypes.c_int, [ctypes.c_int64] * 3 + [_PLACES, _INTS]),
+    "dn_weights_now": (ctypes.c_int, [ctypes.c_int64, _PLACES, _DOUBLES]),
+    "dn_agree_on_delays": (ctypes.c_int, []),
+    "dn_stream": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
+    "dn_connection": (ctypes.c_int, [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _DOUBLES, _INTS]),
+}
+
+
+def load(path: Path) -> ctypes.CDLL:
+    """Load a compiled kernel into this process, which has imported nest.
+
+    Raises:
+        KernelError: As `load_library`.
+    """
+    library = load_library(path)
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def class_of(nest: Any, library: ctypes.CDLL, name: str) -> str:
+    """Qualified name of the C++ class template of a synapse model's connections, such as nest::stdp_synapse."""
+    text: bytes = library.dn_class(nest.GetDefaults(name)["synapse_modelid"])
+    found = _CLASS.search(text.decode(errors="replace"))
+    return found[1] if found else ""
+
+
+def agree_on_delays(nest: Any, library: ctypes.CDLL, ranks: Ranks) -> None:
+    """Have NEST agree anew on the smallest delay of all ranks where they differ. Collective.
+
+    GetConnections makes NEST forget that ranks must agree on it, if that was before it first simulates. NEST sorts its
+    connections again then.
+    """
+    smallest = ranks.gather(float(nest.min_delay)) or []
+    if ranks.from_first(lambda: len(set(smallest)) > 1):
+        library.dn_agree_on_delays()
+        float(nest.min_delay)  # at this they agree, also between Prepare and Run
+
+
+def model_runs(library: ctypes.CDLL) -> Int64Array:
+    """As `node_models.runs_through_pynest`, by NEST's own table."""
+    runs = np.zeros((library.dn_num_model_runs(), 3), np.int64)
+    library.dn_model_runs(runs)
+    return runs
+
+
+class InPlace:
+    """The connections of a rule on this rank. See `Synapses` for the interface.
+
+    Attributes:
+        generic: Those of the rule's synapse models whose type the kernel was not compiled for: NEST's status interface
+            serves.
+    """
+
+    def __init__(self, nest: Any, rule: Rule, library: ctypes.CDLL) -> None:
+        self.rule = rule
+        self._nest = nest
+        self._library = library
+        ids = {name: int(nest.GetDefaults(name)["synapse_modelid"]) for name in rule.synapse_models}
+        self._synapse_ids = np.array(list(ids.values()))
+        self.generic = tuple(name for name in ids if not library.dn_bytes(ids[name]))
+        self.way = "in place (generic)" if self.generic else "in place"
+        self._handle: int | None = None
+        self._open()
+
+    @property
+    def kernel(self) -> ctypes.CDLL:
+        return self._library
+
+    def _open(self) -> None:
+        self.close()
+        rule, none = self.rule, np.zeros((0, 2), np.int64)
+        targets = none if rule.target_runs is None else rule.target_runs
+        sources = none if rule.source_runs is None else rule.source_runs
+        receptors, labels = (np.array(each, np.int64) for each in (rule.receptor_types, rule.labels))
+        sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
+        neurons = NodeModels(self._nest).neurons
+        lists = (self._synapse_ids, targets, sources, receptors, labels, rule.excluded, neurons)
+        arguments = [argument for each in lists for argument in (len(each), np.ascontiguousarray(each))]
+        self._handle = self._library.dn_open(*arguments, sign)
+        if not self._handle:
+            raise KernelError(f"the kernel cannot open the connections: {self._error()}")
+        self.node_ids = np.zeros(self._library.dn_num_targets(self._handle), np.int64)
+        self._library.dn_targets(self._handle, self.node_ids)
+
+    @classmethod
+    def run_together(cls, several: Sequence[InPlace], passes: Sequence[Pass]) -> list[FloatArray]:
+        """Make a pass for each in one way through memory; results as `Synapses.run`."""
+        if not several:
+            return []
+        first = several[0]
+        made = [each._prepare(a_pass) for each, a_pass in zip(several, passes, strict=True)]
+        handles = (ctypes.c_void_p * len(several))(*(each._handle for each in several))
+        structures = (_Pass * len(several))(*(structure for structure, _ in made))
+        code = first._library.dn_run(len(several), handles, structures)
+        if code == _STALE:
+            if any(each.at is not None for each in passes):
+                raise KernelError("the network changed between measuring and rescaling")
+            for each in several:
+                each._open()
+            return cls.run_together(several, passes)
+        if code == _FORGOTTEN:
+            raise forgotten_sources(next(each.rule for each in several if needs_sources(each.rule)).synapse_models)
+        first._check(code)
+        return [result for _, result in made]
+
+    def run(self, a_pass: Pass) -> FloatArray:
+        """Make one pass; result as `Synapses.run`."""
+        return self.run_together([self], [a_pass])[0]
+
+    def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
+        """The kernel's form of a pass, and the array that it writes."""
+        rule = self.rule
+        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get("linf" if a_pass.largest else rule.norm, 3)
+        result = np.zeros((a_pass.rows, len(self.node_ids)))
+        low, high = self._bounds(rule.box)
+        arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
+        out = result if a_pass.rows else None
+        units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
+        every = (*arrays, low, high, out, *(units or (None, None)))
+        pointers = [None if each is None else each.ctypes.data for each in every]
+        structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
+        structure.arrays = every  # kept alive
+        return structure, result
+
+    def _bounds(self, box: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+        """Bounds of |w| per synapse model, each of shape (models,); NaN for those that differ by connection."""
+        low, high = (np.full(len(self._synapse_ids), bound) for bound in box)
+        if math.isnan(box[1]):
+            for i, (name, synapse_id) in enumerate(zip(self.rule.synapse_models, self._synapse_ids, strict=True)):
+                limits = common_limits(self._nest, name)
+                # With Wmin, what |w| may be depends on the sign of the weight.
+                if "Wmin" not in limits and not self._library.dn_has_own_limits(synapse_id):
+                    high[i] = abs(limits.get("Wmax", math.inf))
+        return low, high
+
+    def target_models(self) -> Int64Array:
+        """Numbers of the targets' node models; see `Synapses`."""
+        models = np.zeros(len(self.node_ids), np.int64)
+        self._check(self._library.dn_target_models(self._handle, models))
+        return models
+
+    def device_runs(self) -> Int64Array:
+        """Runs of the node IDs of all devices, shape (n, 2)."""
+        runs = model_runs(self._library)
+        return runs[np.isin(runs[:, 0], NodeModels(self._nest).devices), 1:]
+
+    def labels(self) -> dict[int, int]:
+        """Number of connections by label; see `Synapses`."""
+        labels = counts = np.zeros(0, np.int64)
+        while (number := self._library.dn_labels(self._handle, len(labels), labels, counts)) != len(labels):
+            self._check(number < 0)
+            labels, counts = np.zeros((2, number), np.int64)
+        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+
+    def measure(self) -> FloatArray:
+        """Measure as `Synapses.run` does."""
+        return self.run(Pass(kind="measure"))
+
+    def stream(self, write: bool) -> None:
+        """Read, or read and write back, the bytes of the connections; a benchmark's yardstick."""
+        self._check(self._library.dn_stream(self._handle, int(write)))
+
+    def close(self) -> None:
+        if self._handle:
+            self._library.dn_close(self._handle)
+            self._handle = None
+
+    def __del__(self) -> None:
+        self.close()
+
+    def sources_are_known(self) -> bool:
+        """Whether NEST can tell the sources of connections, without which GetConnections ends the process."""
+        return bool(self._library.dn_sources_are_known())
+
+    def check_layout(self, nest: Any) -> None:
+        """Compare the size of connections with that compiled, before any is read.
+
+        Raises:
+            KernelError: An extension's header has changed since it was compiled.
+        """
+        for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
+            compiled, actual = self._library.dn_bytes(synapse_id), nest.GetDefaults(name).get("sizeof", 0)
+            if compiled and actual and compiled != actual:
+                raise KernelError(
+                    f"synapse model {name!r} has {actual} bytes per connection, and had {compiled} when compiled; "
+                    "run distnorm build --synapse with its present header"
+                )
+
+    def check_setting(self) -> None:
+        """Set a weight of each model that is reached through NEST's status interface, and put it back.
+
+        Raises:
+            RuleError: A synapse model does not keep it.
+        """
+        for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
+            if not self._library.dn_bytes(synapse_id) and self._library.dn_try_to_set(synapse_id):
+                raise RuleError(f"synapse model {name!r} cannot be normalized: {self._error()}")
+
+    def connection(self, thread: int, synapse_id: int, port: int) -> tuple[float, int]:
+        """Weight and target of one connection, as the kernel reads them."""
+        weight, target = np.zeros(1), np.zeros(1, np.int64)
+        self._check(self._library.dn_connection(thread, synapse_id, port, weight, target))
+        return float(weight[0]), int(target[0])
+
+    def sample(self, name: str, turn: int) -> npt.NDArray[np.void]:
+        """Some connections of a model; see `Synapses`."""
+        places, found = np.zeros(SAMPLE, PLACE), np.zeros(1, np.int64)
+        synapse_id = self._synapse_ids[self.rule.synapse_models.index(name)]
+        self._check(self._library.dn_sample(synapse_id, SAMPLE, turn, places, found))
+        return places[: found[0]]
+
+    def weights_now(self, name: str, places: npt.NDArray[np.void]) -> FloatArray:
+        """Their weights as they are now; see `Synapses`."""
+        weights = np.zeros(len(places))
+        self._check(self._library.dn_weights_now(len(places), places, weights))
+        return weights
+
+    def of_model(self, name: str) -> InPlace:
+        """The connections of one of the rule's models."""
+        return InPlace(self._nest, dataclasses.replace(self.rule, synapse_model=name), self._library)
+
+    def _check(self, code: int) -> None:
+        if code:
+            raise KernelError(f"the kernel failed: {self._error()}")
+
+    def _error(self) -> str:
+        text: bytes = self._library.dn_error()
+        return text.decode(errors="replace")

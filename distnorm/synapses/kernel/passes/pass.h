@@ -1,0 +1,219 @@
+// One pass over the connections of a group, as norms/passes.py and norms/bounds.py define it.
+
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "group.h"
+#include "passes/status_access.h"
+
+namespace distnorm
+{
+
+enum Kind : int64_t
+{
+  MEASURE = 0,
+  TALLY = 1,
+  SCALE = 2,
+  MOVE = 3
+};
+
+enum Norm : int64_t
+{
+  L1 = 1,
+  L2 = 2,
+  LP = 3,
+  LARGEST = 4,
+  SIGNED = 5
+};
+
+// The Python side has the same fields.
+struct Pass
+{
+  int64_t kind;
+  int64_t norm;
+  double power;
+  int64_t shifts;     // add to the weights instead of multiplying
+  const double* at;   // factor or shift per target, NaN: leave alone; null: no change
+  const double* flat; // above zero: the target's weights become equal; null: none
+  const double* low;  // bounds of |w| per synapse model of the group, NaN: the synapse's own
+  const double* high;
+  double* out; // rows of norms/bounds.py, each with one value per target; of a change: it is counted and not made; null: none
+  // Exponents per target, as in units.py: weights count in 2^weight_unit, and norms and bounds in 2^norm_unit; null: in 1.
+  const int64_t* weight_unit = nullptr;
+  const int64_t* norm_unit = nullptr;
+};
+
+constexpr size_t measured_rows = 3;
+constexpr double least = 0x1p-1074; // as in norms/bounds.py
+constexpr double margin = 0x1p-48; // of some roundings
+
+inline bool
+changes( const Pass& pass )
+{
+  return pass.kind == SCALE or pass.kind == MOVE;
+}
+
+inline bool
+writes( const Pass& pass )
+{
+  return changes( pass ) and not pass.out;
+}
+
+inline bool
+counts( const Pass& pass )
+{
+  return changes( pass ) and pass.out;
+}
+
+//! Whether bounds are the same numbers for all weights of a group: their sum then is a matter of counting.
+inline bool
+bounds_alike( const Group& group, const Pass& pass )
+{
+  bool alike = not( pass.shifts and pass.norm == SIGNED ) and not pass.norm_unit;
+  for ( size_t i = 0; i < group.synapse_ids.size(); ++i )
+  {
+    alike = alike and pass.low[ i ] == pass.low[ 0 ] and pass.high[ i ] == pass.high[ 0 ]; // false for NaN
+  }
+  return alike;
+}
+
+//! The power as a whole number where it is multiplied out, as in norms/sums.py; 0 where it is left to pow.
+inline int
+whole_power( const Pass& pass )
+{
+  constexpr double largest = 8; // as in norms/sums.py
+  const double power = pass.norm == LP or pass.norm == L2 ? pass.power : 1.0;
+  return power <= largest and power == std::floor( power ) ? static_cast< int >( power ) : 0;
+}
+
+//! Whether the pass is what most runs with bounds make: factors, the same bounds for all weights, whole powers.
+inline bool
+is_quick( const Group& group, const Pass& pass )
+{
+  return not pass.shifts and not pass.flat and bounds_alike( group, pass ) and pass.norm <= LP and whole_power( pass );
+}
+
+//! A number to a power of at least 1.
+inline double
+multiplied_out( const double value, const int power )
+{
+  double result = value;
+  for ( int i = 1; i < power; ++i )
+  {
+    result *= value;
+  }
+  return result;
+}
+
+//! Connections of a block that belong to a group and are not left alone, side by side.
+struct Buffer
+{
+  size_t size = 0;
+  double weight[ max_block_size ]; //!< a zero with the sign of its side, where the pass asks for that
+  double low[ max_block_size ];  //!< of |w|; filled where the bound is the synapse's own
+  double high[ max_block_size ];
+  Range range[ max_block_size ]; //!< filled where the pass asks for that
+  int32_t target[ max_block_size ];
+  uint16_t place[ max_block_size ]; //!< in the block
+};
+
+//! Bounds of |w| of the connections at work.
+struct Box
+{
+  double low = 0.0;
+  double high = std::numeric_limits< double >::infinity();
+  bool own_low = false;
+  bool own_high = false;
+
+  Box( const double l, const double h )
+    : low( l )
+    , high( h )
+    , own_low( std::isnan( l ) )
+    , own_high( std::isnan( h ) )
+  {
+  }
+};
+
+//! A pass over a group, at work on one connector.
+struct Work
+{
+  Group& group;
+  ThreadTargets& thread;
+  const Pass& pass;
+  Filter filter;
+  Box box;
+  bool counts_bounds;
+  bool quick;
+  int whole;
+  bool asks_side;                   //!< of zero
+  StatusAccess* status = nullptr;   //!< of the connector, where its type does not know the bounds of its connections
+  Range in_common;                  //!< what connections share of their range, where the pass asks for that
+
+  Work( Group& g, const Pass& p, const size_t tid, const size_t model )
+    : group( g )
+    , thread( g.threads[ tid ] )
+    , pass( p )
+    , filter( g, tid, g.synapse_ids[ model ] )
+    , box( p.low[ model ], p.high[ model ] )
+    , counts_bounds( bounds_alike( g, p ) )
+    , quick( is_quick( g, p ) )
+    , whole( whole_power( p ) )
+    , asks_side( g.sign != 0 or p.shifts or p.kind == MOVE )
+  {
+    if ( asks_side or asks_range() )
+    {
+      in_common = range_in_common( nest::kernel().model_manager.get_connection_model( g.synapse_ids[ model ], tid ) );
+    }
+  }
+
+  //! Whether the pass asks for the range of each connection.
+  bool
+  asks_range() const
+  {
+    return box.own_low or box.own_high or counts( pass );
+  }
+
+  const double*
+  at() const
+  {
+    return pass.at ? pass.at + thread.first : nullptr;
+  }
+
+  bool
+  leaves_alone( const int32_t target ) const
+  {
+    const double* factors = at();
+    return factors and factors[ target ] != factors[ target ] and not counts( pass );
+  }
+
+  //! A weight, or its size, in the unit of its target's weights.
+  double
+  in_weight_unit( const double value, const int32_t target ) const
+  {
+    return pass.weight_unit ? std::ldexp( value, -pass.weight_unit[ thread.first + target ] ) : value;
+  }
+
+  //! A bound in the unit of its target's norm.
+  double
+  in_norm_unit( const double value, const int32_t target ) const
+  {
+    return pass.norm_unit ? std::ldexp( value, -pass.norm_unit[ thread.first + target ] ) : value;
+  }
+
+  //! What was in the unit of its target's norm.
+  double
+  plain( const double value, const int32_t target ) const
+  {
+    return pass.norm_unit ? std::ldexp( value, pass.norm_unit[ thread.first + target ] ) : value;
+  }
+
+  double
+  power_of( const double size ) const
+  {
+    return whole ? multiplied_out( size, whole ) : std::pow( size, pass.power );
+  }
+};
+
+} // namespace distnorm

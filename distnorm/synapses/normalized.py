@@ -1,0 +1,243 @@
+"""Synapse models that hold their targets' norms by themselves (kernel/normalized/), and the rules that tell them how.
+
+The models are NEST's own, each with "_normalized" in its name, from a library of their own that is compiled only when
+they are asked for. Without a rule they are exactly their parents, so they can also take the place of a parent under its
+own name. They are NEST's until ResetKernel or a change of the number of threads, as models from nest.Install are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import KernelError, RuleError
+from ..mpi.ranks import Ranks, world
+from ..norms.sums import BoolArray, FloatArray
+from ..rules.node_ids import Int64Array
+from ..rules.rule import Rule
+from .compiling.library import build_on
+from .in_place import _DOUBLES, InPlace, load
+from .synapse_models import PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION, check_models
+
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "dn_exact_install": (ctypes.c_int, []),
+    "dn_exact_models": (ctypes.c_char_p, []),
+    "dn_exact_replace": (ctypes.c_int, [ctypes.c_char_p]),
+    "dn_exact_state": (ctypes.c_int, [ctypes.c_int64]),
+    "dn_exact_open": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
+    "dn_exact_is_stale": (ctypes.c_int, [ctypes.c_void_p]),
+    "dn_exact_want": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES, ctypes.c_double, ctypes.c_int]),
+    "dn_exact_nearest": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES, _DOUBLES]),
+    "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES]),
+}
+_HELD = 2
+_NO_TWIN = 4
+_USED = 5
+_NOT_EXACT = ("mode", "rate", "tau_ms", "only", "tolerance", "w_min", "w_max", "zero")
+
+_library: ctypes.CDLL | None = None  # NEST keeps pointers into it: once loaded, it stays
+
+
+def install_models(replace: str | Sequence[str] = ()) -> tuple[str, ...]:
+    """Give NEST the models that hold norms: `stdp_synapse_normalized`, with `_hpc` and `_lbl`, and so on. Collective.
+
+    Call it before nodes are made, and again after `nest.ResetKernel` or a change of the number of threads.
+
+    Args:
+        replace: Synapse models, such as "stdp_synapse", that are to be such models under their own names, with the
+            defaults that they have. Copies made of them later are, too.
+
+    Returns:
+        Names of the models, without variants.
+
+    Raises:
+        RuleError: There are nodes already, or a model that cannot be replaced.
+        KernelError: The models cannot be compiled for this NEST.
+    """
+    import nest
+
+    if nest.network_size:
+        raise RuleError(
+            f"install_models: the network has {nest.network_size} nodes; call it before any are made, after ResetKernel"
+        )
+    replaced = (replace,) if isinstance(replace, str) else tuple(replace)
+    check_models(nest, replaced)
+    ranks = world(nest.build_info["have_mpi"])
+    load_models(nest, ranks)
+    return ranks.together(lambda: _install(nest, replaced))
+
+
+def load_models(nest: Any, ranks: Ranks) -> None:
+    """Compile and load the models that hold norms; NEST does not have them yet. Collective.
+
+    Raises:
+        KernelError: They cannot be compiled for this NEST.
+    """
+    path = build_on(nest, ranks, "exact")
+    ranks.together(lambda: _load(path))
+
+
+def _load(path: Path) -> None:
+    global _library  # noqa: PLW0603
+    if _library is None:
+        _library = load(path)
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(_library, name)
+            function.restype, function.argtypes = result, arguments
+
+
+def _install(nest: Any, replaced: Sequence[str]) -> tuple[str, ...]:
+    assert _library is not None
+    names = tuple(_library.dn_exact_models().decode().split())
+    if names[0] not in nest.synapse_models and _library.dn_exact_install():
+        raise KernelError(f"NEST does not take the normalized models: {_last_error(_library)}")
+    replace_models(replaced)
+    return names
+
+
+def replace_models(names: Sequence[str]) -> None:
+    """Put models that hold norms in place of others, under their names; those that NEST does not have are left out.
+
+    Args:
+        names: Synapse models without connections. Those that hold norms already are left as they are.
+
+    Raises:
+        RuleError: One has connections already, or no twin that holds norms.
+        KernelError: NEST does not take one.
+    """
+    assert _library is not None
+    for name in names:
+        code = _library.dn_exact_replace(name.encode())
+        if code == _NO_TWIN:
+            raise _without_twin(name)
+        if code == _USED:
+            raise RuleError(
+                f"synapse model {name!r} has connections already, which do not hold norms; replace it before the first "
+                "Connect"
+            )
+        if code:
+            raise KernelError(f"NEST does not take a normalized {name!r}: {_last_error(_library)}")
+
+
+def _without_twin(name: str) -> RuleError:
+    return RuleError(
+        f'synapse model {name!r} cannot hold norms by itself; distnorm.Exact() and kind = "exact" are for '
+        f"{', '.join(PLASTIC_AT_SPIKES)} and their copies"
+    )
+
+
+def _last_error(library: ctypes.CDLL) -> str:
+    text: bytes = library.dn_error()
+    return text.decode(errors="replace")
+
+
+def library() -> ctypes.CDLL | None:
+    """The kernel that knows the normalized models too, once they were installed."""
+    return _library
+
+
+class ExactInPlace(InPlace):
+    """The connections of a rule whose models hold their norms. See `Synapses` for the interface."""
+
+    way = "exact"
+
+    @staticmethod
+    def check(nest: Any, rule: Rule) -> None:
+        """Refuse what cannot be held, with the reason; the same on every rank.
+
+        Raises:
+            RuleError: The rule's models do not normalize themselves, or its norm is not one of all their connections.
+        """
+        for name in rule.synapse_models:
+            if _library is None or not _library.dn_exact_state(nest.GetDefaults(name)["synapse_modelid"]):
+                base = name.removesuffix("_hpc").removesuffix("_lbl")
+                if base in WEIGHT_PER_CONNECTION and base not in PLASTIC_AT_SPIKES:
+                    raise _without_twin(name)
+                raise RuleError(
+                    f"synapse model {name!r} does not hold norms by itself; for distnorm.Exact() call "
+                    f"distnorm.install_models(replace=[{name!r}]) before nodes are made, or connect with a model such "
+                    "as stdp_synapse_normalized or a CopyModel of one"
+                )
+        for what in ("sources", "receptor_type", "label", "sign", "exclude"):
+            if getattr(rule, what) is not None:
+                raise RuleError(
+                    f"distnorm.Exact() holds the norm of all connections of a model; instead of {what}, give these "
+                    "connections a model of their own with nest.CopyModel"
+                )
+        if rule.norm not in ("l1", "l2"):
+            raise RuleError(
+                f"norm is {rule.norm!r}; distnorm.Exact() holds l1 and l2, which one changed weight changes by a term"
+            )
+        for each in dataclasses.fields(Rule):
+            if each.name in _NOT_EXACT and getattr(rule, each.name) != each.default:
+                raise RuleError(
+                    f"{each.name} is {getattr(rule, each.name)!r}; distnorm.Exact() multiplies weights to the exact "
+                    "norm at all times, leave it out"
+                )
+
+    def _open(self) -> None:
+        super()._open()
+        if self._library.dn_exact_open(self._handle, int(self.rule.power)):
+            raise RuleError(f"{', '.join(self.rule.synapse_models)}: {self._error()}")
+
+    def audit(self, wanted: FloatArray) -> FloatArray:
+        """Take new target norms, which `hold` puts in force.
+
+        Args:
+            wanted: What each target's norm is to be, shape (n,); NaN where it is not known yet.
+
+        Returns:
+            The same, or where the Wmin and Wmax of a target's connections do not allow it, the nearest that they do.
+        """
+        self._wanted = np.ascontiguousarray(wanted)
+        self._nearest = np.empty_like(self._wanted)
+        self._check(self._library.dn_exact_nearest(self._handle, self._wanted, self._nearest))
+        return self._nearest
+
+    def deviations(self) -> FloatArray:
+        """Norm of each target where it was farthest from its target at the end of a slice since last asked, shape (n,).
+
+        0 where all weights have become zero.
+        """
+        deviations = np.zeros(len(self.node_ids))
+        self._check(self._library.dn_exact_deviations(self._handle, deviations))
+        return np.where(deviations < 0, 0.0, self._nearest * (1.0 + deviations))
+
+    def count_unreachable(self, record: npt.NDArray[np.void], present: BoolArray) -> None:
+        """Put into a drift record how many of the targets that are present cannot have the norm that is wanted."""
+        missed = np.abs(self._nearest / self._wanted - 1.0)[present]
+        record["unreachable"] = (missed > 0).sum()
+        record["unreachable_max"] = missed[missed > 0].max(initial=0.0)
+
+    def hold(self) -> None:
+        """Keep each target's norm at the target norm of the last audit, starting from what is measured now."""
+        self._want(self._wanted, anew=True)
+
+    def is_stale(self) -> bool:
+        """Whether nodes were made since the connections were opened."""
+        return bool(self._library.dn_exact_is_stale(self._handle))
+
+    def welcome(self, wanted: Callable[[Int64Array], FloatArray]) -> None:
+        """Hold new targets too, from their first spike on; the others are held as before.
+
+        Args:
+            wanted: From node IDs to target norms; NaN: what the norm is when a spike first arrives.
+        """
+        self._open()
+        self._want(wanted(self.node_ids), anew=False)
+
+    def _want(self, wanted: FloatArray, *, anew: bool) -> None:
+        norms = np.ascontiguousarray(wanted)
+        self._check(self._library.dn_exact_want(self._handle, norms, self.rule.mean_weight or 0.0, anew))
+
+
+def is_held(nest: Any, rule: Rule) -> bool:
+    """Whether an `Exact` holds norms of the rule's models."""
+    ids = (nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models)
+    return _library is not None and any(_library.dn_exact_state(synapse_id) == _HELD for synapse_id in ids)
