@@ -95,7 +95,7 @@ def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
             "zero_norm",
             drift.zero_norm * (rule.zero == "skip"),
             f"{drift.zero_norm:,} targets have norm zero ({silent}), which no factor changes; they are left alone "
-            'unless zero="equal" or w_min= lifts their weights',
+            'unless the rule has zero="equal"',
         ),
         (
             "unreachable",

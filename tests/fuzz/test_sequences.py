@@ -110,7 +110,7 @@ class Sequence:
         try:
             self.keep()
         except distnorm.KernelError as error:  # on all ranks; perhaps another one has it
-            assert "disconnected and are not yet gone" in str(error)
+            assert "connections were disconnected" in str(error)
             assert self.network.keeps_disabled or nest.num_processes > 1
             return
         before = sequences.rows(self.plan.model)

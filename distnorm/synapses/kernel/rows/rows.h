@@ -114,7 +114,9 @@ public:
       Synapse& synapse = all[ first + i ];
       if ( synapse.is_disabled() )
       {
-        throw RowError( "connections have been disconnected and are not yet gone" );
+        throw RowError(
+          "connections were disconnected, and NEST 3.10 keeps their places, which no checkpoint tells from others; build "
+          "the network without them, or leave out --checkpoint" );
       }
       const size_t source = nest::kernel().connection_manager.get_source_node_id( tid, synapse_id, first + i );
       const size_t target = synapse.get_target( tid )->get_node_id();
