@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -66,8 +65,8 @@ def _duration(ranks: int) -> Step:
 
 
 def _cost(model: str, bound: float, probes: int | None) -> Step:
-    interval = {"kind": "adaptive", "bound": bound} | ({} if probes is None else {"probes": probes})
-    settings = (f"interval={json.dumps(interval)}", f"parameters.synapse_model={model}")
+    more = "" if probes is None else f',"probes":{probes}'
+    settings = (f'interval={{"kind":"adaptive","bound":{bound}{more}}}', f"parameters.synapse_model={model}")
     duration = "simulate_ms=16000" if bound == 0.05 else "simulate_ms=6000"
     arguments = ("run", "jobs/balanced_stdp.toml", *(f"--set={each}" for each in (*settings, duration)))
     name = f"cost-{model}-{bound:.0%}".replace("%", "") + ("" if probes is None else f"-{probes}-probe")

@@ -29,6 +29,10 @@ def leave_folder() -> None:
         _folder_is_first = False
 
 
+if sys.argv[:1] == ["-m"]:  # `python -m distnorm` imports the package before anything of it can run
+    leave_folder()
+
+
 class Views:
     """The views of one process; distnorm's is in force at first."""
 

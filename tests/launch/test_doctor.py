@@ -61,8 +61,8 @@ def test_mpiexec_of_another_mpi(tmp_path):
     program = f"""if True:
         import sys
         sys.executable = {str(tmp_path / "python")!r}
-        from distnorm import doctor
-        print(doctor.report(doctor.examine()))"""
+        from distnorm.doctor import checks
+        print(checks.report(checks.examine()))"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert "!!  ranks " in done.stdout, done.stderr
     assert "2 process(es), but NEST sees 1 rank(s); start them with the mpiexec of NEST's own MPI" in done.stdout
