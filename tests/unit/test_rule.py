@@ -87,6 +87,14 @@ def test_models_may_be_one_or_several():
     assert Rule(["a", "b"], target_norm=1.0).synapse_models == ("a", "b")
 
 
+@pytest.mark.parametrize("name", ["targets", "sources"])
+def test_nodes_may_be_an_iterator(name):
+    rule = Rule(["a", "b"], **{"targets": [9, 4], name: iter([9, 4])}, target_norm=[1.0, 2.0], jointly=False)
+    for part in rule.parts():
+        assert part.target_norms(np.array([4, 9])).tolist() == [2.0, 1.0]
+        assert getattr(part, f"{name[:-1]}_runs").tolist() == [[4, 4], [9, 9]]
+
+
 def test_power_is_that_of_the_norm():
     assert [Rule("a", norm=norm, target_norm=1.0).power for norm in ("l1", "l2")] == [1, 2]
 
