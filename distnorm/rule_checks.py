@@ -24,7 +24,7 @@ def names_of(synapse_model: Any) -> tuple[str, ...]:
         raise RuleError(f"synapse_model is {shown(synapse_model)}; give the name of a synapse model, or several")
     if len(set(names)) != len(names):
         raise RuleError(f"synapse_model names {max(names, key=list(names).count)!r} twice; name each model once")
-    return tuple(names)
+    return tuple(map(str, names))  # numpy's strings, too
 
 
 def power_of(norm: Any) -> float:

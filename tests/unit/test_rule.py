@@ -87,6 +87,12 @@ def test_models_may_be_one_or_several():
     assert Rule(["a", "b"], target_norm=1.0).synapse_models == ("a", "b")
 
 
+def test_names_of_numpy_are_names():
+    given = list(np.array(["a", "b"]))
+    assert [type(each) for each in Rule(given, target_norm=1.0).synapse_models] == [str, str]
+    assert type(Rule(given[0], target_norm=1.0).synapse_models[0]) is str
+
+
 @pytest.mark.parametrize("name", ["targets", "sources"])
 def test_nodes_may_be_an_iterator(name):
     rule = Rule(["a", "b"], **{"targets": [9, 4], name: iter([9, 4])}, target_norm=[1.0, 2.0], jointly=False)
