@@ -118,6 +118,8 @@ def norms_given(target_norm: Any, targets: Any, signed: bool) -> npt.NDArray[np.
         return None
     try:
         given = np.asarray(target_norm)
+        if given.dtype.kind == "c":
+            raise TypeError  # numpy would drop the imaginary part
         values = np.atleast_1d(given.astype(np.float64))
     except OverflowError:
         raise RuleError(f"target_norm is {shown(target_norm)}; a norm to be kept is positive and finite") from None

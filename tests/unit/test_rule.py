@@ -59,6 +59,7 @@ def touched_by(rule):
         ({"target_norm": [1.0, -3.5]}, "target_norm is -3.5"),
         ({"target_norm": [1.0, "x"]}, r"target_norm is \[1.0, 'x'\]"),
         ({"target_norm": [1.0, 2.0, 3.0]}, "3 values for 2 targets"),
+        ({"target_norm": 4 + 1j}, r"target_norm is \(4\+1j\)"),
         ({"target_norm": []}, "0 values for 2 targets"),
         ({"target_norm": np.ones(5), "targets": None}, "5 values but targets is None"),
         ({"norm": "l0.5"}, "norm is 'l0.5'; give "),
