@@ -113,10 +113,10 @@ class Schedule:
         """Simulated time of a memory in ms."""
         return memory.time_steps * self._resolution_ms
 
-    def recall(self, memory: Memory) -> None:
-        """Go on from a memory, when NEST's clock is at 0."""
+    def recall(self, memory: Memory, clock_ms: float) -> None:
+        """Go on from a memory, when NEST's clock is at `clock_ms`."""
         self.begun = True
-        self._steps_before = memory.time_steps
+        self._steps_before = memory.time_steps - round(clock_ms / self._resolution_ms)
         self._steps_left = memory.steps_left
         self._normalized_ms = memory.normalized_ms
         self._hint = memory.hint

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -106,6 +106,9 @@ class Rule:
         self._set(synapse_models=checks.names_of(self.synapse_model), power=checks.power_of(self.norm))
         for name in ("targets", "sources"):
             given = getattr(self, name)
+            if isinstance(given, Iterator):  # it can be read once only
+                given = tuple(given)
+                self._set(**{name: given})
             self._set(**{f"{name[:-1]}_runs": None if given is None else runs_of(given, name)})
         self._set(
             receptor_types=checks.whole_numbers(self.receptor_type, "receptor_type", "receptor type"),

@@ -24,7 +24,7 @@ def names_of(synapse_model: Any) -> tuple[str, ...]:
         raise RuleError(f"synapse_model is {shown(synapse_model)}; give the name of a synapse model, or several")
     if len(set(names)) != len(names):
         raise RuleError(f"synapse_model names {max(names, key=list(names).count)!r} twice; name each model once")
-    return tuple(names)
+    return tuple(map(str, names))  # numpy's strings, too
 
 
 def power_of(norm: Any) -> float:
@@ -118,6 +118,8 @@ def norms_given(target_norm: Any, targets: Any, signed: bool) -> npt.NDArray[np.
         return None
     try:
         given = np.asarray(target_norm)
+        if given.dtype.kind == "c":
+            raise TypeError  # numpy would drop the imaginary part
         values = np.atleast_1d(given.astype(np.float64))
     except OverflowError:
         raise RuleError(f"target_norm is {shown(target_norm)}; a norm to be kept is positive and finite") from None

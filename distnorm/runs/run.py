@@ -65,13 +65,15 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
             saver.check(ranks)
 
         normalizer = Normalizer(rules, interval=job.interval, observe=observe, on_look=teller.look, on_slice=on_chunk)
+        until_ms = normalizer.time_ms + job.simulate_ms  # build(...) may have simulated
+        _check_time(job, found, until_ms)
         saver.open(job, observe, normalizer, found, ranks, teller)
         # Asking NEST on one rank only would hang.
         of_run = claim.run if claim else None
-        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=job.simulate_ms, run=of_run)
-        ranks.together(lambda: teller.start(header, found, resume, normalizer))
+        header = header_fields(nest, normalizer, seed=job.seed, simulate_ms=until_ms, run=of_run)
+        ranks.together(lambda: teller.start(header, found, resume, normalizer, until_ms))
         try:
-            saver.simulate(normalizer, job.simulate_ms)
+            saver.simulate(normalizer, until_ms)
         except Interruption as reason:
             teller.end(f"stopped: {reason}")
             stack.close()
@@ -81,19 +83,22 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
             raise
         teller.end("finished")
     if ranks.rank == 0:
-        print(_summary(job, normalizer, ranks, built, found))
+        print(_summary(job, normalizer, ranks, built, found, until_ms))
     return 0
 
 
 def _find(job: Job, claim: Claim, observe: bool, resume: bool, ranks: Ranks) -> Found | None:
     found = find(claim, job, observe, resume, ranks)
-    if found and found.time_ms > job.simulate_ms:
-        raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {found.time_ms:g} ms")
     if resume and ranks.rank == 0:
         begins = f"beginning: no checkpoint in {claim.folder}"
         text = f"going on from {found.path}, {found.time_ms:g} ms" if found else begins
         print(f"distnorm: {text}", file=sys.stderr)
     return found
+
+
+def _check_time(job: Job, found: Found | None, until_ms: float) -> None:
+    if found and found.time_ms > until_ms:
+        raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {found.time_ms:g} ms")
 
 
 def _stopped(reason: Interruption, checkpoint: Path | None, ranks: Ranks) -> int:
@@ -147,13 +152,13 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
     return ranks.of_user(built)
 
 
-def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, found: Found | None) -> str:
+def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, found: Found | None, until_ms: float) -> str:
     looks, wall = normalizer.log, normalizer.wall_s
-    begun_ms = found.time_ms if found else 0.0
+    begun_ms = found.time_ms if found else until_ms - job.simulate_ms
     threads = job.num_threads(ranks.size)
     lines = [
         f"NEST {nest.__version__}, {ranks.size} rank(s) x {threads} thread(s); network built in {built:.1f} s, "
-        f"{job.simulate_ms - begun_ms:g} ms simulated in {wall:.1f} s"
+        f"{until_ms - begun_ms:g} ms simulated in {wall:.1f} s"
         + (f", going on from {begun_ms:g} ms; what follows is about these" if found else ""),
     ]
     if not looks:

@@ -71,11 +71,12 @@ class Saver:
             Interruption: The run is to stop; the last checkpoint is of this time.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
+        left_ms = max(until_ms - normalizer.time_ms, 0.0)
         if self._checkpoints is None:
-            normalizer.simulate(until_ms)
+            normalizer.simulate(left_ms)
             return
         try:
-            normalizer.simulate(max(until_ms - normalizer.time_ms, 0.0))
+            normalizer.simulate(left_ms)
         except Interruption:
             self._save()
             raise

@@ -33,7 +33,9 @@ class Teller:
         self._normalizer: Normalizer | None = None
         self._last: Look | None = None
 
-    def start(self, header: dict[str, Any], found: Found | None, resume: bool, normalizer: Normalizer) -> None:
+    def start(
+        self, header: dict[str, Any], found: Found | None, resume: bool, normalizer: Normalizer, until_ms: float
+    ) -> None:
         """The run begins, or goes on from the checkpoint that was found.
 
         Raises:
@@ -42,7 +44,7 @@ class Teller:
         if self._ranks.rank != 0:
             return
         self._normalizer = normalizer
-        self._progress = Progress(self._job.simulate_ms, getattr(normalizer.interval, "bound", None))
+        self._progress = Progress(until_ms, getattr(normalizer.interval, "bound", None))
         self._stack.callback(self._progress.close)
         if self._path is None:
             return

@@ -212,6 +212,29 @@ def test_no_whole_checkpoint(two_checkpoints, tmp_path):
     assert code == 2 and "no checkpoint in" in err and "is whole; move them away" in err
 
 
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_what_build_simulates_comes_before_simulate_ms(checkpointed, tmp_path):
+    model = tmp_path / "model.py"
+    returns = "    return Populations("
+    model.write_text(MODEL.read_text().replace(returns, f"    nest.Simulate(30.0)\n{returns}"))
+    assert "nest.Simulate(30.0)" in model.read_text()
+    job = write_job(tmp_path, simulate_ms=120.0, model=model)
+    fixed = 'interval={"kind":"fixed","interval_ms":60.0}'
+    arguments = command(job, 1, 1, "--set", fixed)
+    if checkpointed:
+        assert run(arguments)[0] == 0
+        arguments = command(job, 1, 1, "--set", fixed, "--set", "simulate_ms=240", "--resume")
+    else:
+        arguments = [each for each in arguments if each != "--checkpoint" and not each.endswith("checkpoints")]
+        arguments += ["--set", "simulate_ms=240"]
+    code, out, err = run(arguments)
+    assert code == 0 and "270 of 270 ms (100%)" in err, err
+    assert f"{120 if checkpointed else 240} ms simulated in" in out
+    log = read_log(tmp_path / "run.jsonl")
+    assert [look["time_ms"] for look in log.looks] == [30.0, 90.0, 150.0, 210.0, 270.0]
+    assert log.end["time_ms"] == 270.0
+
+
 @pytest.mark.parametrize(
     ("ranks", "settings", "says"),
     [

@@ -59,6 +59,7 @@ def touched_by(rule):
         ({"target_norm": [1.0, -3.5]}, "target_norm is -3.5"),
         ({"target_norm": [1.0, "x"]}, r"target_norm is \[1.0, 'x'\]"),
         ({"target_norm": [1.0, 2.0, 3.0]}, "3 values for 2 targets"),
+        ({"target_norm": 4 + 1j}, r"target_norm is \(4\+1j\)"),
         ({"target_norm": []}, "0 values for 2 targets"),
         ({"target_norm": np.ones(5), "targets": None}, "5 values but targets is None"),
         ({"norm": "l0.5"}, "norm is 'l0.5'; give "),
@@ -85,6 +86,20 @@ def test_a_refusal_names_the_value(wrong, value):
 def test_models_may_be_one_or_several():
     assert Rule("a", target_norm=1.0).synapse_models == ("a",)
     assert Rule(["a", "b"], target_norm=1.0).synapse_models == ("a", "b")
+
+
+def test_names_of_numpy_are_names():
+    given = list(np.array(["a", "b"]))
+    assert [type(each) for each in Rule(given, target_norm=1.0).synapse_models] == [str, str]
+    assert type(Rule(given[0], target_norm=1.0).synapse_models[0]) is str
+
+
+@pytest.mark.parametrize("name", ["targets", "sources"])
+def test_nodes_may_be_an_iterator(name):
+    rule = Rule(["a", "b"], **{"targets": [9, 4], name: iter([9, 4])}, target_norm=[1.0, 2.0], jointly=False)
+    for part in rule.parts():
+        assert part.target_norms(np.array([4, 9])).tolist() == [2.0, 1.0]
+        assert getattr(part, f"{name[:-1]}_runs").tolist() == [[4, 4], [9, 9]]
 
 
 def test_power_is_that_of_the_norm():

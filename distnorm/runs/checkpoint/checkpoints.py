@@ -158,7 +158,7 @@ class Checkpoints:
         for of, initial in enumerate(self._normalizer.weights.initial_norms):
             mine = norms[norms["of"] == of]
             initial.recall(mine["target"].astype(np.int64), mine["norm"])
-        schedule.recall(found.manifest.memory)
+        schedule.recall(found.manifest.memory, now_ms)
 
     def _check_network(self, found: Found, now: Memory) -> None:
         """Compare models, connections and controller with those of a checkpoint."""
