@@ -29,7 +29,16 @@ def leave_folder() -> None:
         _folder_is_first = False
 
 
-if sys.argv[:1] == ["-m"]:  # `python -m distnorm` imports the package before anything of it can run
+def _is_program() -> bool:
+    """Whether this is `python -m distnorm`, which imports the package before anything of it can run."""
+    if sys.argv[:1] != ["-m"]:
+        return False
+    given = iter(sys.orig_argv[1:])
+    option = next((each for each in given if each.startswith("-m")), "")
+    return (option[2:] or next(given, "")).partition(".")[0] == "distnorm"
+
+
+if _is_program():
     leave_folder()
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import RuleError
 from ..files.typed_json import shown
 from ..norms.drift import STATISTICS, Drift, Statistic
+from ..rules.validation import is_number
 from .controller import Clock, check_time
 from .growth import SILENT, Growth, Look
 
@@ -81,8 +82,9 @@ class AdaptiveInterval:
     maximum_ms: float = field(default=10_000.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not _is_number(self.bound) or not SILENT < self.bound < 1:
+        if not is_number(self.bound) or not SILENT < self.bound < 1:
             raise RuleError(f"bound is {shown(self.bound)}; give a drift between 0 and 1, such as 0.05")
+        object.__setattr__(self, "bound", float(self.bound))  # numpy's numbers, too
         if self.statistic not in STATISTICS:
             raise RuleError(f"statistic is {shown(self.statistic)}; choose one of {', '.join(STATISTICS)}")
         if self.probes is not None and not (type(self.probes) is int and 0 <= self.probes <= 100):
@@ -190,7 +192,3 @@ class AdaptiveInterval:
         time_ms = min(time_ms, self._most(clock))
         unit = clock.min_delay_ms if time_ms >= clock.min_delay_ms else clock.resolution_ms
         return max(math.floor(time_ms / unit * (1 + 1e-12)) * unit, self._least(clock))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -107,8 +107,10 @@ def whole_steps(time_ms: Any, what: str, resolution_ms: float, tic_ms: float) ->
         raise RuleError(f"{what} is {shown(given)}; give a number of ms")
     if time_ms >= _CLOCK_TICS * tic_ms:
         raise RuleError(f"{what} is {time_ms} ms; the clock of NEST ends at {_CLOCK_TICS * tic_ms:g} ms")
+    if time_ms < 0:
+        raise RuleError(f"{what} is {time_ms} ms; give zero or more")
     steps: int = round(time_ms / resolution_ms)
-    if time_ms < 0 or abs(steps * resolution_ms - time_ms) > tic_ms / 2:
+    if abs(steps * resolution_ms - time_ms) > tic_ms / 2:
         near = max(steps, 1) * resolution_ms
         raise RuleError(
             f"{what} is {time_ms} ms, not a multiple of the resolution of {resolution_ms} ms; {near:g} ms would be"

@@ -56,7 +56,7 @@ def draw(runs: Mapping[str, Run], output: Path) -> None:
 
 def figure_of(runs: Mapping[str, Run]) -> Figure:
     """A figure of runs by title."""
-    longest_ms = max(max([run.header["simulate_ms"] or 0.0, *_times(run.looks)]) for run in runs.values())
+    longest_ms = max(max([run.planned_ms or 0.0, *_times(run.looks)]) for run in runs.values())
     unit, unit_ms = ("s", 1_000.0) if longest_ms >= 2_000 else ("ms", 1.0)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.2 + 4.6 * len(runs), 6.4), layout="constrained")

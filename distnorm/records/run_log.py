@@ -46,7 +46,7 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     },
     "resume": {
         **dict.fromkeys(("ranks", "threads", "seed"), (int,)),
-        "time_ms": _NUMBER,
+        **dict.fromkeys(("time_ms", "simulate_ms"), _NUMBER),
         "started": (str,),
     },
     "end": {**dict.fromkeys(("time_ms", "wall_s", "simulate_s"), _NUMBER), "reason": (str,)},
@@ -178,6 +178,12 @@ class Run:
     resumes: list[dict[str, Any]]
     end: dict[str, Any] | None
     torn: int
+
+    @property
+    def planned_ms(self) -> float | None:
+        """Simulated time that was asked for last; None where a script simulates."""
+        planned: float | None = (self.resumes or [self.header])[-1]["simulate_ms"]
+        return planned
 
 
 def ends_finished(path: Path) -> bool:

@@ -58,7 +58,7 @@ def summary(path: Path, run: Run) -> str:
 
 def _ending(path: Path, run: Run) -> str:
     last = run.end or (run.looks[-1] if run.looks else None)
-    planned = "" if run.header["simulate_ms"] is None else f" of {run.header['simulate_ms']:,.10g}"
+    planned = "" if run.planned_ms is None else f" of {run.planned_ms:,.10g}"
     simulated = f"{path}: {last['time_ms'] if last else 0:,.10g}{planned} ms simulated"
     if run.end:
         return f"{simulated} in {sum(seconds_spent(run).values()):,.1f} s, {run.end['reason']}"

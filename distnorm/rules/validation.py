@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..errors import RuleError
 from ..files.typed_json import shown
 from .node_ids import LARGEST, Int64Array, as_id_array, count_of
 
+_POWER = re.compile(r"l([0-9]+(?:\.[0-9]+)?)", re.ASCII)
 LARGEST_POWER = 20.0  # |w|^p of weights from 1e-15 to 1e15 stays a double
 
 
@@ -31,10 +33,8 @@ def power_of(norm: Any) -> float:
     """The p of a norm; 1 for the signed sum."""
     if isinstance(norm, str) and norm in ("sum", "linf"):
         return 1.0 if norm == "sum" else math.inf
-    try:
-        power = float(norm[1:]) if isinstance(norm, str) and norm[:1] == "l" else math.nan
-    except ValueError:
-        power = math.nan
+    given = _POWER.fullmatch(norm) if isinstance(norm, str) else None
+    power = float(given[1]) if given else math.nan
     if not 1 <= power <= LARGEST_POWER:
         raise RuleError(
             f'norm is {shown(norm)}; give "l1", "l2", "linf", "sum", or another "lP" with P from 1 to {LARGEST_POWER:g}'

@@ -54,7 +54,7 @@ class Teller:
             size = self._bytes_to_keep(self._path, found)
             self._log = self._stack.enter_context(RunLog.go_on(self._path, size, header["run"]))
         if found:
-            self._resumed(self._log, found)
+            self._resumed(self._log, found, until_ms)
         else:
             self._log.header(**header)
 
@@ -67,9 +67,10 @@ class Teller:
             raise RuleError(f"the run wrote no log before checkpoint {found.path}; leave out --log")
         return found.log_bytes
 
-    def _resumed(self, log: RunLog, found: Found) -> None:
+    def _resumed(self, log: RunLog, found: Found, until_ms: float) -> None:
         log.resume(
             time_ms=found.time_ms,
+            simulate_ms=until_ms,
             ranks=self._ranks.size,
             threads=self._job.num_threads(self._ranks.size),
             seed=seed_of(self._job.seed, found.resumes + 1),

@@ -80,11 +80,15 @@ def test_neurons_and_connections_made_between_simulates_are_picked_up(way):
     assert all(abs(norm / TARGET_NORM - 1) <= 1e-12 for norm in norms_by_target(["stdp_synapse"]).values())
 
 
-def test_time_that_is_no_multiple_of_the_resolution():
+@pytest.mark.parametrize(
+    ("time_ms", "says"),
+    [(10.05, r"is 10\.05 ms, not a multiple of the resolution"), (-1.0, r"is -1\.0 ms; give zero or more")],
+)
+def test_time_that_nest_would_refuse(time_ms, says):
     reset()
     network()
-    with pytest.raises(distnorm.RuleError, match=r"time to simulate is 10\.05 ms"):
-        distnorm.Normalizer(RULE).simulate(10.05)
+    with pytest.raises(distnorm.RuleError, match=f"time to simulate {says}"):
+        distnorm.Normalizer(RULE).simulate(time_ms)
 
 
 def test_adaptive_intervals_and_probes():

@@ -1,5 +1,6 @@
 """The adaptive interval on drift that is made up: steady, diffusing, with steps, silent, with a hint."""
 
+from fractions import Fraction
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -148,6 +149,12 @@ def test_drift_left_by_a_normalization_does_no_harm():
 def play_to_second_interval(controller, seen):
     _, state = controller.first(CLOCK)
     return controller.look(state, 30.0, seen, True)[2]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, Fraction])
+def test_a_bound_may_be_any_real_number(kind):
+    bound = AdaptiveInterval(bound=kind(0.25)).bound
+    assert type(bound) is float and bound == 0.25
 
 
 def test_a_mean_or_a_quantile_can_be_bounded():

@@ -181,7 +181,7 @@ RUN = "5e2c"
 
 def resumed(path, size, run=RUN):
     with RunLog.go_on(path, size, run) as log:
-        log.resume(time_ms=10.0, ranks=1, threads=2, seed=5, started="2026-01-01T12:00:00+00:00")
+        log.resume(time_ms=10.0, simulate_ms=40.0, ranks=1, threads=2, seed=5, started="2026-01-01T12:00:00+00:00")
         log.look(run_logs.look(20.0, 20.0, 0.02))
 
 
@@ -195,6 +195,7 @@ def test_a_log_goes_on_and_keeps_what_was_undone(tmp_path):
     log = read_log(path)
     assert path.read_bytes().startswith(before)
     assert [look["time_ms"] for look in log.looks] == [10.0, 20.0] and len(log.resumes) == 1
+    assert log.planned_ms == 40.0
     undone = (tmp_path / "a.jsonl.undone").read_bytes()
     assert undone.count(b'{"kind":"look","undone":1}\n') == 2 and undone.endswith(b"\n")
     with pytest.raises(RuleError, match="bytes, and had 99999 at the checkpoint; put it back"):

@@ -63,6 +63,8 @@ def touched_by(rule):
         ({"target_norm": []}, "0 values for 2 targets"),
         ({"target_norm": np.ones(5), "targets": None}, "5 values but targets is None"),
         ({"norm": "l0.5"}, "norm is 'l0.5'; give "),
+        ({"norm": "l1_0"}, "norm is 'l1_0'; give "),
+        ({"norm": "l 2"}, "norm is 'l 2'; give "),
         ({"synapse_model": ""}, "synapse_model is ''"),
         ({"synapse_model": []}, r"synapse_model is \[\]"),
         ({"synapse_model": ["a", ""]}, r"synapse_model is \['a', ''\]"),
