@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distnorm.bench.intervals import convergence
+from distnorm.bench.intervals import convergence, courses
 
 JOB = Path(__file__).parents[2] / "jobs" / "balanced_stdp.toml"
 SMALL = ["parameters.n_excitatory=200", "parameters.n_inhibitory=50", "parameters.in_degree_excitatory=50"]
@@ -16,11 +16,11 @@ def test_a_small_network(tmp_path):
     assert text.startswith((tmp_path / "convergence.md").read_text().rstrip("\n")) and "10,000 plastic" in text
     with (tmp_path / "convergence.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["way"] for row in rows] == 2 * list(convergence.WAYS)
+    assert [row["way"] for row in rows] == 2 * list(courses.WAYS)
     for row in rows:
         distances = [float(row[f"distance_{at}_ms"]) for at in (50, 100, 150)]
-        assert (max(distances) == 0) == (row["way"] == convergence.EXACT)
-        assert float(row["drift_max"]) <= 1e-12 or row["way"] in convergence.BY_BOUND
+        assert (max(distances) == 0) == (row["way"] == courses.EXACT)
+        assert float(row["drift_max"]) <= 1e-12 or row["way"] in courses.BY_BOUND
         assert 5 < float(row["rate_hz"]) < 100
     looks = {row["way"]: int(row["normalizations"]) for row in rows}
     assert looks["0.5 %"] > looks["10 %"] >= 1
@@ -30,11 +30,11 @@ def test_a_small_network(tmp_path):
 def test_distances_are_relative_to_the_mean_weight():
     def course(way, weights):
         weights = np.array([weights], float)
-        return convergence.Course(
+        return courses.Course(
             way=way, seed=1, times_ms=np.array([50.0]), weights=weights / weights.mean(), normalizations=1,
             drift_max=0.0, rate_hz=1.0, seconds=1.0,
         )  # fmt: skip
 
-    courses = [course("10 %", [1, 3, 2, 2]), course(convergence.EXACT, [2, 2, 2, 2])]
-    np.testing.assert_allclose(convergence.distances_of(courses, "10 %"), [[0.25]])
-    assert courses[0].quantiles()[1] == 1.0
+    two = [course("10 %", [1, 3, 2, 2]), course(courses.EXACT, [2, 2, 2, 2])]
+    np.testing.assert_allclose(courses.distances_of(two, "10 %"), [[0.25]])
+    assert two[0].quantiles()[1] == 1.0
