@@ -59,9 +59,11 @@ def _modes(name: str, threads: str, minutes: float) -> Step:
 
 def _duration(ranks: int) -> Step:
     settings = ("n_excitatory=160", "n_inhibitory=40", "in_degree_excitatory=20")
-    arguments = ("bench", "duration", *_BALANCED, *(f"--set=parameters.{each}" for each in settings))
+    interval = '--set=interval={"kind":"fixed","interval_ms":20.0}'
+    job = ("jobs/balanced_stdp.toml", interval, *(f"--set=parameters.{each}" for each in settings))
+    arguments = ("bench", "duration", *job)
     makes = "benchmarks.md: simulated time"
-    return Step(name=f"duration-{ranks}", makes=makes, arguments=arguments, minutes=1.5, ranks=ranks)
+    return Step(name=f"duration-{ranks}", makes=makes, arguments=arguments, minutes=0.5, ranks=ranks)
 
 
 def _cost(model: str, bound: float, probes: int | None) -> Step:
