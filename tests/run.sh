@@ -43,5 +43,5 @@ tests/sanitize.sh
 
 for ranks in 1 2 3 4; do
     echo "== $ranks rank(s)"
-    timeout --kill-after=10 600 mpiexec -n "$ranks" python -m pytest -q --with-mpi tests/mpi
+    timeout --kill-after=10 1200 mpiexec -n "$ranks" python -m pytest -q --with-mpi tests/mpi
 done
