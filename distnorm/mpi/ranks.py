@@ -1,6 +1,6 @@
 """The ranks of a run: agreement, and an error on one rank becomes the same error on all.
 
-The only file that imports mpi4py. A NEST without MPI is one rank, and mpi4py is not imported then.
+A NEST without MPI is one rank, and mpi4py is not imported then.
 """
 
 from __future__ import annotations
@@ -21,43 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import KINDS, MPIError, RuleError
-from ..norms import drift
 from .launch import started_processes
+from .message import in_short, message_type, operation_on
 from .same_library import check_same_library
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_TEXT_BYTES = 600
 _PATIENCE_SECONDS = 5.0
 _POLL_SECONDS = 0.01
-
-
-def _message_type(num_rules: int) -> np.dtype[np.void]:
-    """The one message of a normalization; its size depends on the number of rules only."""
-    return np.dtype(
-        [
-            ("error_kind", np.int64),  # position in KINDS + 1; 0: no error
-            ("error_rank", np.int64),
-            ("error_text", f"S{_TEXT_BYTES}"),
-            ("drift", drift.RECORD, (num_rules,)),
-        ]
-    )
-
-
-def _merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
-    """The error of the lowest rank wins; drift records add up."""
-    if other["error_kind"] and (not into["error_kind"] or other["error_rank"] < into["error_rank"]):
-        for name in ("error_kind", "error_rank", "error_text"):
-            into[name] = other[name]
-    drift.merge(into["drift"], other["drift"])
-
-
-def _in_short(error: BaseException) -> tuple[int, bytes]:
-    """Position in KINDS + 1, and text."""
-    kind = max((i for i, kind in enumerate(KINDS) if isinstance(error, kind)), default=0)
-    text = str(error) if isinstance(error, KINDS) else f"{type(error).__name__}: {error}"
-    return kind + 1, text.encode(errors="backslashreplace")[:_TEXT_BYTES]
 
 
 class Ranks:
@@ -94,10 +66,10 @@ class Ranks:
             KeyboardInterrupt: Some rank was interrupted.
         """
         error = error or self._take_interrupt()
-        message = np.zeros((), _message_type(len(records)))
+        message = np.zeros((), message_type(len(records)))
         message["drift"] = records
         if error is not None:
-            message["error_kind"], message["error_text"] = _in_short(error)
+            message["error_kind"], message["error_text"] = in_short(error)
             message["error_rank"] = self.rank
         merged = self._allreduce(message)
         if merged["error_kind"]:
@@ -128,7 +100,7 @@ class Ranks:
         wrong, some_fine, *largest = message.tolist()
         if wrong:  # the lowest rank with an error tells the others
             rank = self.size - wrong
-            told: Any = None if error is None else _in_short(error)
+            told: Any = None if error is None else in_short(error)
             kind, text = told if self._comm is None else self._comm.bcast(told, rank)
             self._raise(rank if some_fine else None, kind, text, error)
         return tuple(largest)
@@ -185,22 +157,11 @@ class Ranks:
             return message
         num_rules = len(message["drift"])
         if num_rules not in self._types:
-            self._types[num_rules] = self._message_operation(message.dtype)
+            self._types[num_rules] = operation_on(message.dtype)
         datatype, operation = self._types[num_rules]
         merged = np.empty_like(message)
         self._comm.Allreduce([message, 1, datatype], [merged, 1, datatype], operation)
         return merged
-
-    @staticmethod
-    def _message_operation(dtype: np.dtype[np.void]) -> tuple[Any, Any]:
-        from mpi4py import MPI
-
-        def operate(other: Any, into: Any, _: Any) -> None:
-            for a, b in zip(np.frombuffer(other, dtype), np.frombuffer(into, dtype), strict=True):
-                _merge(b, a)
-
-        # One element of a type as large as the message: MPI may cut between elements, never inside one.
-        return MPI.BYTE.Create_contiguous(dtype.itemsize).Commit(), MPI.Op.Create(operate, commute=True)
 
     def together(self, action: Callable[[], T]) -> T:
         """Run an action that may fail on some ranks; all raise if one does. Collective.

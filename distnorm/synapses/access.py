@@ -19,7 +19,8 @@ from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from .compiling.extensions import add_extensions
 from .compiling.library import build_on
-from .in_place import InPlace, agree_on_delays, class_of, load, model_runs
+from .in_place import InPlace
+from .kernel_library import agree_on_delays, class_of, load, model_runs
 from .node_models import NodeModels, by_name, runs_through_pynest
 from .normalized import ExactInPlace, install_models, is_held, library, load_models, replace_models
 from .synapse_models import check_class, check_copies, check_models, check_selection

@@ -20,7 +20,7 @@ from ..mpi.ranks import Ranks
 from ..norms.sums import FloatArray
 from .compiling.library import build_on
 from .compiling.loading import load_library
-from .in_place import agree_on_delays
+from .kernel_library import DOUBLES, agree_on_delays
 from .normalized import library
 
 ROW = np.dtype(
@@ -39,14 +39,13 @@ KEY_BYTES = 16
 """The first bytes of a row tell connections apart."""
 
 _ROWS = np.ctypeslib.ndpointer(ROW, flags="C")
-_DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_row_error": (ctypes.c_char_p, []),
     "dn_row_state": (ctypes.c_char_p, [ctypes.c_int64]),
     "dn_row_fixed": (ctypes.c_int, [ctypes.c_int64]),
     "dn_row_count": (ctypes.c_int64, [ctypes.c_int64, ctypes.c_int64]),
-    "dn_get_rows": (ctypes.c_int, [*[ctypes.c_int64] * 4, _ROWS, _DOUBLES]),
-    "dn_set_rows": (ctypes.c_int, [*[ctypes.c_int64] * 4, _ROWS, _DOUBLES]),
+    "dn_get_rows": (ctypes.c_int, [*[ctypes.c_int64] * 4, _ROWS, DOUBLES]),
+    "dn_set_rows": (ctypes.c_int, [*[ctypes.c_int64] * 4, _ROWS, DOUBLES]),
     "dn_row_fingerprint": (ctypes.c_uint64, [ctypes.c_int64, _ROWS]),
 }
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import math
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import KernelError, RuleError
-from ..mpi.ranks import Ranks
 from ..norms.passes import Pass
 from ..norms.sums import FloatArray
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
-from .compiling.loading import load_library
+from .kernel_library import PLACE, SAMPLE, PassStruct, model_runs
 from .limits import common_limits
 from .node_models import NodeModels
 from .selection import needs_sources
@@ -27,99 +24,7 @@ from .synapse_models import forgotten_sources
 
 _STALE = 2
 _FORGOTTEN = 3
-
-_CLASS = re.compile(r"GenericConnectorModel<(?:nest::ConnectionLabel<)?([\w:]+)<")
-_INTS = np.ctypeslib.ndpointer(np.int64, flags="C")
-_DOUBLES = np.ctypeslib.ndpointer(np.float64, flags="C")
-PLACE = np.dtype(
-    [
-        *((name, np.int64) for name in ("thread", "synapse_id", "port", "size", "source", "target")),
-        *((name, np.float64) for name in ("weight", "least", "most")),
-    ]
-)
-"""A connection of a sample with its weight and limits, as in kernel/survey.h; its `size` tells whether it was moved."""
-
-SAMPLE = 300
-"""Connections of a sample, at most: 2 microseconds each in place, 30 through PyNEST."""
-
-_PLACES = np.ctypeslib.ndpointer(PLACE, flags="C")
 _KINDS = {"measure": 0, "tally": 1, "scale": 2, "move": 3}
-
-
-class _Pass(ctypes.Structure):
-    """Pass of kernel/passes/pass.h."""
-
-    _fields_ = [  # ctypes reads it once
-        ("kind", ctypes.c_int64),
-        ("norm", ctypes.c_int64),
-        ("power", ctypes.c_double),
-        ("shifts", ctypes.c_int64),
-        *((name, ctypes.c_void_p) for name in ("at", "flat", "low", "high", "out", "weight_unit", "norm_unit")),
-    ]
-
-
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "dn_error": (ctypes.c_char_p, []),
-    "dn_sources_are_known": (ctypes.c_int, []),
-    "dn_has_own_limits": (ctypes.c_int, [ctypes.c_int64]),
-    "dn_open": (ctypes.c_void_p, [ctypes.c_int64, _INTS] * 7 + [ctypes.c_int64]),
-    "dn_class": (ctypes.c_char_p, [ctypes.c_int64]),
-    "dn_bytes": (ctypes.c_int64, [ctypes.c_int64]),
-    "dn_add": (ctypes.c_int, [ctypes.c_void_p]),
-    "dn_try_to_set": (ctypes.c_int, [ctypes.c_int64]),
-    "dn_close": (None, [ctypes.c_void_p]),
-    "dn_num_targets": (ctypes.c_int64, [ctypes.c_void_p]),
-    "dn_targets": (None, [ctypes.c_void_p, _INTS]),
-    "dn_run": (ctypes.c_int, [ctypes.c_int64, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(_Pass)]),
-    "dn_target_models": (ctypes.c_int, [ctypes.c_void_p, _INTS]),
-    "dn_num_model_runs": (ctypes.c_int64, []),
-    "dn_model_runs": (None, [_INTS]),
-    "dn_labels": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_int64, _INTS, _INTS]),
-    "dn_sample": (ctypes.c_int, [ctypes.c_int64] * 3 + [_PLACES, _INTS]),
-    "dn_weights_now": (ctypes.c_int, [ctypes.c_int64, _PLACES, _DOUBLES]),
-    "dn_agree_on_delays": (ctypes.c_int, []),
-    "dn_stream": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
-    "dn_connection": (ctypes.c_int, [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, _DOUBLES, _INTS]),
-}
-
-
-def load(path: Path) -> ctypes.CDLL:
-    """Load a compiled kernel into this process, which has imported nest.
-
-    Raises:
-        KernelError: As `load_library`.
-    """
-    library = load_library(path)
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
-
-
-def class_of(nest: Any, library: ctypes.CDLL, name: str) -> str:
-    """Qualified name of the C++ class template of a synapse model's connections, such as nest::stdp_synapse."""
-    text: bytes = library.dn_class(nest.GetDefaults(name)["synapse_modelid"])
-    found = _CLASS.search(text.decode(errors="replace"))
-    return found[1] if found else ""
-
-
-def agree_on_delays(nest: Any, library: ctypes.CDLL, ranks: Ranks) -> None:
-    """Have NEST agree anew on the smallest delay of all ranks where they differ. Collective.
-
-    GetConnections makes NEST forget that ranks must agree on it, if that was before it first simulates. NEST sorts its
-    connections again then.
-    """
-    smallest = ranks.gather(float(nest.min_delay)) or []
-    if ranks.from_first(lambda: len(set(smallest)) > 1):
-        library.dn_agree_on_delays()
-        float(nest.min_delay)  # at this they agree, also between Prepare and Run
-
-
-def model_runs(library: ctypes.CDLL) -> Int64Array:
-    """As `node_models.runs_through_pynest`, by NEST's own table."""
-    runs = np.zeros((library.dn_num_model_runs(), 3), np.int64)
-    library.dn_model_runs(runs)
-    return runs
 
 
 class InPlace:
@@ -169,7 +74,7 @@ class InPlace:
         first = several[0]
         made = [each._prepare(a_pass) for each, a_pass in zip(several, passes, strict=True)]
         handles = (ctypes.c_void_p * len(several))(*(each._handle for each in several))
-        structures = (_Pass * len(several))(*(structure for structure, _ in made))
+        structures = (PassStruct * len(several))(*(structure for structure, _ in made))
         code = first._library.dn_run(len(several), handles, structures)
         if code == _STALE:
             if any(each.at is not None for each in passes):
@@ -186,7 +91,7 @@ class InPlace:
         """Make one pass; result as `Synapses.run`."""
         return self.run_together([self], [a_pass])[0]
 
-    def _prepare(self, a_pass: Pass) -> tuple[_Pass, FloatArray]:
+    def _prepare(self, a_pass: Pass) -> tuple[PassStruct, FloatArray]:
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
         norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get("linf" if a_pass.largest else rule.norm, 3)
@@ -197,7 +102,7 @@ class InPlace:
         units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
         every = (*arrays, low, high, out, *(units or (None, None)))
         pointers = [None if each is None else each.ctypes.data for each in every]
-        structure = _Pass(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
+        structure = PassStruct(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
         structure.arrays = every  # kept alive
         return structure, result
 

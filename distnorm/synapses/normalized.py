@@ -22,7 +22,8 @@ from ..norms.sums import BoolArray, FloatArray
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from .compiling.library import build_on
-from .in_place import _DOUBLES, InPlace, load
+from .in_place import InPlace
+from .kernel_library import DOUBLES, load
 from .synapse_models import PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION, check_models
 
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
@@ -32,9 +33,9 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_exact_state": (ctypes.c_int, [ctypes.c_int64]),
     "dn_exact_open": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
     "dn_exact_is_stale": (ctypes.c_int, [ctypes.c_void_p]),
-    "dn_exact_want": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES, ctypes.c_double, ctypes.c_int]),
-    "dn_exact_nearest": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES, _DOUBLES]),
-    "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, _DOUBLES]),
+    "dn_exact_want": (ctypes.c_int, [ctypes.c_void_p, DOUBLES, ctypes.c_double, ctypes.c_int]),
+    "dn_exact_nearest": (ctypes.c_int, [ctypes.c_void_p, DOUBLES, DOUBLES]),
+    "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, DOUBLES]),
 }
 _HELD = 2
 _NO_TWIN = 4

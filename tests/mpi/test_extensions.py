@@ -15,7 +15,7 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
 from distnorm.mpi.ranks import world
-from distnorm.synapses import in_place as inplace
+from distnorm.synapses import kernel_library
 from distnorm.synapses import normalized as exact
 from distnorm.synapses.compiling import extensions
 from distnorm.synapses.compiling import library as build
@@ -75,7 +75,7 @@ def test_generic_and_compiled_in_are_the_same(ranks, folder, register, monkeypat
     if ranks.size > 1:
         monkeypatch.setenv("DISTNORM_CACHE", str(elsewhere))
         with pytest.raises(distnorm.KernelError, match=rf"rank 1: {os.uname().nodename} has no .*, which rank 0 has"):
-            extensions.add_extensions(nest, ranks, inplace.load(kernel), ["leaky_synapse"])
+            extensions.add_extensions(nest, ranks, kernel_library.load(kernel), ["leaky_synapse"])
         monkeypatch.setenv("DISTNORM_CACHE", str(folder))
     compiled = normalized(register)
     assert (generic[0], compiled[0]) == ("in place (generic)", "in place")

@@ -17,7 +17,7 @@ import pytest
 from networks import TARGET_NORM, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses import in_place as inplace
+from distnorm.synapses import kernel_library
 from distnorm.synapses import normalized as exact
 from distnorm.synapses.compiling import library as build
 from distnorm.synapses.compiling.compiler import find_compiler
@@ -129,7 +129,7 @@ def test_what_another_compiler_made_serves_where_this_one_makes_nothing(empty_ca
 
 def test_fast_math_in_cxx_is_overruled(empty_cache, monkeypatch):
     monkeypatch.setenv("CXX", f"{find_compiler()[0]} -Ofast -ffinite-math-only -fassociative-math -fno-signed-zeros")
-    inplace.load(build.build(nest, PREFIX))  # tests itself
+    kernel_library.load(build.build(nest, PREFIX))  # tests itself
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from distnorm import DistnormError, RuleError, errors
 from distnorm.mpi import ranks as parallel
+from distnorm.mpi.message import _TEXT_BYTES, merge, message_type
 from distnorm.norms import drift
 
 NO_RECORDS = np.zeros(0, drift.RECORD)
@@ -22,7 +23,7 @@ long_texts = st.builds(
 
 
 def message_of(rank, kind):
-    message = np.zeros((), parallel._message_type(1))
+    message = np.zeros((), message_type(1))
     if kind:
         message["error_kind"], message["error_rank"], message["error_text"] = kind, rank, f"from {rank}".encode()
     message["drift"] = drift.summarize(np.array([1.0 + rank]), np.ones(1), np.array([3]), np.array([rank + 1]))
@@ -32,7 +33,7 @@ def message_of(rank, kind):
 def merged(messages):
     into = messages[0].copy()
     for other in messages[1:]:
-        parallel._merge(into, other)
+        merge(into, other)
     return into
 
 
@@ -82,7 +83,7 @@ def test_a_long_text_is_cut_between_two_characters(text):
         parallel.Ranks().agree(NO_RECORDS, DistnormError(text))
     kept = str(raised.value)
     assert text.startswith(kept)
-    assert min(len(text.encode()), parallel._TEXT_BYTES - 3) <= len(kept.encode()) <= parallel._TEXT_BYTES
+    assert min(len(text.encode()), _TEXT_BYTES - 3) <= len(kept.encode()) <= _TEXT_BYTES
 
 
 def test_without_an_error_the_records_come_back():

@@ -20,7 +20,7 @@ from typing import Any
 
 from ...errors import KernelError
 from ...mpi.ranks import Ranks
-from ..in_place import class_of
+from ..kernel_library import class_of
 from .library import cache_folder, compile_for, compiled, stem_of
 from .loading import load_library
 

@@ -29,7 +29,7 @@ labels_on_thread( Group& group, const size_t tid )
   return labels;
 }
 
-//! A connection of a sample; as PLACE of in_place.py.
+//! A connection of a sample; as PLACE of kernel_library.py.
 struct Place
 {
   int64_t thread;

@@ -1,0 +1,52 @@
+"""What ranks tell each other at a normalization: the drift and an error, and how two such messages become one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import KINDS
+from ..norms import drift
+
+_TEXT_BYTES = 600
+
+
+def message_type(num_rules: int) -> np.dtype[np.void]:
+    """The one message of a normalization; its size depends on the number of rules only."""
+    return np.dtype(
+        [
+            ("error_kind", np.int64),  # position in KINDS + 1; 0: no error
+            ("error_rank", np.int64),
+            ("error_text", f"S{_TEXT_BYTES}"),
+            ("drift", drift.RECORD, (num_rules,)),
+        ]
+    )
+
+
+def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
+    """The error of the lowest rank wins; drift records add up."""
+    if other["error_kind"] and (not into["error_kind"] or other["error_rank"] < into["error_rank"]):
+        for name in ("error_kind", "error_rank", "error_text"):
+            into[name] = other[name]
+    drift.merge(into["drift"], other["drift"])
+
+
+def in_short(error: BaseException) -> tuple[int, bytes]:
+    """Position in KINDS + 1, and text."""
+    kind = max((i for i, kind in enumerate(KINDS) if isinstance(error, kind)), default=0)
+    text = str(error) if isinstance(error, KINDS) else f"{type(error).__name__}: {error}"
+    return kind + 1, text.encode(errors="backslashreplace")[:_TEXT_BYTES]
+
+
+def operation_on(dtype: np.dtype[np.void]) -> tuple[Any, Any]:
+    """MPI's data type and operation for messages of this type."""
+    from mpi4py import MPI
+
+    def operate(other: Any, into: Any, _: Any) -> None:
+        for a, b in zip(np.frombuffer(other, dtype), np.frombuffer(into, dtype), strict=True):
+            merge(b, a)
+
+    # One element of a type as large as the message: MPI may cut between elements, never inside one.
+    return MPI.BYTE.Create_contiguous(dtype.itemsize).Commit(), MPI.Op.Create(operate, commute=True)
