@@ -38,6 +38,8 @@ MODES = [
 def network(model, limits):
     """Four targets for each mode, of connections on one side of zero; returns which."""
     reset()
+    # NEST 3.10 reads targets of the network before when it compresses those of a second one on 4 ranks: it may crash.
+    nest.use_compressed_spikes = False
     side = -1.0 if limits["Wmax"] < 0 or limits.get("Wmin", 0.0) < 0 else 1.0
     population = nest.Create(neuron_model([model]), 4 * len(MODES))
     if model.startswith("stdp_dopamine"):
