@@ -7,8 +7,8 @@ from .errors import CallbackError, CheckpointError, DistnormError, KernelError, 
 from .files import views as views  # before what imports others: it notes what there was
 from .intervals.adaptive import AdaptiveInterval
 from .intervals.controller import FixedInterval, Interval
-from .intervals.exact import Exact
-from .normalizer.measurement import Look
+from .intervals.exact import ExactInterval
+from .normalizer.measurement import Measurement
 from .norms.drift import Drift
 from .rules.rule import Rule
 
@@ -36,12 +36,12 @@ __all__ = [
     "CheckpointError",
     "DistnormError",
     "Drift",
-    "Exact",
+    "ExactInterval",
     "FixedInterval",
     "Interval",
     "KernelError",
-    "Look",
     "MPIError",
+    "Measurement",
     "Normalizer",
     "Rule",
     "RuleError",

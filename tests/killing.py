@@ -144,7 +144,7 @@ def kill_and_resume(folder, kills, seed=1):
         assert "is not used" not in err and "Traceback" not in err, err
         resumed += "going on from" in err
         cut_off.update((each.name, each.stat().st_ino) for each in checkpoints.glob(".*"))
-        seen.update(line for line in lines_of(log) if b'"kind":"look"' in line)
+        seen.update(line for line in lines_of(log) if b'"kind":"measurement"' in line)
         if lines_of(log):
             read_log(log)
     last = folders.numbers(checkpoints)[0]
@@ -152,7 +152,7 @@ def kill_and_resume(folder, kills, seed=1):
     job = write_job(folder, simulate_ms=until)
     code, _, err = run(command(job, *splits[0], "--resume"))
     assert code == 0, err
-    times = [look["time_ms"] for look in read_log(log).looks]
+    times = [measurement["time_ms"] for measurement in read_log(log).measurements]
     assert times == sorted(set(times)) and read_log(log).end["reason"] == "finished"
     kept = {*lines_of(log), *lines_of(log.with_name("run.jsonl.undone"))}
     assert seen <= kept, f"{len(seen - kept)} lines of the log are lost"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from distnorm.normalizer.state import Memory
+from distnorm.normalizer.state import NormalizerState
 from distnorm.runs.checkpoint import folder as folders
 from distnorm.runs.checkpoint.manifest import VIRTUAL, Manifest, ModelEntry
 from distnorm.runs.checkpoint.npy import Writer
@@ -25,7 +25,7 @@ def manifest(state=None, parts=()):
         resumes=0,
         log_bytes=None,
         identity=IDENTITY | {VIRTUAL: str(len(parts))},
-        memory=Memory(time_steps=125, steps_left=4, normalized_ms=12.0, hint=False, state=state),
+        memory=NormalizerState(time_steps=125, steps_left=4, normalized_ms=12.0, hint=False, state=state),
         models=(ModelEntry(name="stdp_synapse", state=("Kplus", "t_lastspike")),),
         parts=tuple(parts),
     )

@@ -13,8 +13,8 @@ from distnorm.norms.measured import measure_in_units
 from distnorm.norms.passes import changed_by, summed_by
 
 
-def a_rule(way, box=(0.0, math.inf), **more):
-    return Rule("a", norm=way[0], mode=way[1], w_min=box[0], w_max=box[1], target_norm=1.0, **more)
+def a_rule(backend, box=(0.0, math.inf), **more):
+    return Rule("a", norm=backend[0], mode=backend[1], w_min=box[0], w_max=box[1], target_norm=1.0, **more)
 
 
 def normalized(rule, weights, target, low=None, high=None, elapsed_ms=0.0):

@@ -21,16 +21,16 @@ def drift(largest, mean=0.001):
     return {"max": largest, "mean": mean, "q50": mean, "q90": largest / 2, "q99": largest} | counts
 
 
-def look(time_ms, elapsed_ms, *largest, mean=0.001, normalized=True, **changes):
-    fields = {"time_ms": time_ms, "elapsed_ms": elapsed_ms, "normalized": normalized, "next_look_ms": 100.0}
+def measurement(time_ms, elapsed_ms, *largest, mean=0.001, normalized=True, **changes):
+    fields = {"time_ms": time_ms, "elapsed_ms": elapsed_ms, "normalized": normalized, "next_measurement_ms": 100.0}
     return fields | {"drift": [drift(each, mean) for each in largest], "seconds": SECONDS} | changes
 
 
-def write(path, looks, end=None, **changes):
+def write(path, measurements, end=None, **changes):
     with RunLog(path) as log:
         log.header(**header(**changes))
-        for each in looks:
-            log.look(each)
+        for each in measurements:
+            log.measurement(each)
         if end is not None:
             log.end(**end)
     return path

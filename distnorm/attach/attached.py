@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RuleError
-from ..records.history import end_fields, header_fields, look_fields
+from ..records.history import end_fields, header_fields, measurement_fields
 from ..records.run_log import RunLog
 from .attach import Attachment
 from .rules_file import RulesFile
 from .run_script import Ending
 
 if TYPE_CHECKING:
-    from ..normalizer.measurement import Look
+    from ..normalizer.measurement import Measurement
     from ..normalizer.normalizer import Normalizer
     from ..normalizer.one_run import Run
     from ..rules.rule import Rule
@@ -77,7 +77,9 @@ class Attached(Attachment):
 
         assert self.ranks is not None
         rules = self._rules.rules_of(nest, self.ranks)
-        self._normalizer = Normalizer(rules, interval=self._rules.interval, observe=self._observe, on_look=self._look)
+        self._normalizer = Normalizer(
+            rules, interval=self._rules.interval, observe=self._observe, on_measurement=self._measured
+        )
         self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]
 
     def _use(self, normalizer: Normalizer) -> None:
@@ -108,10 +110,10 @@ class Attached(Attachment):
         log.header(**header)
         return log
 
-    def _look(self, look: Look) -> None:
-        self._matched |= {i for i, each in enumerate(look.drifts) if each.connections}
+    def _measured(self, measurement: Measurement) -> None:
+        self._matched |= {i for i, each in enumerate(measurement.drifts) if each.connections}
         if self._log is not None:
-            self._log.look(look_fields(look))
+            self._log.measurement(measurement_fields(measurement))
 
     def _end_network(self, reason: str) -> None:
         if self._normalizer is None or not self._used:

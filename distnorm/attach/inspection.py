@@ -32,10 +32,10 @@ class Inspection(Attachment):
         if self.forked:  # a script that waits for it would wait for ever
             return
         if not self._done:  # a script may swallow even SystemExit
-            self._look()
+            self._survey()
         raise _Stop
 
-    def _look(self) -> None:
+    def _survey(self) -> None:
         import nest
 
         from .survey import inspect, survey_rules, table
@@ -62,6 +62,6 @@ class Inspection(Attachment):
         super()._finish(ending)
         if not self._done and ending.code == 0 and not self.forked:
             if self.ranks is not None and sys.modules["nest"].network_size:
-                self._look()
+                self._survey()
             else:
                 self.say("the script made no network in this process")

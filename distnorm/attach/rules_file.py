@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RuleError
 from ..files.toml_file import read_toml
 from ..intervals.controller import Interval
-from ..intervals.exact import Exact
+from ..intervals.exact import ExactInterval
 from ..rules.node_ids import Int64Array, Nodes, range_of
 from ..rules.rule import Rule
 from ..rules.validation import names_of
@@ -36,8 +36,8 @@ class RulesFile:
 
     @property
     def held(self) -> tuple[str, ...]:
-        """Synapse models whose connections are to hold norms by themselves; none unless the interval is `Exact`."""
-        if not isinstance(self.interval, Exact):
+        """Synapse models whose connections are to hold norms by themselves: none unless the interval is exact."""
+        if not isinstance(self.interval, ExactInterval):
             return ()
         return tuple(name for each in self.rules for name in names_of(each.table["synapse_model"]))
 

@@ -15,7 +15,7 @@ import nest
 import numpy as np
 
 from ..errors import DistnormError
-from ..intervals.exact import Exact
+from ..intervals.exact import ExactInterval
 from ..mpi.ranks import Ranks, world
 from ..normalizer.normalizer import Normalizer
 from ..rules.rule import Rule
@@ -38,7 +38,7 @@ def run(job_file: str, settings: list[str], models: list[str], pairs: int, stret
     Raises:
         DistnormError: The job or a setting makes no sense, or the spikes of a twin differ from its parent's.
     """
-    job = replace(read_job(Path(job_file), settings), interval=Exact())
+    job = replace(read_job(Path(job_file), settings), interval=ExactInterval())
     ranks = world(nest.build_info["have_mpi"])
     lines = [
         f"{stretch_ms:g} ms without learning, {ranks.size} ranks x {job.num_threads(ranks.size)} threads",
@@ -71,7 +71,7 @@ def _stretch(job: Job, model: str, ranks: Ranks, stretch_ms: float) -> tuple[flo
     network = _network(job, model, ranks)
     if "_normalized" in model:
         rule = Rule(job.rules_of(network)[0].synapse_models, target_norm="initial")
-        simulate = Normalizer(rule, interval=Exact(audit_ms=1e6)).simulate
+        simulate = Normalizer(rule, interval=ExactInterval(audit_ms=1e6)).simulate
     else:
         simulate = nest.Simulate
     simulate(_WARM_UP_MS)

@@ -106,7 +106,7 @@ def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, 
         synapses.stream(True)
 
     result = [
-        (f"{synapses.way}, {label}", *_best(normalize, number)),
+        (f"{synapses.backend}, {label}", *_best(normalize, number)),
         (f"  measure, {label}", *_best(synapses.measure, number)),
     ]
     if not synapses.generic:

@@ -15,7 +15,7 @@ import nest
 import numpy as np
 
 from ..mpi.ranks import world
-from ..normalizer.measurement import Look
+from ..normalizer.measurement import Measurement
 from ..normalizer.normalizer import Normalizer
 from ..runs.job_file import read_job
 from ..runs.run import build_network
@@ -73,7 +73,7 @@ def _seconds(action: Callable[[float], object], argument: float) -> float:
 
 
 def _report(
-    log: list[Look],
+    log: list[Measurement],
     seconds_by_rank: list[list[dict[str, float]]],
     ratios: list[float],
     rate: float,

@@ -1,8 +1,10 @@
 """Intervals from the agreed drift: as long as the drift stays below its bound.
 
-At each look the growth of drift is learned and forecast (`growth.py`). The next look is planned where an error of
+At each measurement the growth of drift is learned and forecast (`growth.py`). The next measurement is planned where an
+error
+of
 MARGIN standard deviations would meet the bound, or one of FAR standard deviations WORST times the bound, whichever is
-earlier. A look ends the interval unless that could still become longer by more than the drift scatters.
+earlier. A measurement ends the interval unless that could still become longer by more than the drift scatters.
 """
 
 from __future__ import annotations
@@ -16,20 +18,21 @@ from ..files.typed_json import shown
 from ..norms.drift import STATISTICS, Drift, Statistic
 from ..rules.validation import is_number
 from .controller import Clock, check_time
-from .growth import SILENT, Growth, Look
+from .growth import SILENT, Growth, Point
 
 MARGIN = 2.75  # standard deviations from forecast to bound; the largest of many drifts has a long upper tail
 FAR = 4.6  # standard deviations from forecast to WORST times the bound: what decides for long forecasts
 WORST = 1.2
-# By how much of its age a look must be able to prolong an interval to be worth it: LOOK_AGAIN standard deviations of
-# log drift times 1 / exponent ** LOOK_POWER. The steadier the growth, the surer the look, and the more it is worth.
-LOOK_AGAIN, LOOK_POWER = 0.27, 3.0
-LOOK_LEAST = 0.05  # and as a part of the interval, however regular the drift
-LOOK_TWICE = 0.6  # the same from the second look on, where one probe is asked for
-START = 4.0  # looks of the first interval are at most so many times as late as the one before
+# By how much of its age a measurement must be able to prolong an interval to be worth it: PROBE_AGAIN standard
+# deviations of log drift times 1 / exponent ** PROBE_POWER. The steadier the growth, the surer the measurement, and the
+# more it is worth.
+PROBE_AGAIN, PROBE_POWER = 0.27, 3.0
+PROBE_LEAST = 0.05  # and as a part of the interval, however regular the drift
+PROBE_TWICE = 0.6  # the same from the second measurement on, where one probe is asked for
+START = 4.0  # measurements of the first interval are at most so many times as late as the one before
 EXPECTED = 8.0  # after expect_change or a surprise: how much faster the age may grow that must still fit
 STEP, ROOM, SAFE = 4.0, 0.85, 0.7  # see AdaptiveInterval._spacing
-SILENT_MS = 100.0  # between looks while no drift was ever seen
+SILENT_MS = 100.0  # between measurements while no drift was ever seen
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,15 @@ class State:
     Attributes:
         clock: Of the network.
         growth: Of the drift.
-        before: The last look of this interval.
-        changing: expect_change was called, and no look has followed.
-        early: The next look is one that even an interval without probes has: the drift is not known, or may have risen.
+        before: The last measurement of this interval.
+        changing: expect_change was called, and no measurement has followed.
+        early: The next measurement is one that even an interval without probes has: the drift is not known, or may have
+            risen.
     """
 
     clock: Clock
     growth: Growth = field(default_factory=Growth)
-    before: Look | None = None
+    before: Point | None = None
     changing: bool = False
     early: bool = True
 
@@ -63,7 +67,7 @@ class AdaptiveInterval:
     Attributes:
         bound: What the drift should stay below, as a fraction of the target norm.
         statistic: Which drift over the targets of all ranks: "max", "mean", or a quantile, "q50", "q90" or "q99".
-        probes: Looks part-way in an interval, at which it can be cut short or prolonged; each costs about half a
+        probes: Measurements part-way in an interval, at which it can be cut short or prolonged; each costs about half a
             normalization. None: as many as the scatter of the drift asks for, one or two in most networks. 1: one,
             which is cheaper and looser. A larger number k: as many as for None, and so many that a
             drift that is suddenly four times as large is seen before it is above 1 + 3 / k times the bound. 0: none,
@@ -106,11 +110,13 @@ class AdaptiveInterval:
             raise RuleError(f"maximum_ms is {self.maximum_ms}; {why} is {least:g} ms, so give at least that")
         return least, State(clock)
 
-    def look(self, state: State, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, State]:
+    def decide(
+        self, state: State, elapsed_ms: float, drifts: Sequence[Drift], forced: bool
+    ) -> tuple[bool, float, State]:
         if state.changing and state.growth.reach_ms is None:  # nothing is known that a change could be judged by
             return True, *self.first(state.clock)
         before = state.before
-        growth, now = state.growth.looked(before, elapsed_ms, max(self.measure(drifts), SILENT))
+        growth, now = state.growth.seen(before, elapsed_ms, max(self.measure(drifts), SILENT))
         age = growth.age(before, now, self.bound)
         ahead = min(self._ahead(growth, age, now), self.maximum_ms - elapsed_ms)
         if forced or self._ends(replace(state, growth=growth), now, ahead):
@@ -122,10 +128,10 @@ class AdaptiveInterval:
         return False, self._round(min(soon, self._spacing(growth)), state.clock), state
 
     def expect_change(self, state: State) -> State:
-        """The state after the user has said that the drift may rise now; a look should follow at once."""
+        """The state after the user has said that the drift may rise now; a measurement should follow at once."""
         return replace(state, changing=True)
 
-    def _ahead(self, growth: Growth, age: float, now: Look) -> float:
+    def _ahead(self, growth: Growth, age: float, now: Point) -> float:
         """How long the drift is forecast to stay below the bound, in ms."""
         if now.drift >= self.bound:
             return 0.0
@@ -137,8 +143,8 @@ class AdaptiveInterval:
         ahead = age * math.expm1(x)
         return ahead if known else min(ahead, (START - 1.0) * now.grown_ms)
 
-    def _ends(self, state: State, now: Look, ahead: float) -> bool:
-        """Whether a look is to end the interval."""
+    def _ends(self, state: State, now: Point, ahead: float) -> bool:
+        """Whether a measurement is to end the interval."""
         if now.drift >= self.bound:
             return True
         if state.changing:
@@ -146,13 +152,13 @@ class AdaptiveInterval:
         if (self.probes == 0 and not state.early) or (ahead < self._least(state.clock) and now.time_ms > 0):
             return True
         growth = state.growth
-        worth = max(LOOK_LEAST, LOOK_AGAIN * math.sqrt(growth.within) * growth.power**LOOK_POWER)
+        worth = max(PROBE_LEAST, PROBE_AGAIN * math.sqrt(growth.within) * growth.power**PROBE_POWER)
         if self.probes == 1:
-            worth = LOOK_LEAST if state.before is None else LOOK_TWICE
+            worth = PROBE_LEAST if state.before is None else PROBE_TWICE
         return now.drift > SILENT and ahead < worth * now.grown_ms
 
-    def _begin(self, state: State, growth: Growth, ended: Look) -> tuple[float, State]:
-        """Plan the first look of the interval that begins."""
+    def _begin(self, state: State, growth: Growth, ended: Point) -> tuple[float, State]:
+        """Plan the first measurement of the interval that begins."""
         planned = SILENT_MS
         if growth.reach_ms is not None:
             margin = max(MARGIN * growth.spread, self._far * growth.spread - math.log(WORST))
@@ -170,9 +176,9 @@ class AdaptiveInterval:
     def _spacing(self, growth: Growth) -> float:
         """Longest time in ms between two looks for the promise of `probes`.
 
-        Drift STEP times as large means an age that grows STEP ** power times as fast. A look finds at most ROOM of the
-        age at the bound, and the age at 1 + 3 / probes times the bound must not be passed before the next; SAFE is for
-        scatter.
+        Drift STEP times as large means an age that grows STEP ** power times as fast. A measurement finds at most ROOM
+        of the age at the bound, and the age at 1 + 3 / probes times the bound must not be passed before the next; SAFE
+        is for scatter.
         """
         if not self.probes or growth.reach_ms is None:
             return math.inf

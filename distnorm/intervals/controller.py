@@ -36,11 +36,11 @@ class Interval(Protocol):
     """What a Normalizer asks of a controller; write your own with these two methods (and that of Hintable)."""
 
     def first(self, clock: Clock) -> tuple[float, Any]:
-        """Time in ms to the first look, and a state to be handed on; norms are at their targets then."""
+        """Time in ms to the first measurement, and a state to be handed on; norms are at their targets then."""
         ...
 
-    def look(self, state: Any, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, Any]:
-        """Whether to normalize now, time in ms to the next look, and the new state.
+    def decide(self, state: Any, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, Any]:
+        """Whether to normalize now, time in ms to the next measurement, and the new state.
 
         Args:
             state: What the last call returned.
@@ -79,7 +79,7 @@ class FixedInterval:
     def first(self, clock: Clock) -> tuple[float, None]:
         return self.interval_ms, None
 
-    def look(self, state: None, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, None]:
+    def decide(self, state: None, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, None]:
         return True, self.interval_ms, None
 
 

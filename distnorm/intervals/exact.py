@@ -10,7 +10,7 @@ from .controller import Clock, check_time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exact:
+class ExactInterval:
     """Hold the norms in every time slice, by models from `install_models`.
 
     Each target's weights are stored in units of one factor, which follows what its connections learn; nothing is
@@ -31,5 +31,5 @@ class Exact:
     def first(self, clock: Clock) -> tuple[float, None]:
         return self.audit_ms, None
 
-    def look(self, state: None, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, None]:
+    def decide(self, state: None, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> tuple[bool, float, None]:
         return True, self.audit_ms, None

@@ -20,7 +20,7 @@ SPREAD_LEAST = 0.02  # however regular the past
 SPREAD_GAIN = 0.02  # weight of the newest error in the mean square of errors: a tail is not known from few
 REACH_GAIN = 0.25  # weight of the newest interval in the expected one, once there are many
 RISE = 2.5  # standard deviations beyond which a higher drift is a rise, not scatter
-SURE = 1.0  # standard deviations by which a pace since the last look is taken lower than seen
+SURE = 1.0  # standard deviations by which a pace since the last measurement is taken lower than seen
 STILL = 0.1  # a drift that grew by less than so much of what was expected stood still; nothing is learned from that
 MEMORY = 0.97  # weight of the past in the fit of the exponent
 EXPONENTS = (0.3, 1.5)
@@ -28,8 +28,8 @@ LENGTHEN = 2.0  # the expected interval grows at most so much at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """A look within an interval.
+class Point:
+    """A measurement within an interval.
 
     Attributes:
         time_ms: Since the last normalization.
@@ -51,9 +51,9 @@ class Growth:
         sxx: Of the fit of the exponent through ratios of times and drifts.
         sxy: Likewise.
         across: Mean square error of log drift at the end of an interval.
-        within: Mean square error of log drift from one look to the next, per unit of log age.
+        within: Mean square error of log drift from one measurement to the next, per unit of log age.
         intervals: Number of intervals that `across` was learned from.
-        looks: Number of looks that `within` was learned from.
+        measurements: Number of measurements that `within` was learned from.
         agreeing: Number of intervals since the start or the last rise, which `reach_ms` was learned from.
     """
 
@@ -63,7 +63,7 @@ class Growth:
     across: float = SPREAD**2
     within: float = SPREAD**2
     intervals: int = 0
-    looks: int = 0
+    measurements: int = 0
     agreeing: int = 0
 
     @property
@@ -76,10 +76,10 @@ class Growth:
         """Of the growth of age with drift."""
         return 1.0 / self.exponent
 
-    def age(self, before: Look | None, now: Look, bound: float) -> float:
+    def age(self, before: Point | None, now: Point, bound: float) -> float:
         """Time in ms in which the fastest pace would have brought about the drift of now.
 
-        The paces are that of this interval, that of the intervals before, and that since the last look.
+        The paces are that of this interval, that of the intervals before, and that since the last measurement.
         """
         ages = [now.grown_ms] if now.grown_ms else []
         if self.reach_ms is not None:
@@ -108,11 +108,11 @@ class Growth:
         """Of the scatter, and of what was learned from few intervals."""
         return max(math.sqrt(mean_square), SPREAD_LEAST) * math.sqrt(1.0 + 1.0 / max(self.agreeing, 1))
 
-    def looked(self, before: Look | None, time_ms: float, drift: float) -> tuple[Growth, Look]:
-        """Learn exponent and scatter from the last look of this interval and one now; also the latter."""
+    def seen(self, before: Point | None, time_ms: float, drift: float) -> tuple[Growth, Point]:
+        """Learn exponent and scatter from the last measurement of this interval and one now; also the latter."""
         if before is None:
-            return self, Look(time_ms=time_ms, grown_ms=time_ms if drift > SILENT else 0.0, drift=drift)
-        hop_ms, still = time_ms - before.time_ms, Look(time_ms=time_ms, grown_ms=before.grown_ms, drift=drift)
+            return self, Point(time_ms=time_ms, grown_ms=time_ms if drift > SILENT else 0.0, drift=drift)
+        hop_ms, still = time_ms - before.time_ms, Point(time_ms=time_ms, grown_ms=before.grown_ms, drift=drift)
         if hop_ms == 0 or drift == SILENT:
             return self, still
         now = replace(still, grown_ms=before.grown_ms + hop_ms)
@@ -127,12 +127,12 @@ class Growth:
             self,
             sxx=MEMORY * self.sxx + x * x,
             sxy=MEMORY * self.sxy + x * min(y, EXPONENTS[1] * x),
-            within=self.within + _gain(self.looks) * (square - self.within),
-            looks=self.looks + 1,
+            within=self.within + _gain(self.measurements) * (square - self.within),
+            measurements=self.measurements + 1,
         )
         return learned, now
 
-    def ended(self, now: Look, age: float, bound: float) -> Growth:
+    def ended(self, now: Point, age: float, bound: float) -> Growth:
         """Learn the expected interval and its scatter from the end of one; without agreement if the drift had risen."""
         if now.drift == SILENT or now.grown_ms == 0:
             return self

@@ -12,15 +12,15 @@ from ..errors import RuleError
 from ..files.typed_json import shown
 from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import Clock, FixedInterval, Interval
-from ..intervals.exact import Exact
+from ..intervals.exact import ExactInterval
 from ..rules.digest import rule_hash
 from ..rules.rule import Rule, check_disjoint, with_drawn_norms
 from ..rules.validation import as_number
-from ..synapses.access import Way
+from ..synapses.access import Backend
 from ..synapses.synapse_models import check_models, check_selection
 
-OURS = (FixedInterval, AdaptiveInterval, Exact)  # controllers that decide the same on all ranks
-_OBSERVE_MS = 20.0  # between looks where no fixed interval is given
+OURS = (FixedInterval, AdaptiveInterval, ExactInterval)  # controllers that decide the same on all ranks
+_OBSERVE_MS = 20.0  # between measurements where no fixed interval is given
 _CLOCK_TICS = 2**60  # its smallest units of time
 
 
@@ -38,23 +38,23 @@ def checked_rules(rules: Rule | Sequence[Rule]) -> tuple[Rule, ...]:
     return made
 
 
-def check_arguments(way: Any, callbacks: Mapping[str, Any]) -> None:
+def check_arguments(backend: Any, callbacks: Mapping[str, Any]) -> None:
     """Check what a Normalizer is given beside rules and interval."""
-    if way not in get_args(Way):
-        raise RuleError(f'way is {way!r}; choose "auto", "inplace" or "pynest"')
+    if backend not in get_args(Backend):
+        raise RuleError(f'backend is {backend!r}; choose "auto", "inplace" or "pynest"')
     for name, callback in callbacks.items():
         if callback is not None and not callable(callback):
             raise RuleError(f"{name} is {callback!r}; give a function of one argument")
 
 
-def digests(rules: Sequence[Rule], interval: Any, observe: bool, way: str) -> dict[str, int]:
+def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str) -> dict[str, int]:
     """Numbers that tell whether ranks were given the same."""
     controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
     given = {
         "rules": "".join(rule_hash(rule) for rule in rules),
         "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
         "observe": repr(bool(observe)),
-        "way": way,
+        "backend": backend,
     }
     return {name: zlib.crc32(value.encode()) for name, value in given.items()}
 
@@ -63,7 +63,7 @@ def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[
     """A controller, or a fixed interval in ms; a fixed one to observe."""
     if isinstance(interval, int | float | numbers.Real):  # numpy's numbers, too
         return FixedInterval(interval)
-    if not all(callable(getattr(interval, name, None)) for name in ("first", "look")) or isinstance(interval, type):
+    if not all(callable(getattr(interval, name, None)) for name in ("first", "decide")) or isinstance(interval, type):
         raise RuleError(
             f"interval is {interval!r}; give a number of ms, or a controller such as AdaptiveInterval(0.05)"
         )

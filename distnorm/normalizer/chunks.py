@@ -22,7 +22,7 @@ _FIRST_CHUNK_STEPS = 100
 _GROWTH = 4.0
 
 
-class Laps:
+class PhaseTimer:
     """Wall time of named phases."""
 
     def __init__(self, **seconds: float) -> None:
@@ -33,7 +33,7 @@ class Laps:
         """The time since the last lap belongs to none: it is spent once, as on opening the connections."""
         self._last = time.perf_counter()
 
-    def lap(self, name: str) -> None:
+    def ended(self, name: str) -> None:
         """The time since the last lap was spent on `name`."""
         now = time.perf_counter()
         self.seconds[name] = now - self._last

@@ -8,7 +8,7 @@ from ..norms.drift import Drift
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Measurement:
     """What one look at the drift found and did; the same on every rank but for the seconds.
 
     Attributes:
@@ -17,19 +17,19 @@ class Look:
         drifts: Drift of each rule's targets over all ranks, before any rescaling.
         normalized: True if an interval ended and the weights were rescaled; False for a probe part-way in an interval,
             and when only observing.
-        next_look_ms: Time to the next look, in ms.
-        since_start: When only observing, the drift from each target's own norm at the first look; else empty.
-        within_slices: With `Exact`, per rule, how far norms were from their targets at the end of a time slice since
-            the last look, before the factor followed; else empty. Its `zero_norm` counts the targets that were let go
-            since then: all their weights became zero.
-        seconds: Wall time of "simulate" (since the last look), "measure", "agree" and "rescale" on this rank.
+        next_measurement_ms: Time to the next measurement, in ms.
+        since_start: When only observing, the drift from each target's own norm at the first measurement; else empty.
+        within_slices: With `ExactInterval`, per rule, how far norms were from their targets at the end of a time slice
+            since the last measurement, before the factor followed; else empty. Its `zero_norm` counts the targets that
+            were let go since then: all their weights became zero.
+        seconds: Wall time of "simulate" (since the last measurement), "measure", "agree" and "rescale" on this rank.
     """
 
     time_ms: float
     elapsed_ms: float
     drifts: tuple[Drift, ...]
     normalized: bool
-    next_look_ms: float
+    next_measurement_ms: float
     since_start: tuple[Drift, ...]
     within_slices: tuple[Drift, ...]
     seconds: dict[str, float]
@@ -39,14 +39,14 @@ class Look:
         lines = [f"{self.time_ms:,.10g} ms, {self.elapsed_ms:,.6g} ms after the last normalization: {done}"]
         several = len(self.drifts) > 1
         lines += [f"  {f'rule {i}: ' if several else ''}{drift}" for i, drift in enumerate(self.drifts, start=1)]
-        return "\n".join([*lines, f"  next look in {self.next_look_ms:,.6g} ms"])
+        return "\n".join([*lines, f"  next look in {self.next_measurement_ms:,.6g} ms"])
 
     @property
     def drift_max(self) -> float:
         """Largest drift of all rules and ranks."""
         return max(d.max for d in self.drifts)
 
-    def small(self) -> Look:
+    def small(self) -> Measurement:
         """The same with only the statistics of each drift, some 0.7 kB in place of 6: what a log keeps."""
         return replace(
             self,

@@ -29,7 +29,7 @@ _EDITS = ("llapi_set_connection_status", "llapi_disconnect", "llapi_disconnect_s
 _UNITS = {"resolution", "tics_per_ms", "tics_per_step"}
 
 
-class Slicer(Protocol):
+class Cutter(Protocol):
     """Something that looks at the network now and then.
 
     Attributes:
@@ -52,11 +52,11 @@ class Slicer(Protocol):
         ...
 
 
-class Calls:
+class NestCalls:
     """What is in `nest.nestkernel_api`, with slicing and watching put in. Made by `calls_of`.
 
     Attributes:
-        slicers: Who slices simulations; the first one looks first.
+        cutters: Who slices simulations; the first one measurements first.
         watchers: What follows each call that may change the synapse models that NEST has.
         resets: Number of calls of nest.ResetKernel.
         set_backs: How often the script has set NEST's clock back to 0 after it had simulated.
@@ -69,12 +69,12 @@ class Calls:
         api = importlib.import_module("nest.nestkernel_api")
         self._nest = nest
         self._ranks = ranks
-        self.slicers: list[Slicer] = []
+        self.cutters: list[Cutter] = []
         self.watchers: list[Callable[[], None]] = []
         self.held: dict[str, object] = {}
         self.resets = self.set_backs = self.edits = 0
         self._nest_failed = False
-        self._begun: list[Slicer] = []
+        self._begun: list[Cutter] = []
         self._grid: Grid | None = None
         ours = {
             "llapi_prepare": self._prepare,
@@ -124,14 +124,14 @@ class Calls:
         return whole_steps(time_ms, "time to simulate", self._resolution_ms, 1 / self._tics_per_ms)
 
     def _begin(self) -> None:
-        for slicer in self.slicers:  # more may come while they begin
-            if slicer not in self._begun:
-                slicer.begin()
+        for cutter in self.cutters:  # more may come while they begin
+            if cutter not in self._begun:
+                cutter.begin()
 
     def _prepare(self) -> None:
         self._begin()
-        self._begun = list(self.slicers)
-        if self.slicers and self._kernel is None:
+        self._begun = list(self.cutters)
+        if self.cutters and self._kernel is None:
             # Now: reading a kernel status between Prepare and Run ends NEST 3.10 where smallest delays differ.
             self._grid = self._read_grid()
         self._theirs["llapi_prepare"]()
@@ -142,25 +142,25 @@ class Calls:
         self._prepared = False
 
     def _simulate(self, time_ms: float) -> None:
-        if not self.slicers:
+        if not self.cutters:
             self._counted("llapi_simulate", time_ms)
             return
         with self._ranks.interruptible():
             self._prepare()
             try:
-                self._run_sliced(time_ms)
+                self._run_cut(time_ms)
             finally:
                 if not self._nest_failed:  # NEST does not clean up after an error of its own
                     self._cleanup()
 
     def _run(self, time_ms: float) -> None:
-        if self.slicers:
+        if self.cutters:
             with self._ranks.interruptible():
-                self._run_sliced(time_ms)
+                self._run_cut(time_ms)
         else:
             self._counted("llapi_run", time_ms)
 
-    def _run_sliced(self, time_ms: float) -> None:
+    def _run_cut(self, time_ms: float) -> None:
         self._nest_failed = False
         steps = self._steps_of(time_ms)
         if not self._prepared or steps == 0:
@@ -169,11 +169,11 @@ class Calls:
         self._begin()
         self._begun = []
         run = self._opened(time_ms, steps)
-        slicing: Run = run
-        for slicer in self.slicers[:-1]:
-            slicing = _Sliced(slicing, slicer)
+        parts: Run = run
+        for cutter in self.cutters[:-1]:
+            parts = _CutRun(parts, cutter)
         try:
-            self.slicers[-1].advance(slicing)
+            self.cutters[-1].advance(parts)
         finally:
             self._nest_failed = run.failed
             if not run.failed:
@@ -206,7 +206,7 @@ class Calls:
 
     @property
     def _kernel(self) -> ctypes.CDLL | None:
-        return next((slicer.kernel for slicer in self.slicers if slicer.kernel is not None), None)
+        return next((cutter.kernel for cutter in self.cutters if cutter.kernel is not None), None)
 
     def _read_grid(self) -> Grid:
         status = self._nest.kernel_status
@@ -242,12 +242,12 @@ class Calls:
                 act()
 
 
-class _Sliced:
+class _CutRun:
     """A Run inside of which somebody slices, for who slices outside of that."""
 
-    def __init__(self, run: Run, slicer: Slicer) -> None:
+    def __init__(self, run: Run, cutter: Cutter) -> None:
         self._run = run
-        self._slicer = slicer
+        self._cutter = cutter
 
     @property
     def left(self) -> int:
@@ -258,31 +258,31 @@ class _Sliced:
         return self._run.grid
 
     def go(self, steps: int) -> None:
-        self._slicer.advance(Part(self._run, steps))
+        self._cutter.advance(Part(self._run, steps))
 
 
-_made: list[Calls] = []
+_made: list[NestCalls] = []
 
 
-def calls_of(nest: Any, ranks: Ranks) -> Calls:
+def calls_of(nest: Any, ranks: Ranks) -> NestCalls:
     """The calls of this process's NEST, replaced when first asked for. Collective then."""
     if not _made:
-        _made.append(Calls(nest, ranks))
+        _made.append(NestCalls(nest, ranks))
     return _made[0]
 
 
 @contextmanager
-def replaced(calls: Calls, slicer: Slicer) -> Iterator[None]:
+def replaced(calls: NestCalls, cutter: Cutter) -> Iterator[None]:
     """While this lasts, each simulation of the model itself is sliced."""
-    calls.slicers.append(slicer)
+    calls.cutters.append(cutter)
     try:
         yield
     finally:
-        calls.slicers.remove(slicer)
+        calls.cutters.remove(cutter)
 
 
 @contextmanager
-def watched(calls: Calls, action: Callable[[], None]) -> Iterator[None]:
+def watched(calls: NestCalls, action: Callable[[], None]) -> Iterator[None]:
     """While this lasts, an action follows each call of the model that may change the synapse models that NEST has:
     ResetKernel, CopyModel, and a kernel status, which may be the number of threads.
     """

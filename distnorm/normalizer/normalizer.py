@@ -21,21 +21,21 @@ from nest import nestkernel_api
 
 from ..errors import CallbackError, DistnormError
 from ..intervals.controller import Clock, FixedInterval, Hintable, Interval
-from ..intervals.exact import Exact
+from ..intervals.exact import ExactInterval
 from ..mpi import ranks as parallel
 from ..norms import drift
 from ..norms.correction import Correction
 from ..rules.rule import Rule
-from ..synapses.access import Way
+from ..synapses.access import Backend
 from .arguments import OURS, check_arguments, check_network, checked_interval, checked_rules, digests
-from .chunks import Chunks, Laps
-from .measurement import Look
+from .chunks import Chunks, PhaseTimer
+from .measurement import Measurement
 from .nest_calls import calls_of, replaced
 from .one_run import Run
-from .preconditions import Place
+from .preconditions import Preconditions
 from .progress import shown
 from .schedule import Schedule
-from .warnings import Notices
+from .warnings import Warnings
 from .weights import Weights
 
 log = logging.getLogger(__name__)
@@ -50,10 +50,11 @@ class Normalizer:
         interval: Controller of the interval.
         observes: Whether it only measures.
         changes: The rules whose weights it changes: none when observing.
-        schedule: Simulated time and when the next look is due, for checkpoints.
+        schedule: Simulated time and when the next measurement is due, for checkpoints.
         weights: The weights under the rules on this rank, for checkpoints.
         next_interval: Time in ms from now to the next look at the drift.
-        log: One `Look` for each made so far, with the statistics of its drifts but not their histograms: 1 kB each.
+        log: One `Measurement` for each made so far, with the statistics of its drifts but not their histograms: 1 kB
+            each.
     """
 
     def __init__(
@@ -62,22 +63,23 @@ class Normalizer:
         *,
         interval: Interval | float = 100.0,
         observe: bool = False,
-        on_look: Callable[[Look], None] | None = None,
-        on_slice: Callable[[float], None] | None = None,
-        way: Way = "auto",
+        on_measurement: Callable[[Measurement], None] | None = None,
+        on_chunk: Callable[[float], None] | None = None,
+        backend: Backend = "auto",
     ) -> None:
         """Prepare to normalize the network as it then is. Collective.
 
         Args:
             rules: One rule or several; no two may touch the same connection.
-            interval: Time between normalizations in ms, or a controller such as `AdaptiveInterval`; or `Exact`, which
-                holds the norms in every time slice and audits them between intervals.
-            observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`. Looks
-                are 20 ms apart unless the interval is a fixed one.
-            on_look: Called on this rank after each look. An exception in it is raised on all ranks when they agree.
-            on_slice: Called on this rank with the simulated time in ms after each second or so of wall time, which
+            interval: Time between normalizations in ms, or a controller such as `AdaptiveInterval`; or `ExactInterval`,
+                which holds the norms in every time slice and audits them between intervals.
+            observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`.
+                Measurements are 20 ms apart unless the interval is a fixed one.
+            on_measurement: Called on this rank after each measurement. An exception in it is raised on all ranks when
+                they agree.
+            on_chunk: Called on this rank with the simulated time in ms after each second or so of wall time, which
                 changes no result. An exception in it is raised on all ranks.
-            way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" picks.
+            backend: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" picks.
 
         Raises:
             RuleError: Rules, interval or way make no sense for this NEST.
@@ -86,8 +88,8 @@ class Normalizer:
         self._ranks = ranks = parallel.world(nest.build_info["have_mpi"])
         self._calls = calls_of(nest, ranks)
         self.rules = ranks.together(lambda: checked_rules(rules))
-        ranks.together(lambda: check_arguments(way, {"on_look": on_look, "on_slice": on_slice}))
-        ranks.same(digests(self.rules, interval, observe, way))
+        ranks.together(lambda: check_arguments(backend, {"on_measurement": on_measurement, "on_chunk": on_chunk}))
+        ranks.same(digests(self.rules, interval, observe, backend))
         ranks.together(lambda: check_network(nest, self.rules))
         smallest = ranks.gather(float(nest.min_delay)) or []  # NEST itself agrees on it when it first simulates
         min_delay_ms = ranks.from_first(lambda: min(smallest))
@@ -95,34 +97,40 @@ class Normalizer:
         self.interval = ranks.together(lambda: checked_interval(interval, observe, self.rules, self.clock))
         self.observes = observe
         self.changes: tuple[Rule, ...] = () if observe else self.rules
-        self._place = Place(self._calls, self.changes)
-        self._exact = isinstance(self.interval, Exact)
-        self._on_look = None if on_look is None else _told("on_look", on_look)
+        self._preconditions = Preconditions(self._calls, self.changes)
+        self._exact = isinstance(self.interval, ExactInterval)
+        self._on_measurement = None if on_measurement is None else _told("on_measurement", on_measurement)
         self.chunks = Chunks(ranks, lambda: self.time_ms)
-        if on_slice is not None:
-            self.chunks.hooks.append(_told("on_slice", on_slice))
+        if on_chunk is not None:
+            self.chunks.hooks.append(_told("on_chunk", on_chunk))
         self.weights = Weights(
-            nest, self.rules, ranks, way=way, exact=self._exact, observe=observe, edits=lambda: self._calls.edits
+            nest,
+            self.rules,
+            ranks,
+            backend=backend,
+            exact=self._exact,
+            observe=observe,
+            edits=lambda: self._calls.edits,
         )
         self._pending: BaseException | None = None
-        self._notices = Notices(self.rules, fixed=isinstance(self.interval, FixedInterval) and not observe)
+        self._warnings = Warnings(self.rules, fixed=isinstance(self.interval, FixedInterval) and not observe)
         self._unheard = False
         self._last_ms = 0.0
         tic_ms = float(nest.ms_per_tic)
         self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
-        ranks.same({"interval, to the first look": self.schedule.left})
-        self.log: list[Look] = []
+        ranks.same({"interval, to the first measurement": self.schedule.left})
+        self.log: list[Measurement] = []
         self.weights.remember_initial(self.time_ms)
 
     @property
     def next_interval(self) -> float:
-        """Time in ms that `simulate` would run before the next look."""
+        """Time in ms that `simulate` would run before the next measurement."""
         return self.schedule.left_ms
 
     @property
     def stands(self) -> bool:
         """Whether the network is the one this was made for: nest.ResetKernel ends that."""
-        return self._place.stands
+        return self._preconditions.stands
 
     @property
     def time_ms(self) -> float:
@@ -141,7 +149,7 @@ class Normalizer:
     @property
     def wall_s(self) -> float:
         """Wall time on this rank in s of simulating, measuring, agreeing and rescaling so far."""
-        return sum(sum(look.seconds.values()) for look in self.log) + self.chunks.seconds
+        return sum(sum(measurement.seconds.values()) for measurement in self.log) + self.chunks.seconds
 
     def simulate(self, time_ms: float, *, progress: bool = False) -> None:
         """Simulate in place of `nest.Simulate`, normalizing between intervals. Collective.
@@ -159,7 +167,7 @@ class Normalizer:
 
         Raises:
             RuleError: Not a multiple of the resolution.
-            Interruption: `on_slice` raised it on some rank; simulate the rest whenever you like.
+            Interruption: `on_chunk` raised it on some rank; simulate the rest whenever you like.
             KeyboardInterrupt: Ctrl-C on some rank.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
@@ -174,10 +182,10 @@ class Normalizer:
         """While this lasts, the model's own `nest.Simulate` and `nest.Run` normalize as `simulate` does.
 
         It may be entered again later, and inside that of another Normalizer that changes other connections; inside its
-        own it does nothing. After a Prepare made before it, the first look is made within Run. After `nest.ResetKernel`
-        inside, the next Simulate raises a RuleError.
+        own it does nothing. After a Prepare made before it, the first measurement is made within Run. After
+        `nest.ResetKernel` inside, the next Simulate raises a RuleError.
         """
-        if self in self._calls.slicers:
+        if self in self._calls.cutters:
             yield
             return
         with replaced(self._calls, self):
@@ -185,7 +193,7 @@ class Normalizer:
 
     def begin(self) -> None:
         """What `simulate` does before NEST prepares the network. Collective."""
-        self._place.check()
+        self._preconditions.check()
         self.weights.open()
         wanted, hinted = self._ranks.settle(None, bool(self.chunks.hooks), self.schedule.hinted)
         self.chunks.wanted = bool(wanted)
@@ -193,11 +201,11 @@ class Normalizer:
             self.schedule.expect_change()
         if not self.schedule.begun:
             self.normalize()
-        elif self._exact and not self._place.holds:
+        elif self._exact and not self._preconditions.holds:
             self._hold_again()
         if self.schedule.hinted:
-            self._look(forced=False)
-        self._look_if_due()  # an Interruption came just before
+            self._measure(forced=False)
+        self._measure_if_due()  # an Interruption came just before
         try:
             self.weights.refresh()
         except Exception as error:  # raised on all ranks at the next agreement
@@ -212,11 +220,11 @@ class Normalizer:
         while run.left:
             for steps in self.chunks.simulate(self.schedule.piece(run.left, run.grid), run):
                 self.schedule.passed(steps)
-            self._look_if_due()
+            self._measure_if_due()
         self._last_ms = self.time_ms
         self._ranks.settle(self._take_pending())
 
-    def normalize(self) -> Look:
+    def normalize(self) -> Measurement:
         """Measure, agree, rescale, and choose the next interval. Collective.
 
         Raises:
@@ -224,7 +232,7 @@ class Normalizer:
             DistnormError: Something was wrong on some rank; the same error on every rank, and no weight was changed.
         """
         with self._ranks.interruptible():
-            done = self._look(forced=True)
+            done = self._measure(forced=True)
             self._ranks.settle(self._take_pending())
             return done
 
@@ -233,7 +241,7 @@ class Normalizer:
     def expect_change(self) -> None:
         """Say that the drift may change now, as when a stimulus is switched; one rank that says so is enough.
 
-        An adaptive interval then normalizes and looks again soon. A fixed one does not change, nor does a controller
+        An adaptive interval then normalizes and measures again soon. A fixed one does not change, nor does a controller
         without a method `expect_change`, which is said once.
         """
         self.schedule.expect_change()
@@ -242,35 +250,35 @@ class Normalizer:
             if self._ranks.rank == 0:
                 log.warning("%r has no method expect_change; it is not told of changes", self.interval)
 
-    def _look_if_due(self) -> None:
+    def _measure_if_due(self) -> None:
         if self.schedule.due:
-            self._look(forced=False)
+            self._measure(forced=False)
 
-    def _look(self, forced: bool) -> Look:
-        self._place.check()
+    def _measure(self, forced: bool) -> Measurement:
+        self._preconditions.check()
         self.weights.open()
-        self._place.check_not_held()
-        clock = Laps(simulate=self.chunks.take_seconds())
+        self._preconditions.check_not_held()
+        clock = PhaseTimer(simulate=self.chunks.take_seconds())
         now = self.time_ms
         elapsed = self.schedule.elapsed_ms(now)
         records, corrections, error = self.weights.measure(now, elapsed)
-        clock.lap("measure")
+        clock.ended("measure")
         merged = self._ranks.agree(records, self._take_pending() or error)
-        clock.lap("agree")
+        clock.ended("agree")
         every = tuple(drift.read(record) for record in merged)
         drifts, others = every[: len(self.rules)], every[len(self.rules) :]
         self.weights.agreed(drifts)
         clock.skip()
         ends = self._decide(elapsed, drifts, forced) and not self.observes
-        self.schedule.looked(now, ends)
+        self.schedule.measured(now, ends)
         if ends:
             self._rescale(corrections)
-        clock.lap("rescale")
+        clock.ended("rescale")
         since_start, within = ((), others) if self._exact else (others, ())
         if self._ranks.rank == 0:
-            self._notices.tell(drifts)
-            self._notices.tell_let_go(within)
-        done = Look(now, elapsed, drifts, ends, self.next_interval, since_start, within, clock.seconds)
+            self._warnings.tell(drifts)
+            self._warnings.say_let_go(within)
+        done = Measurement(now, elapsed, drifts, ends, self.next_interval, since_start, within, clock.seconds)
         self.log.append(done.small())
         self._tell(done)
         return done
@@ -280,11 +288,13 @@ class Normalizer:
         if isinstance(self.interval, OURS):
             return self.schedule.decide(elapsed_ms, drifts, forced)
         ends = self._ranks.together(lambda: self.schedule.decide(elapsed_ms, drifts, forced))
-        self._ranks.same({"interval, whether to normalize": ends, "interval, to the next look": self.schedule.left})
+        self._ranks.same(
+            {"interval, whether to normalize": ends, "interval, to the next measurement": self.schedule.left}
+        )
         return ends
 
     def _hold_again(self) -> None:
-        """With `Exact`, going on from a checkpoint: hold what its weights give, without a look. Collective."""
+        """An exact interval goes on from a checkpoint: hold what its weights give. Nothing is measured. Collective."""
         self.weights.open()
         records, corrections, error = self.weights.measure(0.0, 0.0)
         self._ranks.agree(records, error)
@@ -299,13 +309,13 @@ class Normalizer:
             self._ranks.abort()
             raise
         if self._exact:
-            self._place.hold()
+            self._preconditions.hold()
 
-    def _tell(self, done: Look) -> None:
-        if self._on_look is None:
+    def _tell(self, done: Measurement) -> None:
+        if self._on_measurement is None:
             return
         try:
-            self._on_look(done)
+            self._on_measurement(done)
         except BaseException as error:  # raised on all ranks at the next agreement
             self._pending = error
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import RuleError
 from ..rules.rule import Rule, overlapping
-from .nest_calls import Calls
+from .nest_calls import NestCalls
 
 _GONE = "the network of this Normalizer is gone (nest.ResetKernel); make a new Normalizer"
 _SET_BACK = (
@@ -15,7 +15,7 @@ _SET_BACK = (
 )
 
 
-class Place:
+class Preconditions:
     """The network that stands when this is made, and a claim on its weights. The same on every rank.
 
     Args:
@@ -23,7 +23,7 @@ class Place:
         changes: Rules whose weights are to be changed; none when observing.
     """
 
-    def __init__(self, calls: Calls, changes: Sequence[Rule]) -> None:
+    def __init__(self, calls: NestCalls, changes: Sequence[Rule]) -> None:
         self._calls = calls
         self._changes = changes
         self._network, self._set_backs = calls.resets, calls.set_backs
@@ -43,7 +43,7 @@ class Place:
             raise RuleError(_GONE)
         if self._calls.set_backs != self._set_backs and self._changes:
             raise RuleError(_SET_BACK)
-        for other in self._calls.slicers:
+        for other in self._calls.cutters:
             if other.changes is not self._changes and (both := overlapping(other.changes, self._changes)):
                 raise RuleError(
                     f"two Normalizers change the same connections at the same time, by the rules {both[0]} and "
@@ -59,8 +59,8 @@ class Place:
         for name in self._models():
             if self._calls.held.get(name, self) is not self:
                 raise RuleError(
-                    f"{name}: norms are held by an earlier distnorm.Exact(); go on with that, or start anew with "
-                    "nest.ResetKernel()"
+                    f"{name}: norms are held by an earlier distnorm.ExactInterval(); go on with that, or start anew "
+                    "with nest.ResetKernel()"
                 )
 
     def hold(self) -> None:

@@ -60,7 +60,7 @@ def shown(normalizer: Normalizer, end_ms: float) -> Iterator[None]:
     with closing(Progress(end_ms, getattr(normalizer.interval, "bound", None))) as progress:
 
         def tell(time_ms: float) -> None:
-            progress.update(time_ms, normalizer.log[-1].drift_max, normalizer.log[-1].next_look_ms)
+            progress.update(time_ms, normalizer.log[-1].drift_max, normalizer.log[-1].next_measurement_ms)
 
         hooks.insert(0, tell)
         try:
@@ -99,7 +99,7 @@ class _Bar:
         self._started = False
 
     def update(self, time_ms: float, state: str) -> None:
-        if not self._started:  # what came before the first look was not simulating
+        if not self._started:  # what came before the first measurement was not simulating
             self._started = True
             self._bar.initial = self._bar.n = time_ms
             self._bar.unpause()

@@ -9,7 +9,7 @@ from ..intervals.controller import Clock, Hintable, Interval
 from ..norms.drift import Drift
 from .arguments import whole_interval
 from .one_run import Grid
-from .state import Memory
+from .state import NormalizerState
 
 
 class Schedule:
@@ -21,7 +21,7 @@ class Schedule:
         ms_per_tic: Finest time NEST knows, in ms.
 
     Attributes:
-        begun: Whether there was a first look, in this run or in that before it.
+        begun: Whether there was a first measurement, in this run or in that before it.
     """
 
     def __init__(self, interval: Interval, clock: Clock, ms_per_tic: float) -> None:
@@ -38,26 +38,26 @@ class Schedule:
 
     @property
     def left(self) -> int:
-        """Time steps to the next look."""
+        """Time steps to the next measurement."""
         return self._steps_left
 
     @property
     def left_ms(self) -> float:
-        """Time in ms to the next look."""
+        """Time in ms to the next measurement."""
         return self._steps_left * self._resolution_ms
 
     @property
     def due(self) -> bool:
-        """Whether it is time for a look."""
+        """Whether it is time for a measurement."""
         return self._steps_left <= 0
 
     @property
     def hinted(self) -> bool:
-        """Whether a change was announced that no look has followed yet."""
+        """Whether a change was announced that no measurement has followed yet."""
         return self._hint
 
     def piece(self, steps: int, grid: Grid) -> int:
-        """How many of these steps to simulate before the next look; at least one."""
+        """How many of these steps to simulate before the next measurement; at least one."""
         return min(steps, max(grid.up(self._steps_left), 1))
 
     def passed(self, steps: int) -> None:
@@ -74,20 +74,20 @@ class Schedule:
         return round(clock_ms / self._resolution_ms) + self._steps_before
 
     def elapsed_ms(self, now_ms: float) -> float:
-        """Time since the last normalization at simulated time `now_ms`; 0 at the first look."""
+        """Time since the last normalization at simulated time `now_ms`; 0 at the first measurement."""
         return now_ms - self._normalized_ms if self.begun else 0.0
 
     def decide(self, elapsed_ms: float, drifts: Sequence[Drift], forced: bool) -> bool:
-        """Whether to normalize at this look; sets the time to the next."""
+        """Whether to normalize at this measurement; sets the time to the next."""
         if not self.begun or (elapsed_ms == 0 and not self._hint):
             return True  # the first of all, or once more at the same time: the plan stands
-        ends, after_ms, self._state = self._interval.look(self._state, elapsed_ms, drifts, forced)
+        ends, after_ms, self._state = self._interval.decide(self._state, elapsed_ms, drifts, forced)
         late = min(self._steps_left, 0)  # where NEST cannot be stopped at any time step
         self._steps_left = max(whole_interval(after_ms, *self._time_units) + late, 1)
         self._hint = False
         return ends or forced
 
-    def looked(self, now_ms: float, normalized: bool) -> None:
+    def measured(self, now_ms: float, normalized: bool) -> None:
         """There was a look at simulated time `now_ms`."""
         if normalized or not self.begun:
             self._normalized_ms = now_ms
@@ -99,9 +99,9 @@ class Schedule:
             self._state = self._interval.expect_change(self._state)
             self._hint = True
 
-    def memory(self, clock_ms: float) -> Memory:
+    def memory(self, clock_ms: float) -> NormalizerState:
         """What `recall` needs."""
-        return Memory(
+        return NormalizerState(
             time_steps=self._total_steps(clock_ms),
             steps_left=self._steps_left,
             normalized_ms=self._normalized_ms,
@@ -109,11 +109,11 @@ class Schedule:
             state=self._state,
         )
 
-    def time_of(self, memory: Memory) -> float:
+    def time_of(self, memory: NormalizerState) -> float:
         """Simulated time of a memory in ms."""
         return memory.time_steps * self._resolution_ms
 
-    def recall(self, memory: Memory, clock_ms: float) -> None:
+    def recall(self, memory: NormalizerState, clock_ms: float) -> None:
         """Go on from a memory, when NEST's clock is at `clock_ms`."""
         self.begun = True
         self._steps_before = memory.time_steps - round(clock_ms / self._resolution_ms)

@@ -11,14 +11,14 @@ _FAR = 1e100  # no time in ms, and no drift, comes near it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memory:
+class NormalizerState:
     """What a Normalizer knows beside the network and norms.
 
     Attributes:
         time_steps: Simulated time since the very beginning, in steps of the resolution.
-        steps_left: Steps to the next look.
+        steps_left: Steps to the next measurement.
         normalized_ms: Time of the last normalization since the very beginning in ms.
-        hint: Whether a change was announced that no look has followed yet.
+        hint: Whether a change was announced that no measurement has followed yet.
         state: Of the controller. Checkpoints know those of an `AdaptiveInterval`; the others of a job have none.
     """
 
@@ -35,7 +35,7 @@ class Memory:
             ValueError: With what is wrong.
         """
         if not 0 <= self.time_steps < _MANY or not abs(self.steps_left) < _MANY:
-            raise ValueError(f"memory is of step {self.time_steps}, {self.steps_left} before the next look")
+            raise ValueError(f"memory is of step {self.time_steps}, {self.steps_left} before the next measurement")
         if not 0 <= self.normalized_ms < _FAR:
             raise ValueError(f"memory.normalized_ms is {self.normalized_ms}")
         if self.state is not None and not _is_sound(self.state):
@@ -44,16 +44,16 @@ class Memory:
 
 def _is_sound(state: State) -> bool:
     """Whether a forecast can be made from a state: logarithms and quotients of its numbers exist."""
-    growth, look = state.growth, state.before
+    growth, measurement = state.growth, state.before
     positive, not_negative = [growth.sxx], [growth.across, growth.within]
     if growth.reach_ms is not None:
         positive.append(growth.reach_ms)
-    if look is not None:
-        positive.append(look.drift)
-        not_negative += [look.grown_ms, look.time_ms]
+    if measurement is not None:
+        positive.append(measurement.drift)
+        not_negative += [measurement.grown_ms, measurement.time_ms]
     return (
         all(0 < each < _FAR for each in positive)
         and all(0 <= each < _FAR for each in not_negative)
-        and all(0 <= each < _MANY for each in (growth.intervals, growth.looks, growth.agreeing))
+        and all(0 <= each < _MANY for each in (growth.intervals, growth.measurements, growth.agreeing))
         and abs(growth.sxy) < _FAR
     )

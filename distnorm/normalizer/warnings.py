@@ -18,14 +18,15 @@ from ..synapses.node_models import NodeModels
 log = logging.getLogger(__name__)
 
 _FAR = 2.0  # a drift above it at so many looks in a row, each a fixed interval after a normalization, is told
-_LOOKS = 3
+_FAR_IN_A_ROW = 3
 
 
-def look_closer(
+def explain(
     nest: Any, corrections: Sequence[Correction], synapses: Sequence[Synapses], records: npt.NDArray[np.void]
 ) -> None:
-    """Count in the records what is asked at the first look only: weights beyond their limits, "initial" norms of almost
-    nothing, and parrots.
+    """Count in the records what is asked at the first measurement only.
+
+    That is weights beyond their limits, "initial" norms of almost nothing, and parrots.
     """
     found = run_all(synapses, [correction.counting for correction in corrections])
     parrots = NodeModels(nest).parrots
@@ -40,7 +41,7 @@ def look_closer(
         records[i]["parrots"] = np.isin(synapses[i].target_models()[connected], parrots).sum()
 
 
-class Notices:
+class Warnings:
     """Warnings about a rule's targets, each once. On rank 0 only."""
 
     def __init__(self, rules: Sequence[Rule], *, fixed: bool) -> None:
@@ -48,7 +49,7 @@ class Notices:
         self._rules = rules
         self._told: set[tuple[int, str]] = set()
         self._fixed = fixed
-        self._far = [-1] * len(rules)  # looks in a row with a drift above _FAR; the first look tells nothing
+        self._far = [-1] * len(rules)  # looks in a row with a drift above _FAR; the first measurement tells nothing
 
     def tell(self, drifts: Sequence[Drift]) -> None:
         """Warn of what the drifts, one per rule, hold for the first time."""
@@ -60,7 +61,7 @@ class Notices:
                     self._told.add((i, name))
                     log.warning("rule %d (%s): %s", i + 1, rule.text, text)
 
-    def tell_let_go(self, within_slices: Sequence[Drift]) -> None:
+    def say_let_go(self, within_slices: Sequence[Drift]) -> None:
         """Warn of targets that an exact rule let go."""
         for i, (rule, within) in enumerate(zip(self._rules, within_slices, strict=False)):
             if within.zero_norm and (i, "let go") not in self._told:
@@ -74,13 +75,13 @@ class Notices:
                 )
 
 
-def _far_text(looks: int, drift: Drift) -> tuple[str, int, str]:
+def _far_text(measurements: int, drift: Drift) -> tuple[str, int, str]:
     return (
         "far",
-        looks >= _LOOKS,
-        f"norms were more than {_FAR:.0%} from their targets at each of the last {looks} looks, now up to "
-        f"{drift.max:.0%}; take a shorter interval or AdaptiveInterval, and see whether the learning rate is meant and "
-        "whether something else sets these weights",
+        measurements >= _FAR_IN_A_ROW,
+        f"norms were more than {_FAR:.0%} from their targets at each of the last {measurements} measurements, "
+        f"now up to {drift.max:.0%}; take a shorter interval or AdaptiveInterval, and see whether the learning rate "
+        "is meant and whether something else sets these weights",
     )
 
 

@@ -24,10 +24,10 @@ from ..norms.target_norms import InitialNorms, TargetNorms
 from ..norms.units import moved_by
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
-from ..synapses.access import Synapses, Way, check_settable, open_synapses, run_all, verify, work_out
+from ..synapses.access import Backend, Synapses, check_settable, open_synapses, run_all, verify, work_out
 from ..synapses.normalized import ExactInPlace
 from ..synapses.verify import Kept
-from .warnings import look_closer
+from .warnings import explain
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Weights:
         nest: PyNEST.
         rules: The rules, in order.
         ranks: The communicator.
-        way: See `Normalizer`.
+        backend: See `Normalizer`.
         exact: Whether models hold the norms by themselves.
         observe: Whether to compare with the norms at the start, too.
         edits: How often connections were set or removed through PyNEST.
@@ -62,7 +62,7 @@ class Weights:
         rules: Sequence[Rule],
         ranks: Ranks,
         *,
-        way: Way,
+        backend: Backend,
         exact: bool,
         observe: bool,
         edits: Callable[[], int],
@@ -70,13 +70,13 @@ class Weights:
         self._nest = nest
         self._rules = rules
         self._ranks = ranks
-        self._way: Way = way
+        self._backend: Backend = backend
         self._exact = exact
         self._edits = edits
         self._synapses: list[Synapses] = []
         self._kept: list[Kept] = []  # none where norms are held: nothing is written
         self._unverified = list(range(len(rules)))
-        self._looked_closer = False
+        self._explained = False
         self._target_norms = [TargetNorms(rule) for rule in rules]
         self._start_norms = [InitialNorms() for _ in rules] if observe else []
 
@@ -93,7 +93,7 @@ class Weights:
     def open(self) -> None:
         """Find the way to the connections, once. Collective."""
         if not self._synapses:
-            self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._way, self._exact)
+            self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._backend, self._exact)
             watched = [] if self._exact else self._synapses
             self._kept = [Kept(self._nest, synapses, self._edits) for synapses in watched]
 
@@ -165,8 +165,8 @@ class Weights:
                 records[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
                 if isinstance(synapses, ExactInPlace):
                     synapses.count_unreachable(records[i], correction.present)
-            if not self._looked_closer:
-                look_closer(self._nest, corrections, self._synapses, records)
+            if not self._explained:
+                explain(self._nest, corrections, self._synapses, records)
         except Exception as error:
             return records, [], error
         return records, corrections, None
@@ -176,7 +176,7 @@ class Weights:
 
         The way to a rule's connections is checked as soon as it has any, on whatever rank.
         """
-        self._looked_closer = True
+        self._explained = True
         for i in [i for i in self._unverified if drifts[i].targets]:
             verify(self._nest, self._synapses[i], self._ranks)
             self._unverified.remove(i)
@@ -194,7 +194,7 @@ class Weights:
                 synapses.hold()
 
     def refresh(self) -> None:
-        """When exact, before simulating: neurons made since the last look are held too. Nothing is collective."""
+        """When exact, before simulating: hold neurons made since the last measurement too. Nothing is collective."""
         for synapses, norms_of in zip(self._synapses, self._target_norms, strict=True):
             if isinstance(synapses, ExactInPlace) and synapses.is_stale():
                 synapses.welcome(norms_of.known)

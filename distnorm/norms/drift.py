@@ -86,20 +86,20 @@ class Drift:
         no_input: Targets that the rule names and that have no connection of it; left alone. 0 if it names none.
         zero_norm: Targets whose weights are all zero; left alone.
         connections: Connections in the norms.
-        unreachable: Targets whose target norm the rule's bounds, or signs, make impossible (with `Exact` the bounds of
-            their connections). Their drift is that from the nearest norm that is possible.
+        unreachable: Targets whose target norm the rule's bounds, or signs, make impossible (with `ExactInterval` the
+            bounds of their connections). Their drift is that from the nearest norm that is possible.
         unreachable_max: Largest |nearest norm / target norm - 1| of these.
         at_bound: Weights at or beyond a bound of the rule (zero is one in subtractive mode) when measured; beyond only
             for the norm "linf".
-        above_wmax: At the first look, weights beyond the `Wmax` of their synapse after normalizing; NEST clips them at
-            their next spike.
-        below_wmin: At the first look, weights below the `Wmin` of their synapse after normalizing, where the model has
-            one; NEST lifts them at their next spike.
-        near_zero: At the first look, where the target norm is "initial", targets each of whose weights is less than
-            1/10,000 of its synapse's `Wmax`.
+        above_wmax: At the first measurement, weights beyond the `Wmax` of their synapse after normalizing; NEST clips
+            them at their next spike.
+        below_wmin: At the first measurement, weights below the `Wmin` of their synapse after normalizing, where the
+            model has one; NEST lifts them at their next spike.
+        near_zero: At the first measurement, where the target norm is "initial", targets each of whose weights is less
+            than 1/10,000 of its synapse's `Wmax`.
         late_initial: Where the target norm is "initial", targets whose norm was measured for the first time, after
             something was simulated.
-        parrots: At the first look, targets that are parrot neurons, which ignore weights.
+        parrots: At the first measurement, targets that are parrot neurons, which ignore weights.
         q50: Drift that half of the targets do not exceed; q90 and q99 alike. Rounded up by at most 1/16.
         histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
     """
@@ -150,8 +150,8 @@ class Drift:
         """
         if self.histogram is None:
             raise RuleError(
-                f"quantile {q} is not in the log, which keeps q50, q90 and q99; take it from the Look that a "
-                "normalization returns and on_look gets"
+                f"quantile {q} is not in the log, which keeps q50, q90 and q99; take it from the Measurement that a "
+                "normalization returns and on_measurement gets"
             )
         return _quantile(self.histogram, self.targets, self.max, q)
 

@@ -85,7 +85,7 @@ class Search:
         return result
 
     def _next(self, i: Int64Array, new: FloatArray) -> FloatArray:
-        """The next place to look: inside the bracket, and in its middle where the lines make no headway."""
+        """The next place to try: inside the bracket, and in its middle where the lines make no headway."""
         below, above = self._below[i], self._above[i]
         closed = np.isfinite(below) & np.isfinite(above)
         with np.errstate(all="ignore"):
@@ -104,7 +104,7 @@ class _Chain:
         rising: Whether the sum must rise to the goal.
         done: Whether the answer is known: the goal is met at `x`, or missed.
         missed: Whether no x meets the goal; `x` is then the best, and `sum` what it gives.
-        x: The answer; where it is not known, where to look next.
+        x: The answer; where it is not known, where to try next.
         sum: The sum at the last bend, or at `x` where the goal is missed.
         sum_here: The sum where the tally was made.
     """

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from ..files.outputs import write_figure
 from ..norms.sums import FloatArray
 from .run_log import PHASES, Run
-from .summary import Look, above_bound, drift, edges_ms, ends_interval, settled
+from .summary import Measurement, above_bound, drift, edges_ms, ends_interval, settled
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -56,7 +56,7 @@ def draw(runs: Mapping[str, Run], output: Path) -> None:
 
 def figure_of(runs: Mapping[str, Run]) -> Figure:
     """A figure of runs by title."""
-    longest_ms = max(max([run.planned_ms or 0.0, *_times(run.looks)]) for run in runs.values())
+    longest_ms = max(max([run.planned_ms or 0.0, *_times(run.measurements)]) for run in runs.values())
     unit, unit_ms = ("s", 1_000.0) if longest_ms >= 2_000 else ("ms", 1.0)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.2 + 4.6 * len(runs), 6.4), layout="constrained")
@@ -90,10 +90,15 @@ def _setting(run: Run) -> str:
 def _drift(axis: Axes, run: Run, unit_ms: float) -> None:
     statistic, bound = run.header["statistic"], run.header["bound"]
 
-    def plot(looks: list[Look], name: str, style: str, **how: Any) -> None:
-        axis.plot(np.array(_times(looks)) / unit_ms, [100 * drift(look, name) for look in looks], style, **how)
+    def plot(measurements: list[Measurement], name: str, style: str, **how: Any) -> None:
+        axis.plot(
+            np.array(_times(measurements)) / unit_ms,
+            [100 * drift(measurement, name) for measurement in measurements],
+            style,
+            **how,
+        )
 
-    ending = [look for look in settled(run) if ends_interval(run, look)]
+    ending = [measurement for measurement in settled(run) if ends_interval(run, measurement)]
     for name in dict.fromkeys(("max", statistic, "mean")):
         label, colour = _LINES.get(name, (f"{name[1:]} % quantile", _GREEN))
         plot(ending, name, "-", color=colour, linewidth=1.2, label=label)
@@ -103,7 +108,7 @@ def _drift(axis: Axes, run: Run, unit_ms: float) -> None:
     if above and not run.header["observe"]:  # an observed run is not meant to stay below
         circles = {"markersize": 5, "fillstyle": "none", "color": _VERMILION, "clip_on": False}
         plot(above, statistic, "o", label="above the bound", **circles)
-    probes = [look for look in settled(run) if not ends_interval(run, look)]
+    probes = [measurement for measurement in settled(run) if not ends_interval(run, measurement)]
     if probes:
         plot(probes, statistic, ".", markersize=3, color="0.55", zorder=1.5, label="probe")
 
@@ -131,16 +136,16 @@ def _shares(axis: Axes, run: Run, unit_ms: float) -> float:
 
 def _binned_seconds(run: Run) -> tuple[FloatArray, FloatArray]:
     """Edges of bins in ms, shape (bins + 1,), and wall time in them by phase in s, shape (bins, phases)."""
-    looks = settled(run)
-    times = np.array([edges_ms(run)[0], *_times(looks)])
-    seconds = np.array([[look["seconds"][phase] for phase in PHASES] for look in looks])
+    measurements = settled(run)
+    times = np.array([edges_ms(run)[0], *_times(measurements)])
+    seconds = np.array([[measurement["seconds"][phase] for phase in PHASES] for measurement in measurements])
     spent = np.vstack([np.zeros(len(PHASES)), np.cumsum(seconds, axis=0)])
-    edges = np.linspace(times[0], times[-1], min(_BINS, len(looks)) + 1)
+    edges = np.linspace(times[0], times[-1], min(_BINS, len(measurements)) + 1)
     return edges, np.diff([np.interp(edges, times, each) for each in spent.T]).T
 
 
-def _times(looks: list[Look]) -> list[float]:
-    return [look["time_ms"] for look in looks]
+def _times(measurements: list[Measurement]) -> list[float]:
+    return [measurement["time_ms"] for measurement in measurements]
 
 
 def _scale(row: list[Axes], label: str) -> None:
@@ -151,7 +156,7 @@ def _scale(row: list[Axes], label: str) -> None:
     medians = [float(np.median(line[line > 0])) for line in lines if np.any(line > 0)]
     if highest > 30 * min(medians, default=highest):
         row[0].set_yscale("log")
-        row[0].set_ylim(min(medians) / 10, 2 * highest)  # the first looks of a run lie decades lower
+        row[0].set_ylim(min(medians) / 10, 2 * highest)  # the first measurements of a run lie decades lower
         row[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         row[0].yaxis.set_minor_formatter(NullFormatter())
     else:

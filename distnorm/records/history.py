@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RuleError
-from ..normalizer.measurement import Look
+from ..normalizer.measurement import Measurement
 from ..norms.drift import COUNTS, STATISTICS, Drift
 from .run_log import Run
 
@@ -20,7 +20,7 @@ def header_fields(nest: Any, normalizer: Normalizer, **fields: Any) -> dict[str,
 
     Args:
         nest: The imported module.
-        normalizer: What looks and normalizes.
+        normalizer: What measurements and normalizes.
         fields: Further ones, or others in place of these.
     """
     status = nest.kernel_status
@@ -41,17 +41,17 @@ def header_fields(nest: Any, normalizer: Normalizer, **fields: Any) -> dict[str,
     } | fields
 
 
-def look_fields(look: Look) -> dict[str, Any]:
-    """Fields of a look in a run log."""
+def measurement_fields(measurement: Measurement) -> dict[str, Any]:
+    """Fields of a measurement in a run log."""
     return {
-        "time_ms": look.time_ms,
-        "elapsed_ms": look.elapsed_ms,
-        "normalized": look.normalized,
-        "next_look_ms": look.next_look_ms,
-        "drift": [_drift_fields(each) for each in look.drifts],
-        "since_start": [each.max for each in look.since_start],
-        "within_slices": [each.max for each in look.within_slices],
-        "seconds": look.seconds,
+        "time_ms": measurement.time_ms,
+        "elapsed_ms": measurement.elapsed_ms,
+        "normalized": measurement.normalized,
+        "next_measurement_ms": measurement.next_measurement_ms,
+        "drift": [_drift_fields(each) for each in measurement.drifts],
+        "since_start": [each.max for each in measurement.since_start],
+        "within_slices": [each.max for each in measurement.within_slices],
+        "seconds": measurement.seconds,
     }
 
 
@@ -69,7 +69,7 @@ def plot(normalizer: Normalizer) -> Any:
     """A matplotlib Figure of drift, intervals and wall time so far; a notebook shows it. Collective.
 
     Raises:
-        RuleError: There was no look yet, or matplotlib is missing.
+        RuleError: There was no measurement yet, or matplotlib is missing.
     """
     import nest
 
@@ -80,13 +80,13 @@ def plot(normalizer: Normalizer) -> Any:
         from .figure import figure_of
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
-    looks = [look_fields(each) for each in normalizer.log]
-    run = Run(header=header, looks=looks, resumes=[], end=end_fields(normalizer, "so far"), torn=0)
+    measurements = [measurement_fields(each) for each in normalizer.log]
+    run = Run(header=header, measurements=measurements, resumes=[], end=end_fields(normalizer, "so far"), torn=0)
     return figure_of({"": run})
 
 
 def to_pandas(normalizer: Normalizer) -> Any:
-    """A pandas DataFrame with a row per look and rule: times in ms, drift, counts, and wall time in s.
+    """A pandas DataFrame with a row per measurement and rule: times in ms, drift, counts, and wall time in s.
 
     Raises:
         RuleError: pandas is missing.
@@ -96,18 +96,18 @@ def to_pandas(normalizer: Normalizer) -> Any:
     except ImportError as error:
         raise RuleError(f'a DataFrame needs pandas: pip install "distnorm[pandas]" ({error})') from None
     rows = []
-    for look in normalizer.log:
-        for i, (rule, each) in enumerate(zip(normalizer.rules, look.drifts, strict=True)):
+    for measurement in normalizer.log:
+        for i, (rule, each) in enumerate(zip(normalizer.rules, measurement.drifts, strict=True)):
             rows.append(
                 {
-                    "time_ms": look.time_ms,
-                    "elapsed_ms": look.elapsed_ms,
-                    "normalized": look.normalized,
-                    "next_look_ms": look.next_look_ms,
+                    "time_ms": measurement.time_ms,
+                    "elapsed_ms": measurement.elapsed_ms,
+                    "normalized": measurement.normalized,
+                    "next_measurement_ms": measurement.next_measurement_ms,
                     "rule": i,
                     "connections_of": rule.text,
                     **_drift_fields(each),
-                    **{f"{phase}_s": seconds for phase, seconds in look.seconds.items()},
+                    **{f"{phase}_s": seconds for phase, seconds in measurement.seconds.items()},
                 }
             )
     return pandas.DataFrame(rows)

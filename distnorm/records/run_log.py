@@ -1,9 +1,9 @@
-"""The record of a run: JSON lines, one per look, written by rank 0 and readable while the run goes on.
+"""The record of a run: JSON lines, one per measurement, written by rank 0 and readable while the run goes on.
 
-header  what runs                                       first line
-look    one measurement and what was done with it       one line each
-resume  the run goes on from a checkpoint               one line each time
-end     how it ended                                    last line; absent while running, and after a kill
+header       what runs                                  first line
+measurement  the drift and what was done about it       one line each
+resume       the run goes on from a checkpoint          one line each time
+end          how it ended                               last line; absent while running, and after a kill
 
 A line is whole if it ends in a newline. A kill can tear the last one only, because each is one write to the end.
 """
@@ -38,8 +38,8 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
         "bound": (*_NUMBER, type(None)),
         "rules": (list,),
     },
-    "look": {
-        **dict.fromkeys(("time_ms", "elapsed_ms", "next_look_ms"), _NUMBER),
+    "measurement": {
+        **dict.fromkeys(("time_ms", "elapsed_ms", "next_measurement_ms"), _NUMBER),
         "normalized": (bool,),
         "drift": (list,),
         "seconds": (dict,),
@@ -130,9 +130,9 @@ class RunLog:
         """Write that the run goes on."""
         self._write({"kind": "resume", **fields})
 
-    def look(self, record: dict[str, Any]) -> None:
+    def measurement(self, record: dict[str, Any]) -> None:
         """Write one measurement."""
-        self._write({"kind": "look", **record})
+        self._write({"kind": "measurement", **record})
 
     def end(self, **fields: Any) -> None:
         """Write how the run ended; last."""
@@ -167,14 +167,14 @@ class Run:
 
     Attributes:
         header: Fields of the header.
-        looks: Fields of each look, in order.
+        measurements: Fields of each measurement, in order.
         resumes: Fields of each resume, in order.
         end: Fields of the end; None if the run goes on or was cut off.
         torn: Number of torn lines: 1 if the last was cut off in the middle, else 0.
     """
 
     header: dict[str, Any]
-    looks: list[dict[str, Any]]
+    measurements: list[dict[str, Any]]
     resumes: list[dict[str, Any]]
     end: dict[str, Any] | None
     torn: int
@@ -247,8 +247,8 @@ def read_log(path: Path) -> Run:
     end = records.pop() if records[-1]["kind"] == "end" else None
     if end and rest:
         raise RuleError(f"log {path}, line {len(lines) + 1}: follows the end")
-    looks, resumes = ([each for each in records if each["kind"] == kind] for kind in ("look", "resume"))
-    return Run(header=records[0], looks=looks, resumes=resumes, end=end, torn=1 if rest else 0)
+    measurements, resumes = ([each for each in records if each["kind"] == kind] for kind in ("measurement", "resume"))
+    return Run(header=records[0], measurements=measurements, resumes=resumes, end=end, torn=1 if rest else 0)
 
 
 def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
     if before and before[-1]["kind"] == "end":
         raise ValueError("follows the end")
     _check(record, _FIELDS[kind], kind)
-    if kind == "look":
+    if kind == "measurement":
         _check(record["seconds"], _SECONDS, "seconds")
         if len(record["drift"]) != len(before[0]["rules"]):
             raise ValueError(f"drift of {len(record['drift'])} rules; the header has {len(before[0]['rules'])}")

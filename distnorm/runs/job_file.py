@@ -15,7 +15,7 @@ from ..files.toml_file import check_values, override, read_toml
 from ..files.typed_json import shorter, shown
 from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import LONGEST_MS, FixedInterval, Interval
-from ..intervals.exact import Exact
+from ..intervals.exact import ExactInterval
 from ..rules.node_ids import union
 from ..rules.rule import Rule
 
@@ -24,7 +24,7 @@ Find = Callable[[str, str], Any]
 
 _INTERVALS: dict[str, Callable[..., Interval]] = {
     "adaptive": AdaptiveInterval,
-    "exact": Exact,
+    "exact": ExactInterval,
     "fixed": FixedInterval,
 }
 

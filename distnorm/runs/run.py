@@ -1,4 +1,4 @@
-"""Run a job: build its network, simulate it normalized, log every look, say what was done."""
+"""Run a job: build its network, simulate it normalized, log every measurement, say what was done."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import nest
 from ..errors import AllocationEnds, Interruption, RuleError
 from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import FixedInterval
-from ..intervals.exact import Exact
+from ..intervals.exact import ExactInterval
 from ..mpi.ranks import Ranks, world
-from ..normalizer.measurement import Look
+from ..normalizer.measurement import Measurement
 from ..normalizer.normalizer import Normalizer
 from ..records.history import header_fields
 from ..synapses.normalized import install_models
@@ -64,7 +64,9 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
             teller.chunk(time_ms)
             saver.check(ranks)
 
-        normalizer = Normalizer(rules, interval=job.interval, observe=observe, on_look=teller.look, on_slice=on_chunk)
+        normalizer = Normalizer(
+            rules, interval=job.interval, observe=observe, on_measurement=teller.measurement, on_chunk=on_chunk
+        )
         until_ms = normalizer.time_ms + job.simulate_ms  # build(...) may have simulated
         _check_time(job, found, until_ms)
         saver.open(job, observe, normalizer, found, ranks, teller)
@@ -138,7 +140,7 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
     except Exception as error:  # NEST raises it on every rank
         raise RuleError(f"resolution_ms is {job.resolution_ms}, which NEST refuses: {error}") from None
     nest.rng_seed = job.seed
-    if isinstance(job.interval, Exact):
+    if isinstance(job.interval, ExactInterval):
         install_models()
 
     def built() -> Any:
@@ -153,7 +155,7 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
 
 
 def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, found: Found | None, until_ms: float) -> str:
-    looks, wall = normalizer.log, normalizer.wall_s
+    measurements, wall = normalizer.log, normalizer.wall_s
     begun_ms = found.time_ms if found else until_ms - job.simulate_ms
     threads = job.num_threads(ranks.size)
     lines = [
@@ -161,16 +163,16 @@ def _summary(job: Job, normalizer: Normalizer, ranks: Ranks, built: float, found
         f"{until_ms - begun_ms:g} ms simulated in {wall:.1f} s"
         + (f", going on from {begun_ms:g} ms; what follows is about these" if found else ""),
     ]
-    if not looks:
+    if not measurements:
         return "\n".join([*lines, "  no interval ended within the simulated time"])
     lines += what_was_done(normalizer, resumed=found is not None)
-    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in looks)
+    spent = sum(sum(seconds for phase, seconds in each.seconds.items() if phase != "simulate") for each in measurements)
     lines.append(f"  measuring, agreeing and rescaling took {spent:.2f} s, {spent / wall:.2%} of the wall time")
     return "\n".join(lines)
 
 
 def what_was_done(normalizer: Normalizer, resumed: bool = False) -> list[str]:
-    """Lines about the connections of each rule and their drift; after the first look, which is not that of the
+    """Lines about the connections of each rule and their drift; after the first measurement, which is not that of the
     beginning where the run was resumed.
     """
     log, lines = normalizer.log, []
@@ -186,47 +188,47 @@ def what_was_done(normalizer: Normalizer, resumed: bool = False) -> list[str]:
     return lines + _drifts(log if resumed else log[1:], normalizer.interval, observed)
 
 
-def _drifts(looks: list[Look], interval: object, observed: bool) -> list[str]:
-    if not looks:
+def _drifts(measurements: list[Measurement], interval: object, observed: bool) -> list[str]:
+    if not measurements:
         return ["  no interval ended within the simulated time"]
     if observed:
         return [
-            f"  observed {len(looks)} times, not normalized; largest drift {looks[0].drift_max:.2%} after the first "
-            f"interval, {looks[-1].drift_max:.2%} at the end"
+            f"  observed {len(measurements)} times, not normalized; largest drift {measurements[0].drift_max:.2%} "
+            f"after the first interval, {measurements[-1].drift_max:.2%} at the end"
         ]
-    if isinstance(interval, Exact):
-        return [_held(looks)]
-    ends = [each for each in looks if each.normalized]
+    if isinstance(interval, ExactInterval):
+        return [_held(measurements)]
+    ends = [each for each in measurements if each.normalized]
     lengths = [each.elapsed_ms for each in ends]
     drifts = [each.drift_max for each in ends]
     if not ends:
-        return [f"  looked {len(looks)} times, and never had to normalize"]
+        return [f"  measured {len(measurements)} times, and never had to normalize"]
     lines = [
-        f"  normalized {len(ends)} times, looked {len(looks) - len(ends)} times in between; intervals of "
+        f"  normalized {len(ends)} times, measured {len(measurements) - len(ends)} times in between; intervals of "
         f"{min(lengths):g} to {max(lengths):g} ms, median {statistics.median(lengths):g} ms",
         f"  largest drift per interval: median {statistics.median(drifts):.2%}, worst {max(drifts):.2%}",
     ]
     if isinstance(interval, AdaptiveInterval):
-        lines.append(_violations(looks, interval))
+        lines.append(_violations(measurements, interval))
     return lines
 
 
-def _held(looks: list[Look]) -> str:
-    drift = max(look.drift_max for look in looks)
-    within = max(each.max for look in looks for each in look.within_slices)
-    let_go = sum(each.zero_norm for look in looks for each in look.within_slices)
+def _held(measurements: list[Measurement]) -> str:
+    drift = max(measurement.drift_max for measurement in measurements)
+    within = max(each.max for measurement in measurements for each in measurement.within_slices)
+    let_go = sum(each.zero_norm for measurement in measurements for each in measurement.within_slices)
     return (
-        f"  held in every time slice: audited {len(looks)} times, drift at most {drift:.1e}; within slices at most "
-        f"{within:.1e}" + (f"; {let_go:,} times a target was let go" if let_go else "")
+        f"  held in every time slice: audited {len(measurements)} times, drift at most {drift:.1e}; "
+        f"within slices at most {within:.1e}" + (f"; {let_go:,} times a target was let go" if let_go else "")
     )
 
 
-def _violations(looks: list[Look], interval: AdaptiveInterval) -> str:
-    measured = [(each, interval.measure(each.drifts)) for each in looks]
+def _violations(measurements: list[Measurement], interval: AdaptiveInterval) -> str:
+    measured = [(each, interval.measure(each.drifts)) for each in measurements]
     over = [(each, drift) for each, drift in measured if drift > interval.bound]
-    text = f"  above the bound of {interval.bound:.2%}: {len(over)} of {len(looks)} looks"
+    text = f"  above the bound of {interval.bound:.2%}: {len(over)} of {len(measurements)} measurements"
     if over:
-        shortest = min(each.elapsed_ms for each in looks)
+        shortest = min(each.elapsed_ms for each in measurements)
         hopeless = sum(each.elapsed_ms <= shortest for each, _ in over)
         text += f", at worst {max(drift for _, drift in over):.2%}"
         text += f"; {hopeless} of them after the shortest possible interval of {shortest:g} ms" if hopeless else ""

@@ -1,6 +1,6 @@
 """When to leave a run between two slices: a signal on any rank, the end of the allocation near, a checkpoint due.
 
-PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and somebody looks
+PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and somebody measurements
 between slices. What is found is raised; it travels to all ranks as an error does.
 """
 
@@ -77,7 +77,7 @@ class Timer:
         self._grace_s = grace_s
         self._due = time.monotonic()
         self.end = allocation_end()
-        self.longest_s = 0.0  # from one check to the next: a slice, and perhaps looks
+        self.longest_s = 0.0  # from one check to the next: a slice, and perhaps measurements
         self._checked: float | None = None
 
     def check(self) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..errors import RuleError
 from ..mpi.ranks import Ranks
-from ..normalizer.measurement import Look
+from ..normalizer.measurement import Measurement
 from ..normalizer.normalizer import Normalizer
 from ..normalizer.progress import Progress
-from ..records.history import end_fields, look_fields
+from ..records.history import end_fields, measurement_fields
 from ..records.run_log import RunLog, ends_finished
 from .checkpoint.find import Found
 from .job_file import Job
@@ -31,7 +31,7 @@ class Teller:
         self._log: RunLog | None = None
         self._progress: Progress | None = None
         self._normalizer: Normalizer | None = None
-        self._last: Look | None = None
+        self._last: Measurement | None = None
 
     def start(
         self, header: dict[str, Any], found: Found | None, resume: bool, normalizer: Normalizer, until_ms: float
@@ -77,15 +77,15 @@ class Teller:
             started=_now(),
         )
 
-    def look(self, look: Look) -> None:
-        self._last = look
+    def measurement(self, measurement: Measurement) -> None:
+        self._last = measurement
         if self._log is not None:
-            self._log.look(look_fields(look))
-        self.chunk(look.time_ms)
+            self._log.measurement(measurement_fields(measurement))
+        self.chunk(measurement.time_ms)
 
     def chunk(self, time_ms: float) -> None:
         if self._progress is not None and self._last is not None:
-            self._progress.update(time_ms, self._last.drift_max, self._last.next_look_ms)
+            self._progress.update(time_ms, self._last.drift_max, self._last.next_measurement_ms)
 
     def end(self, reason: str) -> None:
         if self._log is not None and self._normalizer is not None:

@@ -28,11 +28,11 @@ from .through_pynest import ThroughPyNEST
 from .verify import Kept, compare
 
 __all__ = [
+    "Backend",
     "ExactInPlace",
     "Kept",
     "NodeModels",
     "Synapses",
-    "Way",
     "check_models",
     "check_selection",
     "check_settable",
@@ -48,7 +48,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-Way = Literal["auto", "inplace", "pynest"]
+Backend = Literal["auto", "inplace", "pynest"]
 
 
 class Synapses(Protocol):
@@ -56,12 +56,12 @@ class Synapses(Protocol):
 
     Attributes:
         kernel: The compiled kernel; None where only PyNEST serves.
-        way: How the weights are reached, for logs.
+        backend: How the weights are reached, for logs.
         rule: The rule.
         node_ids: Node IDs of the possible targets on this rank, shape (n,); may change with `measure`.
     """
 
-    way: str
+    backend: str
     rule: Rule
     node_ids: Int64Array
 
@@ -149,15 +149,17 @@ def check_settable(corrections: Sequence[Correction], synapses: Sequence[Synapse
             each.check_settable(correction.counting)
 
 
-def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exact: bool = False) -> list[Synapses]:
+def open_synapses(
+    nest: Any, rules: Sequence[Rule], ranks: Ranks, backend: Backend, exact: bool = False
+) -> list[Synapses]:
     """A way to the connections of each rule. Collective.
 
     Args:
         nest: The imported module.
         rules: The rules.
         ranks: All ranks.
-        way: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where the
-            kernel cannot be compiled or loaded.
+        backend: "inplace" insists on the compiled kernel, "pynest" on PyNEST; "auto" takes PyNEST, and says so, where
+            the kernel cannot be compiled or loaded.
         exact: The rules' models hold the norms by themselves.
 
     Raises:
@@ -170,16 +172,16 @@ def open_synapses(nest: Any, rules: Sequence[Rule], ranks: Ranks, way: Way, exac
             ExactInPlace.check(nest, rule)
         elif is_held(nest, rule):
             raise RuleError(
-                f"{', '.join(rule.synapse_models)}: norms are held by an earlier distnorm.Exact(); go on with that, or "
-                "start anew with nest.ResetKernel()"
+                f"{', '.join(rule.synapse_models)}: norms are held by an earlier distnorm.ExactInterval(); go on "
+                "with that, or start anew with nest.ResetKernel()"
             )
-    if way == "pynest" and exact:
-        raise RuleError('way is "pynest"; distnorm.Exact() is compiled, use way="auto"')
-    if way == "pynest":
+    if backend == "pynest" and exact:
+        raise RuleError('backend is "pynest"; distnorm.ExactInterval() is compiled, use backend="auto"')
+    if backend == "pynest":
         return [_through_pynest(nest, rule, ranks, "as asked") for rule in rules]
     kernel = _kernel(nest, ranks)
     if isinstance(kernel, KernelError):
-        if way == "inplace":
+        if backend == "inplace":
             raise kernel
         return [_through_pynest(nest, rule, ranks, str(kernel)) for rule in rules]
     models = sorted({name for rule in rules for name in rule.synapse_models})

@@ -42,7 +42,7 @@ class InPlace:
         ids = {name: int(nest.GetDefaults(name)["synapse_modelid"]) for name in rule.synapse_models}
         self._synapse_ids = np.array(list(ids.values()))
         self.generic = tuple(name for name in ids if not library.dn_bytes(ids[name]))
-        self.way = "in place (generic)" if self.generic else "in place"
+        self.backend = "in place (generic)" if self.generic else "in place"
         self._handle: int | None = None
         self._open()
 

@@ -128,7 +128,7 @@ def replace_models(names: Sequence[str]) -> None:
 
 def _without_twin(name: str) -> RuleError:
     return RuleError(
-        f'synapse model {name!r} cannot hold norms by itself; distnorm.Exact() and kind = "exact" are for '
+        f'synapse model {name!r} cannot hold norms by itself; distnorm.ExactInterval() and kind = "exact" are for '
         f"{', '.join(PLASTIC_AT_SPIKES)} and their copies"
     )
 
@@ -146,7 +146,7 @@ def library() -> ctypes.CDLL | None:
 class ExactInPlace(InPlace):
     """The connections of a rule whose models hold their norms. See `Synapses` for the interface."""
 
-    way = "exact"
+    backend = "exact"
 
     @staticmethod
     def check(nest: Any, rule: Rule) -> None:
@@ -161,25 +161,26 @@ class ExactInPlace(InPlace):
                 if base in WEIGHT_PER_CONNECTION and base not in PLASTIC_AT_SPIKES:
                     raise _without_twin(name)
                 raise RuleError(
-                    f"synapse model {name!r} does not hold norms by itself; for distnorm.Exact() call "
+                    f"synapse model {name!r} does not hold norms by itself; for distnorm.ExactInterval() call "
                     f"distnorm.install_models(replace=[{name!r}]) before nodes are made, or connect with a model such "
                     "as stdp_synapse_normalized or a CopyModel of one"
                 )
         for what in ("sources", "receptor_type", "label", "sign", "exclude"):
             if getattr(rule, what) is not None:
                 raise RuleError(
-                    f"distnorm.Exact() holds the norm of all connections of a model; instead of {what}, give these "
-                    "connections a model of their own with nest.CopyModel"
+                    f"distnorm.ExactInterval() holds the norm of all connections of a model; instead of {what}, give "
+                    "these connections a model of their own with nest.CopyModel"
                 )
         if rule.norm not in ("l1", "l2"):
             raise RuleError(
-                f"norm is {rule.norm!r}; distnorm.Exact() holds l1 and l2, which one changed weight changes by a term"
+                f"norm is {rule.norm!r}; distnorm.ExactInterval() holds l1 and l2, which one changed weight changes "
+                "by a term"
             )
         for each in dataclasses.fields(Rule):
             if each.name in _NOT_EXACT and getattr(rule, each.name) != each.default:
                 raise RuleError(
-                    f"{each.name} is {getattr(rule, each.name)!r}; distnorm.Exact() multiplies weights to the exact "
-                    "norm at all times, leave it out"
+                    f"{each.name} is {getattr(rule, each.name)!r}; distnorm.ExactInterval() multiplies weights to the "
+                    "exact norm at all times, leave it out"
                 )
 
     def _open(self) -> None:
@@ -239,6 +240,6 @@ class ExactInPlace(InPlace):
 
 
 def is_held(nest: Any, rule: Rule) -> bool:
-    """Whether an `Exact` holds norms of the rule's models."""
+    """Whether an `ExactInterval` holds norms of the rule's models."""
     ids = (nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models)
     return _library is not None and any(_library.dn_exact_state(synapse_id) == _HELD for synapse_id in ids)

@@ -35,7 +35,7 @@ class ThroughPyNEST:
     """The connections of a rule on this rank. See `Synapses` for the interface."""
 
     kernel: ctypes.CDLL | None = None
-    way = "through PyNEST"
+    backend = "through PyNEST"
 
     def __init__(self, nest: Any, rule: Rule) -> None:
         self.rule = rule

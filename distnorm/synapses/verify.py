@@ -2,7 +2,8 @@
 
 A model may set its weight anew at each presynaptic spike, from something else that it keeps, as NESTML's stdsp_synapse
 does from a permanence. A weight that is written can then be read back, and is lost at the next spike. So, of a model
-that is not one of NEST's own, some weights are read before and after they are written, and again at the next look.
+that is not one of NEST's own, some weights are read before and after they are written, and again at the next
+measurement.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ class Kept:
         self._edits_then = self._edits()
 
     def check(self) -> None:
-        """Read it once more, at a look.
+        """Read it once more, at a measurement.
 
         Raises:
             RuleError: A model does not keep its weights.

@@ -8,7 +8,7 @@ from fuzz import random_rules, reference
 import distnorm
 
 SEEDS = 520
-WAYS = ("inplace", "pynest")
+BACKENDS = ("inplace", "pynest")
 ELAPSED_MS = 6.0
 
 
@@ -41,16 +41,16 @@ def bits(table):
 class Outcome:
     """A network before and after a normalization; what it found, or the error that it raised."""
 
-    def __init__(self, plan, rule, way, factors):
+    def __init__(self, plan, rule, backend, factors):
         networks.build(plan)
         models = [each.model for each in plan.projections]
-        self.fraction, self.look, self.error = rule.get("rate", 1.0), None, None
+        self.fraction, self.measurement, self.error = rule.get("rate", 1.0), None, None
         initial = networks.table(models)
         try:
-            normalizer = distnorm.Normalizer(distnorm.Rule(**rule), way=way)
+            normalizer = distnorm.Normalizer(distnorm.Rule(**rule), backend=backend)
             change_weights(models, factors)
             self.before = networks.table(models)
-            self.look = self._normalize(normalizer, rule, models)
+            self.measurement = self._normalize(normalizer, rule, models)
         except distnorm.DistnormError as error:
             self.error = error
         self.after = networks.table(models)
@@ -72,12 +72,12 @@ class Outcome:
     @property
     def told(self):
         """All that is said of it, to compare."""
-        return str(self.error) if self.look is None else repr(self.look.drifts)
+        return str(self.error) if self.measurement is None else repr(self.measurement.drifts)
 
 
-def check_counts(groups, missed, look, rule):
+def check_counts(groups, missed, measurement, rule):
     """Counts of one process are those that numpy finds."""
-    drifts = look.drifts
+    drifts = measurement.drifts
     assert sum(each.connections for each in drifts) == sum(len(group.before) for group in groups.values())
     zero = sum(group.is_zero for group in groups.values())
     assert sum(each.zero_norm for each in drifts) == zero
@@ -104,7 +104,7 @@ def test_a_rule(seed):
     plan = networks.plan(rng, nest.num_processes)
     rule = a_rule(rng, plan)
     factors = rng.uniform(0.5, 2.0, plan.neurons + 1)
-    first, second = (Outcome(plan, rule, way, factors) for way in WAYS)
+    first, second = (Outcome(plan, rule, backend, factors) for backend in BACKENDS)
     assert first.told == second.told and bits(first.after) == bits(second.after)
     if isinstance(first.error, distnorm.RuleError):  # asks for what the models do not have, both ways say
         return
@@ -115,4 +115,4 @@ def test_a_rule(seed):
     missed = sum(group.check() for group in groups.values())
     check_others(rule, first)
     if nest.num_processes == 1:
-        check_counts(groups, missed, first.look, rule)
+        check_counts(groups, missed, first.measurement, rule)

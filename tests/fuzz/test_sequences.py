@@ -17,22 +17,22 @@ from distnorm.runs.job_file import Job
 pytestmark = pytest.mark.timeout(600)  # the first of them may compile the models that hold norms
 
 SEEDS = 70
-WAYS = ("inplace", "pynest")
+BACKENDS = ("inplace", "pynest")
 CLOSE, HELD = 1e-12, 1e-10
 INTERVALS = {
     "fixed": lambda rng: distnorm.FixedInterval(float(rng.choice([20.0, 33.0, 60.0, 1000.0]))),
     "adaptive": lambda rng: distnorm.AdaptiveInterval(
         float(rng.choice([0.01, 0.05])), probes=int(rng.integers(0, 3)), minimum_ms=10.0
     ),
-    "exact": lambda rng: distnorm.Exact(audit_ms=float(rng.choice([20.0, 70.0, 1000.0]))),
+    "exact": lambda rng: distnorm.ExactInterval(audit_ms=float(rng.choice([20.0, 70.0, 1000.0]))),
 }
 
 
 class Sequence:
     """A plan that is carried out, by one way; `stops` says whether "stop" is a checkpoint and going on from it."""
 
-    def __init__(self, plan, way, stops, folder):
-        self.plan, self.way, self.stops, self.folder = plan, way, stops, Path(folder)
+    def __init__(self, plan, backend, stops, folder):
+        self.plan, self.backend, self.stops, self.folder = plan, backend, stops, Path(folder)
         self.ranks = world(nest.build_info["have_mpi"])
         self.initial, self.resumes = {}, 0
         self.begin()
@@ -56,7 +56,9 @@ class Sequence:
         """A Normalizer, once there are connections."""
         if self.normalizer is None:
             rule = distnorm.Rule(**self.plan.rule)
-            self.normalizer = distnorm.Normalizer(rule, interval=self.plan.interval, way=self.way, on_look=self.looked)
+            self.normalizer = distnorm.Normalizer(
+                rule, interval=self.plan.interval, backend=self.backend, on_measurement=self.measured
+            )
             if not self.resumes:  # else the checkpoint knows
                 self.learn()
 
@@ -68,8 +70,8 @@ class Sequence:
         self.initial = norms | self.initial
         return weights_of, norms
 
-    def looked(self, look):
-        if look.normalized:
+    def measured(self, measurement):
+        if measurement.normalized:
             self.check(CLOSE)
 
     def check(self, close):
@@ -152,11 +154,11 @@ class Sequence:
 def test_a_sequence(mode, seed, tmp_path_factory):
     rng = np.random.default_rng(seed)
     plan = sequences.plan(rng, INTERVALS[mode](rng), mode == "exact", nest.num_processes)
-    ways = ("inplace", "inplace") if plan.exact else rng.choice(WAYS, 2).tolist()
+    backends = ("inplace", "inplace") if plan.exact else rng.choice(BACKENDS, 2).tolist()
     folder = world(nest.build_info["have_mpi"]).from_first(lambda: tmp_path_factory.mktemp("run"))
     (folder / "model.py").touch()
-    stopped = Sequence(plan, ways[0], True, folder / "checkpoints").run()
-    at_once = Sequence(plan, ways[1], False, folder / "none").run()
+    stopped = Sequence(plan, backends[0], True, folder / "checkpoints").run()
+    at_once = Sequence(plan, backends[1], False, folder / "none").run()
     if plan.exact:  # goes on from the weights, not from its accounts
         np.testing.assert_allclose(stopped, at_once, rtol=1e-9)
     else:

@@ -61,7 +61,7 @@ def test_a_syntax_error(text, folder):
 
 
 def test_an_interrupt(folder):
-    plain, attached = (start(folder, *way, SCRIPTS / "raises.py", "interrupt") for way in ((), ATTACH))
+    plain, attached = (start(folder, *backend, SCRIPTS / "raises.py", "interrupt") for backend in ((), ATTACH))
     assert own(plain.stderr) == own(attached.stderr) and plain.returncode == attached.returncode
 
 
@@ -103,9 +103,9 @@ def test_each_network_of_a_script_has_its_own_log(ranks, folder):
     assert done.returncode == 0 and "distnorm: 3 networks; of the last:" in done.stderr
     runs = [read_log(folder / name) for name in ("run.jsonl", "run-2.jsonl", "run-3.jsonl")]
     for run in runs:
-        assert [look["time_ms"] for look in run.looks] == [0.0, 15.0, 30.0, 45.0, 60.0]
-        assert [each["max"] for look in run.looks for each in look["drift"]] == [
-            each["max"] for look in runs[0].looks for each in look["drift"]
+        assert [measurement["time_ms"] for measurement in run.measurements] == [0.0, 15.0, 30.0, 45.0, 60.0]
+        assert [each["max"] for measurement in run.measurements for each in measurement["drift"]] == [
+            each["max"] for measurement in runs[0].measurements for each in measurement["drift"]
         ]
     assert [run.end["reason"] for run in runs] == ["nest.ResetKernel", "nest.ResetKernel", "finished"]
     report = start(folder, "-m", "distnorm", "report", "run.jsonl")

@@ -114,20 +114,20 @@ def test_a_dry_run_lists_what_would_be_held(ranks, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "model", "target_norm", "looks"),
+    ("name", "model", "target_norm", "measurements"),
     [
         ("clopath_synapse_spike_pairing.py", "clopath_synapse_rec", 0.4, 10),
         ("clopath_synapse_small_network.py", "clopath_exc_to_exc", 2.0, 1),
     ],
 )
-def test_an_example_of_nest_as_installed(name, model, target_norm, looks, tmp_path, monkeypatch):
+def test_an_example_of_nest_as_installed(name, model, target_norm, measurements, tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     done = attach(
         tmp_path, rules(model, target_norm=target_norm), examples_folder() / name, options=["--log", "run.jsonl"]
     )
     assert done.returncode == 0, done.stderr
     logs = [read_log(path) for path in sorted(tmp_path.glob("run*.jsonl"))]
-    assert len(logs) == looks
+    assert len(logs) == measurements
     for log in logs:
-        assert log.looks[0]["drift"][0]["max"] > 0.1
-        assert max(each["max"] for look in log.looks[1:] for each in look["drift"]) < 1e-10
+        assert log.measurements[0]["drift"][0]["max"] > 0.1
+        assert max(each["max"] for measurement in log.measurements[1:] for each in measurement["drift"]) < 1e-10

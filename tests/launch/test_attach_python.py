@@ -156,20 +156,22 @@ def test_a_later_log_that_is_there_is_found_before_anything_is_simulated(folder)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("way", "logs"), [("pool", "23"), ("futures", "23"), ("fork", "12"), ("first here", "123")])
-def test_forked_processes_are_normalized_and_logged_apart(way, logs, folder):
+@pytest.mark.parametrize(
+    ("backend", "logs"), [("pool", "23"), ("futures", "23"), ("fork", "12"), ("first here", "123")]
+)
+def test_forked_processes_are_normalized_and_logged_apart(backend, logs, folder):
     log = ("--log", "log.jsonl")
-    done = start(folder, *ATTACH[:3], *log, "rules.toml", SCRIPTS / "pool.py", "fork", way)
+    done = start(folder, *ATTACH[:3], *log, "rules.toml", SCRIPTS / "pool.py", "fork", backend)
     assert done.returncode == 0, done.stderr
     drifts = [float(each) for each in re.findall(r"[\d.]+e-\d+|\d+\.\d+", done.stdout)]
-    assert len(drifts) == {"pool": 3, "futures": 3, "fork": 2, "first here": 4}[way] and max(drifts) < 1e-12
+    assert len(drifts) == {"pool": 3, "futures": 3, "fork": 2, "first here": 4}[backend] and max(drifts) < 1e-12
     written = sorted(path.name for path in folder.glob("log*.jsonl"))
     first = {"log.jsonl"} if "1" in logs else set()
     assert first == {"log.jsonl"} & set(written) and len(written) >= len(logs)
     for name in written:
         run = read_log(folder / name)
         assert run.end is not None and run.torn == 0
-        assert run.end["time_ms"] in (30.0, 45.0) and len(run.looks) == 1 + run.end["time_ms"] / 15.0
+        assert run.end["time_ms"] in (30.0, 45.0) and len(run.measurements) == 1 + run.end["time_ms"] / 15.0
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
@@ -179,15 +181,15 @@ def test_processes_that_are_not_normalized_are_told(method, folder):
     assert f"distnorm: processes that multiprocessing starts by '{method}' are not normalized" in said(done)[0]
 
 
-@pytest.mark.parametrize("way", ["pool", "fork", "swallowed"])
-def test_an_error_in_a_forked_process_is_said_and_ends_with_2(way, folder):
-    done = start(folder, "-m", "distnorm", "attach", "wrong.toml", SCRIPTS / "pool.py", "fork", way)
+@pytest.mark.parametrize("backend", ["pool", "fork", "swallowed"])
+def test_an_error_in_a_forked_process_is_said_and_ends_with_2(backend, folder):
+    done = start(folder, "-m", "distnorm", "attach", "wrong.toml", SCRIPTS / "pool.py", "fork", backend)
     assert done.returncode == 2 and "NEST has no synapse model 'no_such_synapse'" in said(done)[0], done.stderr
 
 
-@pytest.mark.parametrize("way", ["pool", "fork"])
-def test_inspect_does_not_stop_forked_processes(way, folder):
-    done = start(folder, "-m", "distnorm", "inspect", SCRIPTS / "pool.py", "fork", way)
+@pytest.mark.parametrize("backend", ["pool", "fork"])
+def test_inspect_does_not_stop_forked_processes(backend, folder):
+    done = start(folder, "-m", "distnorm", "inspect", SCRIPTS / "pool.py", "fork", backend)
     assert done.returncode == 0, done.stderr
 
 

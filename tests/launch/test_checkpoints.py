@@ -74,8 +74,10 @@ def test_goes_on_the_same_however_it_is_split(tmp_path):
         folder.mkdir()
         finished(write_job(folder, simulate_ms=100.0), *before)
         finished(write_job(folder, simulate_ms=500.0), *after, "--resume")
-        looks = [(each["time_ms"], each["elapsed_ms"], each["drift"]) for each in read_log(folder / "run.jsonl").looks]
-        outcomes.append((looks, contents(newest(folder / "checkpoints"))[0].tobytes()))
+        measurements = [
+            (each["time_ms"], each["elapsed_ms"], each["drift"]) for each in read_log(folder / "run.jsonl").measurements
+        ]
+        outcomes.append((measurements, contents(newest(folder / "checkpoints"))[0].tobytes()))
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert len(outcomes[0][0]) > 5
 
@@ -85,13 +87,13 @@ def test_log_goes_on_and_noise_is_new(tmp_path):
     out, err = finished(write_job(tmp_path, simulate_ms=700.0), 1, 2, "--resume")
     assert "going on from" in err and "700 ms (100%)" in err.replace("of 700", "700") and "from 250 ms" in out
     log = read_log(tmp_path / "run.jsonl")
-    times = [look["time_ms"] for look in log.looks]
+    times = [measurement["time_ms"] for measurement in log.measurements]
     assert times == sorted(set(times)) and len(log.resumes) == 1
     assert log.resumes[0]["time_ms"] == 250.0 and log.resumes[0]["seed"] != log.header["seed"]
-    normalized = [0.0, *(look["time_ms"] for look in log.looks if look["normalized"])]
-    for look in log.looks[1:]:
-        since = max(each for each in normalized if each < look["time_ms"])
-        assert look["elapsed_ms"] == pytest.approx(look["time_ms"] - since)
+    normalized = [0.0, *(measurement["time_ms"] for measurement in log.measurements if measurement["normalized"])]
+    for measurement in log.measurements[1:]:
+        since = max(each for each in normalized if each < measurement["time_ms"])
+        assert measurement["elapsed_ms"] == pytest.approx(measurement["time_ms"] - since)
 
 
 def start(tmp_path, ranks=2, threads=1, model=MODEL, **settings):
@@ -231,7 +233,7 @@ def test_what_build_simulates_comes_before_simulate_ms(checkpointed, tmp_path):
     assert code == 0 and "270 of 270 ms (100%)" in err, err
     assert f"{120 if checkpointed else 240} ms simulated in" in out
     log = read_log(tmp_path / "run.jsonl")
-    assert [look["time_ms"] for look in log.looks] == [30.0, 90.0, 150.0, 210.0, 270.0]
+    assert [measurement["time_ms"] for measurement in log.measurements] == [30.0, 90.0, 150.0, 210.0, 270.0]
     assert log.end["time_ms"] == 270.0
 
 

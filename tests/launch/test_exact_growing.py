@@ -33,13 +33,13 @@ def test_between_two_audits(wanted, norm_of, ranks):
         # A target to which no spike came since it got a connection has it as it was made.
         right = [norm == pytest.approx(norm_of(number), rel=1e-12) for number, norm in piece]
         assert sum(right) >= 0.9 * len(right)
-    first, last = found["looks"]
+    first, last = found["measurements"]
     assert first == [0, 0, 0, 0.0] and last[0] > 3 * NEURONS and last[1] == NEURONS
     assert last[2] == (NEURONS if wanted == {"mean_weight": 2.5} else 0)
 
 
 def test_what_cannot_be_reached_yet_is_counted_and_said_once():
     found, said = grown(2, {"target_norm": 5.0}, 25.0)
-    unreachable = [look[2] for look in found["looks"]]
+    unreachable = [measurement[2] for measurement in found["measurements"]]
     assert max(unreachable) > NEURONS / 2 and unreachable[-1] == 0
     assert said.count("cannot have their target norm with their connections' Wmin and Wmax") == 1

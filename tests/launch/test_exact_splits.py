@@ -36,9 +36,9 @@ def results(request, tmp_path_factory):
 
 @pytest.mark.parametrize("ranks", RANKS)
 def test_the_norm_holds_at_every_slice_boundary(results, ranks):
-    boundaries, looks = results[ranks]["boundaries"], results[ranks]["drifts"]
+    boundaries, measurements = results[ranks]["boundaries"], results[ranks]["drifts"]
     assert len(boundaries) == SLICES and boundaries.max() < 1e-12
-    assert len(looks) >= 4 and (looks[1:, 1] > 1e-4).all() and (looks[:, 2] == 0).all()
+    assert len(measurements) >= 4 and (measurements[1:, 1] > 1e-4).all() and (measurements[:, 2] == 0).all()
 
 
 @pytest.mark.parametrize("ranks", [2, 4])

@@ -40,10 +40,10 @@ def test_the_network_does_something(results):
     assert not same(first, results["plain", 1])
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest", "adaptive"])
+@pytest.mark.parametrize("backend", ["inplace", "pynest", "adaptive"])
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_weights_spikes_and_drifts_do_not_depend_on_the_split(results, way, ranks):
-    assert same(results[way, 1], results[way, ranks], ("connections", "spikes", "drifts"))
+def test_weights_spikes_and_drifts_do_not_depend_on_the_split(results, backend, ranks):
+    assert same(results[backend, 1], results[backend, ranks], ("connections", "spikes", "drifts"))
 
 
 @pytest.mark.parametrize("ranks", RANKS)

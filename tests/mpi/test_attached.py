@@ -81,7 +81,7 @@ def by_callback_between_runs(normalizer):
         nest.Run(5.0)
 
 
-WAYS = [
+BACKENDS = [
     by_context,
     by_imported_name,
     by_several_contexts,
@@ -93,16 +93,16 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-@pytest.mark.parametrize("by", WAYS, ids=lambda by: by.__name__)
-def test_every_way_gives_the_same_weights(by, way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+@pytest.mark.parametrize("by", BACKENDS, ids=lambda by: by.__name__)
+def test_every_way_gives_the_same_weights(by, backend):
     results = []
     for run in (by_simulate, by):
         build()
-        normalizer = distnorm.Normalizer(RULE, interval=15.0, way=way)
+        normalizer = distnorm.Normalizer(RULE, interval=15.0, backend=backend)
         run(normalizer)
         assert nest.biological_time == 95.0 and len(normalizer.log) == 7
-        results.append((state(), [(look.time_ms, look.drift_max) for look in normalizer.log]))
+        results.append((state(), [(measurement.time_ms, measurement.drift_max) for measurement in normalizer.log]))
     assert np.array_equal(results[0][0], results[1][0]) and results[0][1] == results[1][1]
 
 
@@ -135,9 +135,9 @@ def test_nothing_is_left_behind():
         nest.Simulate(10.0)
         raise KeyError("of the model")
     assert [getattr(nestkernel_api, name) for name in names] == before
-    looks = len(normalizer.log)
+    measurements = len(normalizer.log)
     nest.Simulate(20.0)
-    assert len(normalizer.log) == looks
+    assert len(normalizer.log) == measurements
 
 
 def test_an_error_in_a_look_leaves_nest_ready_to_simulate():
@@ -145,12 +145,12 @@ def test_an_error_in_a_look_leaves_nest_ready_to_simulate():
     nest.GetConnections()
     broken = []
 
-    def fail(look):
-        if look.time_ms >= 15.0 and not broken:
-            broken.append(look)
+    def fail(measurement):
+        if measurement.time_ms >= 15.0 and not broken:
+            broken.append(measurement)
             raise ValueError("once")
 
-    normalizer = distnorm.Normalizer(RULE, interval=15.0, on_look=fail)
+    normalizer = distnorm.Normalizer(RULE, interval=15.0, on_measurement=fail)
     with pytest.raises(distnorm.CallbackError, match="once"), normalizer.attached():
         nest.Simulate(45.0)
     nest.Simulate(15.0)
@@ -165,7 +165,7 @@ def test_norms_are_held_by_nests_own_model_and_its_copies():
     models = ("stdp_synapse", "copied")
     network(models)
     rules = [distnorm.Rule(model, target_norm=TARGET_NORM) for model in models]
-    normalizer = distnorm.Normalizer(rules, interval=distnorm.Exact(audit_ms=20.0))
+    normalizer = distnorm.Normalizer(rules, interval=distnorm.ExactInterval(audit_ms=20.0))
     with normalizer.attached():
         nest.Simulate(30.0)
         with nest.RunManager():

@@ -12,7 +12,7 @@ from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
 
-WAYS = ("inplace", "pynest")
+BACKENDS = ("inplace", "pynest")
 RULE = distnorm.Rule(MODEL, target_norm=TARGET_NORM)
 
 
@@ -27,13 +27,13 @@ def total(value):
     return ranks.from_first(lambda: sum(values))
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("change", CHANGES)
-def test_norms_hold_after(change, threads, way):
+def test_norms_hold_after(change, threads, backend):
     reset(virtual_processes=threads * nest.num_processes)
     population = network()
-    normalizer = distnorm.Normalizer(RULE, interval=10.0, way=way)
+    normalizer = distnorm.Normalizer(RULE, interval=10.0, backend=backend)
     normalizer.simulate(20.0)
     number = total(len(connections([MODEL])[0]))
     change(population)
@@ -53,7 +53,7 @@ def test_forgotten_sources_are_said_by_the_first_rank(caplog):
     nest.keep_source_table = False
     network()
     with caplog.at_level(logging.WARNING):
-        normalizer = distnorm.Normalizer(RULE, interval=10.0, way="inplace")
+        normalizer = distnorm.Normalizer(RULE, interval=10.0, backend="inplace")
         normalizer.simulate(20.0)
     assert len(caplog.records) == (1 if nest.Rank() == 0 else 0)
     assert normalizer.log[-1].drifts[0].targets == 60
@@ -69,8 +69,8 @@ def test_sources_that_nest_forgets_are_refused_on_every_rank():
         normalizer()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_weights_written_between_runs_where_delays_differ_over_ranks(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_weights_written_between_runs_where_delays_differ_over_ranks(backend):
     """Only one rank has the network's smallest delay; spikes then differ from those of the larger weights at once."""
     reset()
     relay = nest.Create("parrot_neuron")
@@ -82,7 +82,7 @@ def test_weights_written_between_runs_where_delays_differ_over_ranks(way):
     nest.Connect(relay, nest.Create("iaf_psc_delta"), syn_spec={"weight": 0.0, "delay": 0.5})
     nest.Connect(targets, recorder)
     rule = distnorm.Rule("static_synapse_lbl", targets=targets, target_norm=18.0)
-    normalizer = distnorm.Normalizer(rule, way=way)
+    normalizer = distnorm.Normalizer(rule, backend=backend)
     nest.Prepare()
     nest.Run(45.0)
     silent = recorder.n_events

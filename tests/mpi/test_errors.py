@@ -21,12 +21,12 @@ def same_on_all(text):
     return texts is None or len(set(texts)) == 1
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_nan_weight(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_nan_weight(backend):
     model = "static_synapse_lbl"  # plastic models check the sign of a weight that is set, and refuse NaN
     reset()
     population = network([model])
-    normalizer = distnorm.Normalizer(distnorm.Rule(model, target_norm=12.0), interval=10.0, way=way)
+    normalizer = distnorm.Normalizer(distnorm.Rule(model, target_norm=12.0), interval=10.0, backend=backend)
     normalizer.simulate(10.0)
     before = connections([model])[2]
     mine = nest.GetConnections(source=population, synapse_model=model)
@@ -47,7 +47,9 @@ def test_exception_in_a_callback():
         if last_rank():
             raise ValueError("the model's own mistake")
 
-    normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback)
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_measurement=callback
+    )
     with pytest.raises(distnorm.CallbackError, match="ValueError: the model's own mistake") as raised:
         normalizer.simulate(30.0)
     assert same_on_all(str(raised.value))
@@ -62,7 +64,9 @@ def test_exception_in_the_last_callback_is_not_lost():
         if last_rank() and done.time_ms == 10.0:
             raise ValueError("at the end")
 
-    normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_look=callback)
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule("stdp_synapse", target_norm=12.0), interval=10.0, on_measurement=callback
+    )
     with pytest.raises(distnorm.CallbackError, match="at the end"):
         normalizer.simulate(10.0)
 

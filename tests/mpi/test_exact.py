@@ -10,7 +10,7 @@ from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
 
-WAYS = ("inplace", "pynest")
+BACKENDS = ("inplace", "pynest")
 JOINT = ("stdp_synapse", "stdp_triplet_synapse", "static_synapse_lbl")
 
 
@@ -18,16 +18,16 @@ def largest_error(models, power, target=TARGET_NORM):
     return max((abs(norm / target - 1) for norm in norms_by_target(models, power).values()), default=0.0)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("norm", ["l1", "l2"])
 @pytest.mark.parametrize("models", [("stdp_synapse",), JOINT])
-def test_every_normalization_meets_the_target(way, norm, models):
+def test_every_normalization_meets_the_target(backend, norm, models):
     reset()
     network(models)
     rule = distnorm.Rule(models, norm=norm, target_norm=TARGET_NORM)
     errors = []
     normalizer = distnorm.Normalizer(
-        rule, interval=20.0, way=way, on_look=lambda _: errors.append(largest_error(models, rule.power))
+        rule, interval=20.0, backend=backend, on_measurement=lambda _: errors.append(largest_error(models, rule.power))
     )
     before = largest_error(models, rule.power)
     normalizer.simulate(100.0)
@@ -35,13 +35,17 @@ def test_every_normalization_meets_the_target(way, norm, models):
     assert len(errors) == 6 and max(errors) <= 1e-12
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_reported_drift_is_what_numpy_finds(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_reported_drift_is_what_numpy_finds(backend):
     reset()
     population = network()
     nest.Simulate(50.0)
     local = norms_by_target(["stdp_synapse"])
-    seen = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), way=way).normalize().drifts[0]
+    seen = (
+        distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), backend=backend)
+        .normalize()
+        .drifts[0]
+    )
     ranks = world(nest.build_info["have_mpi"])
     everyone = ranks.gather([abs(norm / TARGET_NORM - 1) for norm in local.values()])
     assert (seen.targets, seen.no_input, seen.zero_norm) == (len(population), 0, 0)
@@ -52,14 +56,16 @@ def test_reported_drift_is_what_numpy_finds(way):
         assert np.quantile(drifts, 0.9, method="inverted_cdf") <= seen.quantile(0.9) <= drifts.max()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_devices_other_sources_and_other_targets_are_not_touched(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_devices_other_sources_and_other_targets_are_not_touched(backend):
     reset()
     model = "static_synapse_lbl"
     population = network([model])
     sources, targets = population[:40], population[10:]
     before = connections([model])
-    distnorm.Normalizer(distnorm.Rule(model, sources=sources, targets=targets, target_norm=3.0), way=way).normalize()
+    distnorm.Normalizer(
+        distnorm.Rule(model, sources=sources, targets=targets, target_norm=3.0), backend=backend
+    ).normalize()
     after = connections([model])
     chosen = np.isin(before[0], sources.tolist()) & np.isin(before[1], targets.tolist())
     assert np.array_equal(before[2][~chosen], after[2][~chosen])
@@ -68,12 +74,12 @@ def test_devices_other_sources_and_other_targets_are_not_touched(way):
     assert set(np.atleast_1d(device_weights(model))) <= {DEVICE_WEIGHT}
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_signs_stay_and_initial_norms_hold(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_signs_stay_and_initial_norms_hold(backend):
     reset()
     network(["static_synapse_lbl"], weight=nest.random.uniform(-1.0, 0.7))
     initial = norms_by_target(["static_synapse_lbl"])
-    normalizer = distnorm.Normalizer(distnorm.Rule("static_synapse_lbl", target_norm="initial"), way=way)
+    normalizer = distnorm.Normalizer(distnorm.Rule("static_synapse_lbl", target_norm="initial"), backend=backend)
     assert normalizer.normalize().drift_max == 0.0
     before = connections(["static_synapse_lbl"])
     status = nest.GetConnections(synapse_model="static_synapse_lbl")
@@ -86,38 +92,40 @@ def test_signs_stay_and_initial_norms_hold(way):
     assert all(abs(held[target] / initial[target] - 1) <= 1e-12 for target in initial)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_per_target_norms(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_per_target_norms(backend):
     reset()
     population = network()
     ids = population.tolist()[::-1]
     wanted = {node: 1.0 + node for node in ids}
     distnorm.Normalizer(
-        distnorm.Rule("stdp_synapse", targets=ids, target_norm=[wanted[node] for node in ids]), way=way
+        distnorm.Rule("stdp_synapse", targets=ids, target_norm=[wanted[node] for node in ids]), backend=backend
     ).normalize()
     assert all(abs(norm / wanted[t] - 1) <= 1e-12 for t, norm in norms_by_target(["stdp_synapse"]).items())
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_targets_without_input_and_with_zero_norm_are_counted_and_left_alone(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_targets_without_input_and_with_zero_norm_are_counted_and_left_alone(backend):
     reset()
     population = network(weight=0.5)
     lonely = nest.Create("iaf_psc_delta", 7)
     silent = nest.Create("iaf_psc_delta", 3)
     nest.Connect(population[:5], silent, syn_spec={"synapse_model": "stdp_synapse", "weight": 0.0})
     named = distnorm.Rule("stdp_synapse", targets=population + lonely + silent, target_norm=TARGET_NORM)
-    seen = distnorm.Normalizer(named, way=way).normalize().drifts[0]
+    seen = distnorm.Normalizer(named, backend=backend).normalize().drifts[0]
     assert (seen.targets, seen.no_input, seen.zero_norm) == (len(population), len(lonely), len(silent))
     _, targets, weights = connections(["stdp_synapse"])
     assert not weights[np.isin(targets, silent.tolist())].any()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_rank_without_any_plastic_connection(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_rank_without_any_plastic_connection(backend):
     reset()
     population = network(["static_synapse"])
     nest.Connect(population, population[:1], syn_spec={"synapse_model": "stdp_synapse", "weight": 0.3})
-    normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), interval=10.0, way=way)
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), interval=10.0, backend=backend
+    )
     normalizer.simulate(30.0)
     assert normalizer.log[-1].drifts[0].targets == 1
     assert largest_error(["stdp_synapse"], 1) <= 1e-12
@@ -125,10 +133,12 @@ def test_a_rank_without_any_plastic_connection(way):
 
 def test_both_ways_agree_to_the_last_bit():
     results = []
-    for way in WAYS:
+    for backend in BACKENDS:
         reset()
         network(JOINT)
-        normalizer = distnorm.Normalizer(distnorm.Rule(JOINT, norm="l2", target_norm=3.0), interval=25.0, way=way)
+        normalizer = distnorm.Normalizer(
+            distnorm.Rule(JOINT, norm="l2", target_norm=3.0), interval=25.0, backend=backend
+        )
         normalizer.simulate(100.0)
         results.append((connections(JOINT), [each.drifts[0].max for each in normalizer.log]))
     (first, first_drifts), (second, second_drifts) = results

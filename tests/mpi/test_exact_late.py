@@ -1,4 +1,4 @@
-"""Neurons made after the first look on any number of ranks: their norms are held from their first spike on."""
+"""Neurons made after the first measurement on any number of ranks: their norms are held from their first spike on."""
 
 import nest
 import pytest
@@ -22,7 +22,7 @@ def test_neurons_made_later_on_any_rank(wanted, late_norm):
     spec = {"synapse_model": STDP, "weight": 0.5}
     nest.Connect(first, first, {"rule": "fixed_indegree", "indegree": 7}, spec)
     nest.Connect(noise, first)
-    normalizer = distnorm.Normalizer(distnorm.Rule(STDP, **wanted), interval=distnorm.Exact(audit_ms=1e4))
+    normalizer = distnorm.Normalizer(distnorm.Rule(STDP, **wanted), interval=distnorm.ExactInterval(audit_ms=1e4))
     normalizer.simulate(30.0)
     late = nest.Create("iaf_psc_delta")  # on one rank
     later = nest.Create("iaf_psc_delta", 9)

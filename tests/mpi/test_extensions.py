@@ -60,7 +60,7 @@ def normalized(register):
     normalizer.simulate(60.0)
     errors = [abs(norm / TARGET_NORM - 1) for norm in norms_by_target(["leaky_synapse"]).values()]
     assert max(errors, default=0) <= 1e-12 and normalizer.log[-1].drift_max > 1e-3
-    return normalizer.weights._synapses[0].way, connections(["leaky_synapse"])
+    return normalizer.weights._synapses[0].backend, connections(["leaky_synapse"])
 
 
 def test_generic_and_compiled_in_are_the_same(ranks, folder, register, monkeypatch):
@@ -82,12 +82,12 @@ def test_generic_and_compiled_in_are_the_same(ranks, folder, register, monkeypat
     assert all(np.array_equal(a, b) for a, b in zip(generic[1], compiled[1], strict=True))
 
 
-def normalizer_of(register, model, weight=None, target_norm=5.0, way="inplace", **rule):
+def normalizer_of(register, model, weight=None, target_norm=5.0, backend="inplace", **rule):
     reset(virtual_processes=2 * nest.num_processes)
     register()
     nest.SetDefaults(model, {"kept": 1.0})
     network([model], weight=weight)
-    return distnorm.Normalizer(distnorm.Rule(model, target_norm=target_norm, **rule), interval=20.0, way=way)
+    return distnorm.Normalizer(distnorm.Rule(model, target_norm=target_norm, **rule), interval=20.0, backend=backend)
 
 
 def by_hand(normalizer, time_ms):
@@ -110,10 +110,10 @@ ENTRIES = [distnorm.Normalizer.simulate, by_hand, attached, in_pieces]
 SAYS = "synapse model 'switching_synapse' does not keep the weights that are written"
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
 @pytest.mark.parametrize("simulate", ENTRIES)
-def test_a_model_that_does_not_keep_its_weights_is_noticed(simulate, way, register):
-    normalizer = normalizer_of(register, "switching_synapse", way=way)
+def test_a_model_that_does_not_keep_its_weights_is_noticed(simulate, backend, register):
+    normalizer = normalizer_of(register, "switching_synapse", backend=backend)
     with pytest.raises(distnorm.RuleError, match=SAYS):
         simulate(normalizer, 400.0)
 
@@ -132,26 +132,26 @@ def test_one_that_is_compiled_in_is_noticed_too(ranks, folder, register, monkeyp
     normalizer = normalizer_of(register, "switching_synapse")
     with pytest.raises(distnorm.RuleError, match=SAYS):
         normalizer.simulate(400.0)
-    assert normalizer.weights._synapses[0].way == "in place"
+    assert normalizer.weights._synapses[0].backend == "in place"
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_models_that_keep_their_weights_are_let_be(way, register):
-    def set_again(look):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_models_that_keep_their_weights_are_let_be(backend, register):
+    def set_again(measurement):
         found = nest.GetConnections(synapse_model="leaky_synapse")
         if len(found):
             found.set({"weight": 0.5})
 
-    static = normalizer_of(register, "leaky_synapse", way=way)
+    static = normalizer_of(register, "leaky_synapse", backend=backend)
     static.simulate(200.0)
-    beyond_wmax = normalizer_of(register, "bounded_synapse", weight=1.0, target_norm=20.0, way=way)
+    beyond_wmax = normalizer_of(register, "bounded_synapse", weight=1.0, target_norm=20.0, backend=backend)
     beyond_wmax.simulate(200.0)
-    assert min(look.drift_max for look in beyond_wmax.log[:5]) > 0.1  # NEST brings them back to Wmax
-    by_script = normalizer_of(register, "leaky_synapse", weight=0.5, way=way)
+    assert min(measurement.drift_max for measurement in beyond_wmax.log[:5]) > 0.1  # NEST brings them back to Wmax
+    by_script = normalizer_of(register, "leaky_synapse", weight=0.5, backend=backend)
     for _ in range(10):
         by_script.simulate(20.0)
         set_again(None)
-    by_callback = normalizer_of(register, "leaky_synapse", weight=0.5, way=way)
-    by_callback = distnorm.Normalizer(by_callback.rules, interval=20.0, way=way, on_look=set_again)
+    by_callback = normalizer_of(register, "leaky_synapse", weight=0.5, backend=backend)
+    by_callback = distnorm.Normalizer(by_callback.rules, interval=20.0, backend=backend, on_measurement=set_again)
     by_callback.simulate(200.0)
-    assert min(look.drift_max for look in (*by_script.log[2:], *by_callback.log)) > 0.1
+    assert min(measurement.drift_max for measurement in (*by_script.log[2:], *by_callback.log)) > 0.1

@@ -10,7 +10,7 @@ import distnorm
 
 pytestmark = pytest.mark.mpi
 
-ways = pytest.mark.parametrize("way", ["inplace", "pynest"])
+backends = pytest.mark.parametrize("backend", ["inplace", "pynest"])
 
 # Each rule has targets of these sizes: ordinary, tiny, huge, of all sizes at once, and the least double.
 SIZES = (0.5, 3e-170, 2e200, None, 5e-324, 6e307)
@@ -57,7 +57,7 @@ def norm_of(weights, norm):
     return max(sizes) if norm == "linf" else mpmath.fsum(each**power for each in sizes) ** (1 / power)
 
 
-def normalized(way):
+def normalized(backend):
     """Weights before and after, and what the targets' norms should be: near those that they have."""
     network()
     before = state()
@@ -67,7 +67,7 @@ def normalized(way):
         norms = [1.3, 4e-169, 5e200, 3e199, 3e-305, 1.1e308]
         wanted |= dict(zip(ids, norms, strict=True))
         rules.append(distnorm.Rule("stdp_synapse", targets=ids, target_norm=norms, **more))
-    normalizer = distnorm.Normalizer(rules, way=way)
+    normalizer = distnorm.Normalizer(rules, backend=backend)
     normalizer.weights.open()
     drifts = normalizer.normalize().drifts
     return before, state(), wanted, drifts
@@ -82,9 +82,9 @@ def test_both_ways_give_the_same_bits():
         assert one.zero_norm == 0
 
 
-@ways
-def test_norms_are_met(way):
-    before, after, wanted, drifts = normalized(way)
+@backends
+def test_norms_are_met(backend):
+    before, after, wanted, drifts = normalized(backend)
     for i, (more, drift) in enumerate(zip(RULES, drifts, strict=True)):
         if "rate" in more or "tau_ms" in more:
             continue
@@ -97,19 +97,19 @@ def test_norms_are_met(way):
             assert distance <= 1e-11 * max(1, scale) or drift.unreachable
 
 
-@ways
+@backends
 @pytest.mark.parametrize("norm", ["l1", "l2", "linf"])
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_a_weight_that_is_not_finite_is_named_and_a_large_one_is_not(way, norm, wrong):
+def test_a_weight_that_is_not_finite_is_named_and_a_large_one_is_not(backend, norm, wrong):
     network()
-    distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=1e300, norm=norm), way=way).normalize()
+    distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=1e300, norm=norm), backend=backend).normalize()
     write_weights("stdp_synapse", lambda _, target, weight: wrong if target == 9 else weight)
     with pytest.raises(distnorm.WeightError, match="neuron 9 has an incoming stdp_synapse weight that is not finite"):
-        distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=1e300, norm=norm), way=way).normalize()
+        distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=1e300, norm=norm), backend=backend).normalize()
 
 
-@ways
-def test_norms_beyond_every_double_are_refused_in_these_words(way):
+@backends
+def test_norms_beyond_every_double_are_refused_in_these_words(backend):
     network()
     for rule in (
         distnorm.Rule("stdp_synapse", targets=[6], target_norm="initial"),
@@ -117,5 +117,5 @@ def test_norms_beyond_every_double_are_refused_in_these_words(way):
     ):
         before = state()
         with pytest.raises(distnorm.WeightError, match=r"norm is larger than the largest double, 1.8e\+308"):
-            distnorm.Normalizer(rule, way=way).normalize()
+            distnorm.Normalizer(rule, backend=backend).normalize()
         assert np.array_equal(before, state())

@@ -32,8 +32,8 @@ def test_a_table_has_a_row_per_look_and_rule():
     frame = distnorm.to_pandas(normalizer)
     assert frame.shape[0] == 2 * len(normalizer.log) == 10
     second = frame[frame.rule == 1]
-    assert second.time_ms.tolist() == [look.time_ms for look in normalizer.log]
-    assert second["max"].tolist() == [look.drifts[1].max for look in normalizer.log]
+    assert second.time_ms.tolist() == [measurement.time_ms for measurement in normalizer.log]
+    assert second["max"].tolist() == [measurement.drifts[1].max for measurement in normalizer.log]
     assert frame.targets.unique().tolist() == [30] and (frame.measure_s > 0).all()
 
 
@@ -43,10 +43,10 @@ def test_a_figure_from_the_log(observe):
     figure = distnorm.plot(normalizer)
     (line,) = [line for line in figure.axes[0].lines if line.get_label() == "largest"]
     assert line.get_xdata().tolist() == [15.0, 30.0, 45.0, 60.0]
-    assert np.allclose(line.get_ydata(), [100 * look.drift_max for look in normalizer.log[1:]])
+    assert np.allclose(line.get_ydata(), [100 * measurement.drift_max for measurement in normalizer.log[1:]])
 
 
-def test_no_figure_before_the_first_look():
+def test_no_figure_before_the_first_measurement():
     reset()
     network()
     with pytest.raises(distnorm.RuleError, match="log of this Normalizer is empty"):

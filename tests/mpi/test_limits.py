@@ -11,7 +11,7 @@ import distnorm
 from distnorm.mpi.ranks import world
 
 pytestmark = pytest.mark.mpi
-ways = pytest.mark.parametrize("way", ["inplace", "pynest"])
+backends = pytest.mark.parametrize("backend", ["inplace", "pynest"])
 
 # A model, limits of its weights, and their range before.
 MODELS = [
@@ -54,14 +54,14 @@ def over_all_ranks(*numbers):
     return None if everyone is None else np.sum(everyone, axis=0).tolist()
 
 
-@ways
+@backends
 @pytest.mark.parametrize(("model", "limits", "weight"), MODELS, ids=str)
 @pytest.mark.parametrize("times", [0.6, 1.7])
-def test_weights_beyond_their_limits_are_counted_and_said_once(way, model, limits, weight, times, caplog):
+def test_weights_beyond_their_limits_are_counted_and_said_once(backend, model, limits, weight, times, caplog):
     network(model, limits, *weight)
     rule = distnorm.Rule("limited", mean_weight=times * abs(sum(weight)) / 2)
-    normalizer = distnorm.Normalizer(rule, way=way)
-    if model.startswith("eprop") and way == "pynest" and times > 1:
+    normalizer = distnorm.Normalizer(rule, backend=backend)
+    if model.startswith("eprop") and backend == "pynest" and times > 1:
         before = weights()
         with pytest.raises(distnorm.RuleError, match=r"weights would be normalized beyond Wmin or Wmax"):
             normalizer.normalize()
@@ -84,18 +84,18 @@ def test_weights_beyond_their_limits_are_counted_and_said_once(way, model, limit
         ]
 
 
-@ways
+@backends
 @pytest.mark.parametrize(("model", "limits", "weight"), [each for each in MODELS if "Wmin" in each[1]], ids=str)
-def test_a_rule_keeps_weights_between_the_limits_of_the_model(way, model, limits, weight):
+def test_a_rule_keeps_weights_between_the_limits_of_the_model(backend, model, limits, weight):
     network(model, limits, *weight)
     rule = distnorm.Rule("limited", mean_weight=1.2 * abs(sum(weight)) / 2, w_min="Wmin", w_max="Wmax")
-    drift = distnorm.Normalizer(rule, way=way).normalize().drifts[0]
+    drift = distnorm.Normalizer(rule, backend=backend).normalize().drifts[0]
     after = weights()
     assert (after >= limits["Wmin"]).all() and (after <= limits["Wmax"]).all()
     assert (drift.above_wmax, drift.below_wmin) == (0, 0)
 
 
-@ways
+@backends
 @pytest.mark.parametrize(
     ("model", "limits", "start"),
     [
@@ -105,12 +105,12 @@ def test_a_rule_keeps_weights_between_the_limits_of_the_model(way, model, limits
         ("clopath_synapse", {"Wmin": -50.0, "Wmax": 0.0}, -1e-5),
     ],
 )
-def test_initial_norms_of_almost_nothing_are_counted_and_said_once(way, model, limits, start, caplog):
+def test_initial_norms_of_almost_nothing_are_counted_and_said_once(backend, model, limits, start, caplog):
     """But not those of targets with an ordinary weight."""
     network(model, limits, start, start)
     ordinary = (limits["Wmax"] or limits["Wmin"]) / 100
     write_weights("limited", lambda _, target, weight: ordinary if target % 4 == 0 else weight)
-    normalizer = distnorm.Normalizer(distnorm.Rule("limited", target_norm="initial"), way=way)
+    normalizer = distnorm.Normalizer(distnorm.Rule("limited", target_norm="initial"), backend=backend)
     with caplog.at_level(logging.WARNING):
         drift = normalizer.normalize().drifts[0]
         normalizer.normalize()
@@ -118,17 +118,26 @@ def test_initial_norms_of_almost_nothing_are_counted_and_said_once(way, model, l
     assert caplog.text.count('15 targets have an "initial" norm') == (nest.Rank() == 0)
 
 
-@ways
-def test_a_norm_that_was_given_and_ordinary_initial_norms_are_not_near_zero(way):
+@backends
+def test_a_norm_that_was_given_and_ordinary_initial_norms_are_not_near_zero(backend):
     network("stdp_synapse", {}, 0.02, 0.04)  # of NEST's own Wmax, 100
     assert (
-        distnorm.Normalizer(distnorm.Rule("limited", target_norm="initial"), way=way).normalize().drifts[0].near_zero
+        distnorm.Normalizer(distnorm.Rule("limited", target_norm="initial"), backend=backend)
+        .normalize()
+        .drifts[0]
+        .near_zero
         == 0
     )
     network("stdp_synapse", {"Wmax": 30_000.0}, 0.02, 0.04)
-    assert distnorm.Normalizer(distnorm.Rule("limited", target_norm=1.0), way=way).normalize().drifts[0].near_zero == 0
+    assert (
+        distnorm.Normalizer(distnorm.Rule("limited", target_norm=1.0), backend=backend).normalize().drifts[0].near_zero
+        == 0
+    )
     network("static_synapse", {}, 1e-9, 1e-8)  # no limit
     assert (
-        distnorm.Normalizer(distnorm.Rule("limited", target_norm="initial"), way=way).normalize().drifts[0].near_zero
+        distnorm.Normalizer(distnorm.Rule("limited", target_norm="initial"), backend=backend)
+        .normalize()
+        .drifts[0]
+        .near_zero
         == 0
     )

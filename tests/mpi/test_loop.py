@@ -67,11 +67,11 @@ def test_observing_changes_nothing():
     assert len(plain[0]) > 0 and all(np.array_equal(a, b) for a, b in zip(plain, observed, strict=True))
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_neurons_and_connections_made_between_simulates_are_picked_up(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_neurons_and_connections_made_between_simulates_are_picked_up(backend):
     reset()
     population = network()
-    normalizer = distnorm.Normalizer(RULE, interval=10.0, way=way)
+    normalizer = distnorm.Normalizer(RULE, interval=10.0, backend=backend)
     normalizer.simulate(10.0)
     more = nest.Create("iaf_psc_delta", 5)
     nest.Connect(population, more, syn_spec={"synapse_model": "stdp_synapse", "weight": 0.3, "delay": 1.5})
@@ -106,22 +106,22 @@ def test_adaptive_intervals_and_probes():
 
 def test_slices_change_nothing():
     results = []
-    for on_slice in (None, lambda _: None):
+    for on_chunk in (None, lambda _: None):
         reset()
         network()
-        normalizer = distnorm.Normalizer(RULE, interval=50.0, on_slice=on_slice)
+        normalizer = distnorm.Normalizer(RULE, interval=50.0, on_chunk=on_chunk)
         normalizer.simulate(120.0)
         results.append((state(), [each.drift_max for each in normalizer.log]))
     assert np.array_equal(results[0][0], results[1][0]) and results[0][1] == results[1][1]
 
 
-@pytest.mark.parametrize("interval", [distnorm.AdaptiveInterval(0.1), distnorm.Exact()])
-def test_observing_looks_every_20_ms_where_no_interval_is_fixed(interval):
+@pytest.mark.parametrize("interval", [distnorm.AdaptiveInterval(0.1), distnorm.ExactInterval()])
+def test_observing_measures_every_20_ms_where_no_interval_is_fixed(interval):
     reset()
     network()
     normalizer = distnorm.Normalizer(RULE, interval=interval, observe=True)
     normalizer.simulate(60.0)
-    assert [look.time_ms for look in normalizer.log] == [0.0, 21.0, 40.5, 60.0]  # slices take 1.5 ms
+    assert [measurement.time_ms for measurement in normalizer.log] == [0.0, 21.0, 40.5, 60.0]  # slices take 1.5 ms
 
 
 def test_observing_reports_the_drift_from_the_start():
@@ -137,8 +137,8 @@ def test_observing_reports_the_drift_from_the_start():
     assert everyone is None or normalizer.log[-1].since_start[0].max == max(everyone) > 0
 
 
-@pytest.mark.parametrize("way", ["inplace"])
-def test_delays_that_differ_over_the_ranks_and_a_multimeter(way):
+@pytest.mark.parametrize("backend", ["inplace"])
+def test_delays_that_differ_over_the_ranks_and_a_multimeter(backend):
     reset()
     population = nest.Create("iaf_psc_delta", 100)
     nest.Connect(nest.Create("poisson_generator", params={"rate": 18_000.0}), population, syn_spec={"delay": 3.0})
@@ -146,7 +146,7 @@ def test_delays_that_differ_over_the_ranks_and_a_multimeter(way):
     delays = {"synapse_model": "stdp_synapse", "weight": 0.5, "delay": nest.random.uniform(1.0, 4.0)}
     nest.Connect(population, population, {"rule": "fixed_indegree", "indegree": 15}, delays)
     rules = [RULE, distnorm.Rule("static_synapse", target_norm=1.0)]
-    normalizer = distnorm.Normalizer(rules, interval=20.0, way=way)
+    normalizer = distnorm.Normalizer(rules, interval=20.0, backend=backend)
     normalizer.simulate(60.0)
     assert normalizer.log[-1].drifts[0].targets == 100 and normalizer.log[-1].drifts[1].connections == 0
     assert all(abs(norm / TARGET_NORM - 1) <= 1e-12 for norm in norms_by_target(["stdp_synapse"]).values())
@@ -163,16 +163,16 @@ def test_a_normalizer_does_not_outlive_its_network():
         normalizer.normalize()
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_each_network_of_a_process_has_a_resolution_of_its_own(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_each_network_of_a_process_has_a_resolution_of_its_own(backend):
     for resolution_ms in (0.1, 0.25, 0.5, 0.1):
         reset()
         nest.resolution = resolution_ms
         network()
-        normalizer = distnorm.Normalizer(RULE, interval=12.0, way=way)
+        normalizer = distnorm.Normalizer(RULE, interval=12.0, backend=backend)
         assert normalizer.clock.resolution_ms == resolution_ms and normalizer.next_interval == 12.0
         normalizer.simulate(30.0)
-        assert [look.time_ms for look in normalizer.log] == [0.0, 12.0, 24.0]
+        assert [measurement.time_ms for measurement in normalizer.log] == [0.0, 12.0, 24.0]
 
 
 def test_normalizing_right_after_a_probe():
@@ -191,7 +191,7 @@ class Counting:
     def first(self, clock):
         return 9.0, 0
 
-    def look(self, hints, elapsed_ms, drifts, forced):
+    def decide(self, hints, elapsed_ms, drifts, forced):
         return forced or elapsed_ms >= 9.0, 9.0, hints
 
 
@@ -199,7 +199,7 @@ class Hinted(Counting):
     def expect_change(self, hints):
         return hints + 1
 
-    def look(self, hints, elapsed_ms, drifts, forced):
+    def decide(self, hints, elapsed_ms, drifts, forced):
         return True, 9.0 if hints == 0 else 4.5, hints
 
 
@@ -235,15 +235,15 @@ def test_a_controller_that_takes_no_hints_is_named_once(caplog):
         ({"rules": distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM, rate=0.1)}, False, 0),
     ],
 )
-def test_a_drift_far_above_all_at_each_look_of_a_fixed_interval_is_said_once(arguments, slow, times, caplog):
+def test_a_drift_far_above_all_at_each_measurement_of_a_fixed_interval_is_said_once(arguments, slow, times, caplog):
     reset()
     if slow:
         slow_plasticity()
     network()
     normalizer = distnorm.Normalizer(**{"rules": RULE, "interval": 50.0, **arguments})
     normalizer.simulate(400.0)
-    assert slow or max(look.drift_max for look in normalizer.log) > 2.0 or "interval" in arguments
-    assert caplog.text.count("from their targets at each of the last 3 looks") == times * (nest.Rank() == 0)
+    assert slow or max(measurement.drift_max for measurement in normalizer.log) > 2.0 or "interval" in arguments
+    assert caplog.text.count("from their targets at each of the last 3 measurements") == times * (nest.Rank() == 0)
 
 
 def sensitive(observe_ms=None, recording="memory", path=None):
@@ -262,20 +262,20 @@ def sensitive(observe_ms=None, recording="memory", path=None):
         nest.Simulate(200.0)
         normalizer = None
     else:
-        normalizer = distnorm.Normalizer(RULE, interval=observe_ms, observe=True, on_slice=lambda _: None)
+        normalizer = distnorm.Normalizer(RULE, interval=observe_ms, observe=True, on_chunk=lambda _: None)
         normalizer.simulate(200.0)
     potentials = np.array(nest.GetNodes({"element_type": "neuron"}, local_only=True).get("V_m"))
     return population, recorder, potentials, normalizer
 
 
 @pytest.mark.parametrize("interval_ms", [13.0, 20.0, 45.0])
-def test_looks_change_no_random_number_and_no_bit(interval_ms):
+def test_measurements_change_no_random_number_and_no_bit(interval_ms):
     _, recorder, potentials, _ = sensitive()
     spikes = sorted(zip(recorder.events["senders"], recorder.events["times"], strict=True))
     _, recorder, observed, normalizer = sensitive(interval_ms)
     assert spikes == sorted(zip(recorder.events["senders"], recorder.events["times"], strict=True)) != []
     assert np.array_equal(potentials, observed)
-    times = [look.time_ms for look in normalizer.log]
+    times = [measurement.time_ms for measurement in normalizer.log]
     for k, time_ms in enumerate(times):  # at the planned time, or less than one min_delay later
         assert 0 <= time_ms - k * interval_ms < 1.5 and (round(time_ms / 0.1) % 15 == 0 or time_ms == 200.0)
 
@@ -333,7 +333,7 @@ def test_the_log_keeps_statistics_only():
     reset()
     network()
     seen = []
-    normalizer = distnorm.Normalizer(RULE, interval=30.0, on_look=seen.append)
+    normalizer = distnorm.Normalizer(RULE, interval=30.0, on_measurement=seen.append)
     normalizer.simulate(30.0)
     full, kept = seen[-1].drifts[0], normalizer.log[-1].drifts[0]
     assert [kept.statistic(name) for name in ("max", "mean")] == [full.max, full.mean]

@@ -46,16 +46,16 @@ def fail(error):
 class Own:
     """A controller that says something else on the last rank."""
 
-    def __init__(self, first_ms=30.0, look=(True, 30.0)):
-        self._first_ms, self._look = first_ms, look
+    def __init__(self, first_ms=30.0, measurement=(True, 30.0)):
+        self._first_ms, self._measurement = first_ms, measurement
 
     def first(self, clock):
         return self._first_ms, None
 
-    def look(self, state, elapsed_ms, drifts, forced):
-        if isinstance(self._look, Exception):
-            raise self._look
-        return *self._look, None
+    def decide(self, state, elapsed_ms, drifts, forced):
+        if isinstance(self._measurement, Exception):
+            raise self._measurement
+        return *self._measurement, None
 
 
 DIFFERENT = {
@@ -67,9 +67,9 @@ DIFFERENT = {
     "another kind of interval": lambda: {"interval": distnorm.AdaptiveInterval(0.1) if LAST else 30.0},
     "no interval": lambda: {"interval": "often" if LAST else 30.0},
     "observes": lambda: {"observe": LAST},
-    "another way": lambda: {"way": "pynest" if LAST else "inplace"},
-    "no way": lambda: {"way": "by magic" if LAST else "auto"},
-    "no function": lambda: {"on_look": "print" if LAST else print},
+    "another way": lambda: {"backend": "pynest" if LAST else "inplace"},
+    "no way": lambda: {"backend": "by magic" if LAST else "auto"},
+    "no function": lambda: {"on_measurement": "print" if LAST else print},
     "a controller that begins otherwise": lambda: {"interval": Own(first_ms=45.0 if LAST else 30.0)},
 }
 
@@ -85,17 +85,17 @@ def test_a_normalizer_is_made_alike_or_refused(name):
     made().simulate(30.0)  # and all can go on
 
 
-@pytest.mark.parametrize("look", [(False, 30.0), (True, 45.0), ValueError("of its own")], ids=str)
-def test_a_controller_decides_alike_or_is_refused(look):
-    normalizer = made(interval=Own(look=look if LAST else (True, 30.0)))
-    if SIZE == 1 and not isinstance(look, Exception):
+@pytest.mark.parametrize("measurement", [(False, 30.0), (True, 45.0), ValueError("of its own")], ids=str)
+def test_a_controller_decides_alike_or_is_refused(measurement):
+    normalizer = made(interval=Own(measurement=measurement if LAST else (True, 30.0)))
+    if SIZE == 1 and not isinstance(measurement, Exception):
         normalizer.simulate(60.0)
         return
     with pytest.raises(distnorm.DistnormError, match=r"of its own|interval, "):
         normalizer.simulate(60.0)
 
 
-@pytest.mark.parametrize("name", ["on_look", "on_slice"])
+@pytest.mark.parametrize("name", ["on_measurement", "on_chunk"])
 def test_a_callback_of_one_rank_is_called_there(name):
     called = []
     normalizer = made(**{name: called.append} if LAST else {})
@@ -104,7 +104,7 @@ def test_a_callback_of_one_rank_is_called_there(name):
     assert len(normalizer.log) == 5 and bool(called) == LAST
 
 
-@pytest.mark.parametrize("name", ["on_look", "on_slice"])
+@pytest.mark.parametrize("name", ["on_measurement", "on_chunk"])
 @pytest.mark.parametrize(
     ("error", "says"),
     [
@@ -155,14 +155,18 @@ def test_a_change_that_one_rank_expects_is_expected_by_all():
 
 @pytest.mark.parametrize("attached", [False, True])
 def test_ctrl_c_on_one_rank_is_heard_by_all(attached):
-    normalizer = made(on_look=lambda look: os.kill(os.getpid(), signal.SIGINT) if LAST and look.time_ms == 30 else None)
+    normalizer = made(
+        on_measurement=lambda measurement: (
+            os.kill(os.getpid(), signal.SIGINT) if LAST and measurement.time_ms == 30 else None
+        )
+    )
     with pytest.raises(KeyboardInterrupt):
         if attached:
             with normalizer.attached():
                 nest.Simulate(90.0)
         else:
             normalizer.simulate(90.0)
-    assert [look.time_ms for look in normalizer.log] == [0.0, 30.0]
+    assert [measurement.time_ms for measurement in normalizer.log] == [0.0, 30.0]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

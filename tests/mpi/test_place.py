@@ -13,7 +13,7 @@ INTERVALS = {
     "fixed": (STDP, 20.0, {}),
     "tau": (STDP, 20.0, {"tau_ms": 100.0}),
     "adaptive": (STDP, distnorm.AdaptiveInterval(0.05), {}),
-    "exact": (HELD, distnorm.Exact(audit_ms=20.0), {}),
+    "exact": (HELD, distnorm.ExactInterval(audit_ms=20.0), {}),
 }
 kinds = pytest.mark.parametrize("kind", INTERVALS)
 
@@ -72,7 +72,7 @@ def test_a_clock_that_is_set_back_while_attached(kind):
         nest.Simulate(50.0)
         set_back()
         nest.Simulate(50.0)
-    assert all(look.elapsed_ms >= 0 for look in normalizer.log)
+    assert all(measurement.elapsed_ms >= 0 for measurement in normalizer.log)
 
 
 @pytest.mark.parametrize("use", ["simulate", "attached"])
@@ -83,7 +83,7 @@ def test_one_that_only_observes_goes_on_after_the_clock_was_set_back(kind, use):
     USES[use](normalizer)
     set_back()
     USES[use](normalizer)
-    times = [look.time_ms for look in normalizer.log]
+    times = [measurement.time_ms for measurement in normalizer.log]
     assert nest.biological_time == 30.0 and 30.0 < times[-1] <= 60.0 and times == sorted(times)
 
 
@@ -93,7 +93,7 @@ def test_a_new_normalizer_goes_on_in_time_since_the_reset(kind):
     normalizer_of(kind).simulate(50.0)
     set_back()
     if kind == "exact":  # the models remember whom they hold
-        with pytest.raises(distnorm.RuleError, match=r"held by an earlier distnorm\.Exact\(\)"):
+        with pytest.raises(distnorm.RuleError, match=r"held by an earlier distnorm\.ExactInterval\(\)"):
             normalizer_of(kind).simulate(20.0)
         return
     fresh = normalizer_of(kind)
@@ -178,7 +178,7 @@ def test_norms_that_are_held_are_changed_by_nobody_else(other, use):
     build(HELD)
     holder = normalizer_of("exact")
     holder.simulate(20.0)
-    interval = {"exact": distnorm.Exact(), "fixed": 10.0, "adaptive": distnorm.AdaptiveInterval(0.05)}[other]
+    interval = {"exact": distnorm.ExactInterval(), "fixed": 10.0, "adaptive": distnorm.AdaptiveInterval(0.05)}[other]
     with pytest.raises(distnorm.RuleError, match=f"{HELD}: norms are held by an earlier distnorm"):
         USES[use](distnorm.Normalizer(ORDINARY, interval=interval))
     holder.simulate(20.0)

@@ -59,7 +59,7 @@ def weights():
     return table[:, np.lexsort((table[1], table[0]))]
 
 
-def normalized(side, way):
+def normalized(side, backend):
     """A third of the weights are zeros of both signs before, and all of every fourth target's."""
 
     def weight(source, target, _):
@@ -73,7 +73,7 @@ def normalized(side, way):
     for i, mode in enumerate(MODES):
         target_norm = 4.0 * (side if mode.get("norm") == "sum" else 1)
         rules.append(distnorm.Rule("sided", targets=range(4 * i + 1, 4 * i + 5), target_norm=target_norm, **mode))
-    drifts = distnorm.Normalizer(rules, way=way).normalize().drifts
+    drifts = distnorm.Normalizer(rules, backend=backend).normalize().drifts
     return before, weights(), [(each.max, each.targets, each.at_bound, each.above_wmax) for each in drifts]
 
 
@@ -96,14 +96,14 @@ def test_no_weight_leaves_its_side_by_either_way(model, limits):
             assert (sizes[unlifted] > 0).all()
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_where_the_model_has_no_side_zero_has_its_sign(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_where_the_model_has_no_side_zero_has_its_sign(backend):
     reset()
     population = nest.Create("iaf_psc_delta", 8)
     nest.Connect(population, population, "all_to_all", {"synapse_model": "static_synapse", "weight": 0.25})
     write_weights("static_synapse", lambda source, *_: -0.0 if source % 2 else 0.0)
     distnorm.Normalizer(
-        distnorm.Rule("static_synapse", target_norm=4.0, mode="subtractive", sign="negative"), way=way
+        distnorm.Rule("static_synapse", target_norm=4.0, mode="subtractive", sign="negative"), backend=backend
     ).normalize()
     found = nest.GetConnections(synapse_model="static_synapse")
     if len(found):
@@ -111,21 +111,21 @@ def test_where_the_model_has_no_side_zero_has_its_sign(way):
         assert np.array_equal(np.array(found.get("weight")), np.where(odd, -1.0, 0.0))
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
 @pytest.mark.parametrize("rule", [{}, {"w_max": "Wmax"}, {"norm": "l2"}])
-def test_a_factor_that_leaves_nothing_keeps_the_side(way, rule):
+def test_a_factor_that_leaves_nothing_keeps_the_side(backend, rule):
     """One weight beside much larger ones is scaled to less than the least double."""
     reset()
     population = nest.Create("iaf_psc_delta", 5)
     nest.CopyModel("stdp_synapse", "sided", {"Wmax": -1.0, "weight": -1.0})
     nest.Connect(population, population, "all_to_all", "sided")
     write_weights("sided", lambda source, *_: -5e-324 if source == 1 else -1.0)
-    distnorm.Normalizer(distnorm.Rule("sided", target_norm=0.5, **rule), way=way).normalize()
+    distnorm.Normalizer(distnorm.Rule("sided", target_norm=0.5, **rule), backend=backend).normalize()
     assert (weights()[2] < 0).all()
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_what_plasticity_depressed_to_nothing(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_what_plasticity_depressed_to_nothing(backend):
     """NEST's own zeros: +0.0 of inhibitory weights in these models."""
     for model in ("stdp_synapse", "stdp_synapse_hom", "stdp_nn_symm_synapse"):
         for mode in ({"mode": "subtractive"}, {"w_min": 0.1}):
@@ -138,6 +138,6 @@ def test_what_plasticity_depressed_to_nothing(way):
             nest.Simulate(100.0)
             before = weights()[2]
             assert (before == 0).any() or not before.size
-            distnorm.Normalizer(distnorm.Rule("sided", target_norm=6.0, **mode), way=way).normalize()
+            distnorm.Normalizer(distnorm.Rule("sided", target_norm=6.0, **mode), backend=backend).normalize()
             after = weights()[2]
             assert not (after > 0).any() and ((after < 0).all() or "w_min" in mode)  # which lifts no zero norm

@@ -12,10 +12,10 @@ import distnorm
 pytestmark = pytest.mark.mpi
 
 MODEL = "stdp_synapse_lbl"
-WAYS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l8", "l9", "l1.5", "linf", "sum")]
-WAYS += [("l1", "subtractive"), ("sum", "subtractive")]
+BACKENDS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l8", "l9", "l1.5", "linf", "sum")]
+BACKENDS += [("l1", "subtractive"), ("sum", "subtractive")]
 BOXES = [{}, {"w_max": 0.8}, {"w_min": 0.1, "w_max": 0.8}, {"w_max": "Wmax"}]
-ALL = [(way, box) for way in WAYS for box in BOXES if not (way == ("sum", "multiplicative") and box)]
+ALL = [(backend, box) for backend in BACKENDS for box in BOXES if not (backend == ("sum", "multiplicative") and box)]
 
 
 def network(inhibitory=True):
@@ -49,17 +49,17 @@ def norm_of(weights, norm):
     return sizes.max() if norm == "linf" else math.fsum(sizes ** float(norm[1:])) ** (1 / float(norm[1:]))
 
 
-def normalized(way, **rule):
+def normalized(backend, **rule):
     network(rule.pop("inhibitory", True))
     before = state()
-    look = distnorm.Normalizer(distnorm.Rule(MODEL, **rule), way=way).normalize()
-    return before, state(), look.drifts[0]
+    measurement = distnorm.Normalizer(distnorm.Rule(MODEL, **rule), backend=backend).normalize()
+    return before, state(), measurement.drifts[0]
 
 
-@pytest.mark.parametrize(("way", "box"), ALL, ids=lambda value: "-".join(map(str, value if value else ["free"])))
+@pytest.mark.parametrize(("backend", "box"), ALL, ids=lambda value: "-".join(map(str, value if value else ["free"])))
 @pytest.mark.parametrize("target_norm", ["near", "far"])
-def test_met_inside_the_bounds_or_reported_and_both_ways_alike(way, box, target_norm):
-    norm, mode = way
+def test_met_inside_the_bounds_or_reported_and_both_ways_alike(backend, box, target_norm):
+    norm, mode = backend
     near = {"linf": 0.75, "l2": 1.6, "l3": 1.2, "l8": 0.9, "l9": 0.9, "l1.5": 2.8, "sum": 4.0}.get(norm, 7.0)
     target = {"near": near, "far": 5 * near}[target_norm]
     rule = {
@@ -86,9 +86,9 @@ def test_met_inside_the_bounds_or_reported_and_both_ways_alike(way, box, target_
         assert drift.unreachable < drift.targets
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_what_is_out_of_reach_is_as_near_as_can_be_and_counted(way):
-    _, after, drift = normalized(way, target_norm=100.0, w_max="Wmax", inhibitory=False)
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_what_is_out_of_reach_is_as_near_as_can_be_and_counted(backend):
+    _, after, drift = normalized(backend, target_norm=100.0, w_max="Wmax", inhibitory=False)
     np.testing.assert_array_equal(after[3], after[2])
     assert drift.unreachable == drift.targets == 20
     sums = np.bincount(after[0].astype(int), after[2])
@@ -96,11 +96,11 @@ def test_what_is_out_of_reach_is_as_near_as_can_be_and_counted(way):
         assert drift.unreachable_max == pytest.approx(1 - sums[sums > 0].min() / 100.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_selections(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_selections(backend):
     """By sign, by label, and without excluded connections: only those change, and have the norm."""
     for choice in ({"sign": "negative"}, {"label": 2}, {"label": [1]}, {"exclude": [(1, 2), (2, 1), (5, 9)]}):
-        before, after, _ = normalized(way, target_norm=3.0, **choice)
+        before, after, _ = normalized(backend, target_norm=3.0, **choice)
         chosen = before[3] < 0 if choice.get("sign") or choice.get("label") == 2 else np.ones(before.shape[1], bool)
         if choice.get("label") == [1]:
             chosen = ~(before[3] < 0)
@@ -111,8 +111,8 @@ def test_selections(way):
             assert abs(np.abs(after[3][chosen & (after[0] == node)]).sum() / 3.0 - 1) <= 1e-12
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_signs_are_rules_of_their_own_and_excluded_connections_may_come_from_getconnections(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_signs_are_rules_of_their_own_and_excluded_connections_may_come_from_getconnections(backend):
     population = network()
     frozen = nest.GetConnections(source=population[:3], target=population[5:9], synapse_model=MODEL)
     before = state()
@@ -120,7 +120,7 @@ def test_signs_are_rules_of_their_own_and_excluded_connections_may_come_from_get
         distnorm.Rule(MODEL, sign="positive", target_norm=6.0, exclude=frozen),
         distnorm.Rule(MODEL, sign="negative", target_norm=2.0, norm="l2"),
     ]
-    distnorm.Normalizer(rules, way=way).normalize()
+    distnorm.Normalizer(rules, backend=backend).normalize()
     after = state()
     kept = np.isin(after[1], [1, 2, 3]) & np.isin(after[0], [6, 7, 8, 9]) & (before[3] > 0)
     np.testing.assert_array_equal(after[3][kept], before[3][kept])
@@ -131,7 +131,7 @@ def test_signs_are_rules_of_their_own_and_excluded_connections_may_come_from_get
 
 
 def test_common_bounds_and_lower_bounds_of_the_synapse():
-    for way in ("inplace", "pynest"):
+    for backend in ("inplace", "pynest"):
         reset()
         nest.SetDefaults("stdp_synapse_hom", {"Wmax": 0.6})
         nest.SetDefaults("clopath_synapse", {"Wmin": 0.2, "Wmax": 0.9})
@@ -143,7 +143,7 @@ def test_common_bounds_and_lower_bounds_of_the_synapse():
             distnorm.Rule("stdp_synapse_hom", target_norm=2.9, w_max="Wmax"),
             distnorm.Rule("clopath_synapse", target_norm=1.05, w_min="Wmin", w_max="Wmax"),
         ]
-        drifts = distnorm.Normalizer(rules, way=way).normalize().drifts
+        drifts = distnorm.Normalizer(rules, backend=backend).normalize().drifts
         assert [each.unreachable for each in drifts] == [0, 0]
         for model, low, high, total in (("stdp_synapse_hom", 0.0, 0.6, 2.9), ("clopath_synapse", 0.2, 0.9, 1.05)):
             found = nest.GetConnections(synapse_model=model)
@@ -153,17 +153,17 @@ def test_common_bounds_and_lower_bounds_of_the_synapse():
             assert np.abs(sums[sums > 0] / total - 1).max() <= 1e-12
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_target_norms_by_in_degree_and_by_parameter(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_target_norms_by_in_degree_and_by_parameter(backend):
     population = network()
-    distnorm.Normalizer(distnorm.Rule(MODEL, mean_weight=0.25, exclude=[(1, 2)]), way=way).normalize()
+    distnorm.Normalizer(distnorm.Rule(MODEL, mean_weight=0.25, exclude=[(1, 2)]), backend=backend).normalize()
     table = state()
     table = table[:, ~((table[0] == 2) & (table[1] == 1))]
     for node in np.unique(table[0]):
         sizes = np.abs(table[3][table[0] == node])
         assert sizes.mean() == pytest.approx(0.25, rel=1e-12)
     rule = distnorm.Rule(MODEL, targets=population[::2], target_norm=nest.random.uniform(5.0, 9.0))
-    normalizer = distnorm.Normalizer(rule, way=way)
+    normalizer = distnorm.Normalizer(rule, backend=backend)
     normalizer.normalize()
     table = state()
     norms = {node: np.abs(table[3][table[0] == node]).sum() for node in np.unique(table[0]) if node % 2}
@@ -171,15 +171,15 @@ def test_target_norms_by_in_degree_and_by_parameter(way):
     assert normalizer.normalize().drift_max <= 1e-14
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_each_projection_by_itself(way):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_each_projection_by_itself(backend):
     reset()
     population = nest.Create("iaf_psc_delta", 30)
     models = ("stdp_synapse", "static_synapse_lbl", "stdp_triplet_synapse")
     for model in models:
         syn = {"synapse_model": model, "weight": nest.random.uniform(0.1, 0.9), "delay": 1.5}
         nest.Connect(population, population, {"rule": "fixed_indegree", "indegree": 6}, syn)
-    normalizer = distnorm.Normalizer(distnorm.Rule(models, target_norm=2.0, jointly=False), way=way)
+    normalizer = distnorm.Normalizer(distnorm.Rule(models, target_norm=2.0, jointly=False), backend=backend)
     normalizer.normalize()
     assert [rule.synapse_models for rule in normalizer.rules] == [(model,) for model in models]
     for model in models:
@@ -188,12 +188,12 @@ def test_each_projection_by_itself(way):
         assert np.abs(sums[sums > 0] / 2.0 - 1).max() <= 1e-12
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_weights_beyond_wmax_and_parrots_are_told_once(way, caplog):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_weights_beyond_wmax_and_parrots_are_told_once(backend, caplog):
     population = network(inhibitory=False)
     parrots = nest.Create("parrot_neuron", 4)
     nest.Connect(population[:5], parrots, syn_spec={"synapse_model": MODEL, "weight": 0.4, "delay": 1.5})
-    normalizer = distnorm.Normalizer(distnorm.Rule(MODEL, target_norm=7.0), way=way)
+    normalizer = distnorm.Normalizer(distnorm.Rule(MODEL, target_norm=7.0), backend=backend)
     drift = normalizer.normalize().drifts[0]
     normalizer.normalize()
     assert drift.parrots == 4

@@ -57,7 +57,7 @@ def test_bounds_are_ten_times_the_drift_of_a_step(scenario):
     assert 0.9 * 10 * floor < min(scenario.bounds) and max(scenario.bounds) <= 0.2  # 10 %: a short recording
 
 
-def test_a_fixed_interval_is_played_at_once_as_look_by_look():
+def test_a_fixed_interval_is_played_at_once_as_look_by_measurement():
     trace = diffusing()
     fast, slow = play_fixed(trace, 7, 5), play(trace, FixedInterval(21.0), 5)
     assert np.array_equal(fast.ends, slow.ends) and np.allclose(fast.drifts, slow.drifts)
@@ -72,7 +72,7 @@ def test_the_oracle_has_the_longest_intervals_below_the_bound():
         assert max(trace.drift(begin, each).max for each in range(begin + 1, end + 1)) <= 0.02
 
 
-def test_a_hint_is_a_look_at_the_change():
+def test_a_hint_is_a_measurement_at_the_change():
     trace = diffusing(changes=(1_000, 1_500))
     hinted = play(trace, AdaptiveInterval(0.02), hint=True)
     plain = play(trace, AdaptiveInterval(0.02))

@@ -105,7 +105,7 @@ def test_insisting_on_the_kernel_without_a_compiler(empty_cache, monkeypatch):
     reset()
     network()
     with pytest.raises(distnorm.KernelError, match="no C\\+\\+ compiler found; install g\\+\\+"):
-        distnorm.Normalizer(RULE, way="inplace").normalize()
+        distnorm.Normalizer(RULE, backend="inplace").normalize()
 
 
 def test_what_another_compiler_made_serves_where_this_one_makes_nothing(empty_cache, tmp_path, monkeypatch):
@@ -144,7 +144,7 @@ def test_fast_math_that_the_compiler_insists_on(options, says, empty_cache, tmp_
     reset()
     network()
     with pytest.raises(distnorm.KernelError, match=says):
-        distnorm.Normalizer(RULE, way="inplace").normalize()
+        distnorm.Normalizer(RULE, backend="inplace").normalize()
     distnorm.Normalizer(RULE).normalize()
     assert re.search(f"through PyNEST .*{says}", caplog.text)
     assert all(abs(norm / TARGET_NORM - 1) <= 1e-12 for norm in norms_by_target(["stdp_synapse"]).values())

@@ -22,7 +22,7 @@ def held(norm="l1", target_norm=1.0, models=(STDP,), audit_ms=1e4, **parameters)
         nest.SetDefaults(model, {"lambda": 0.0, "Wmax": 1e9, **parameters})
     population = network(models)
     rule = distnorm.Rule(models, norm=norm, target_norm=target_norm)
-    normalizer = distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=audit_ms))
+    normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=audit_ms))
     normalizer.simulate(30.0)
     return population, normalizer
 
@@ -90,7 +90,9 @@ def learned(reads):
     distnorm.install_models()
     nest.SetDefaults(STDP, {"lambda": 0.02})
     population = network((STDP,))
-    normalizer = distnorm.Normalizer(distnorm.Rule(STDP, target_norm=5.0), interval=distnorm.Exact(audit_ms=1e4))
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule(STDP, target_norm=5.0), interval=distnorm.ExactInterval(audit_ms=1e4)
+    )
     for _ in range(80):
         normalizer.simulate(0.7)  # not the end of a slice
         if reads:
@@ -114,7 +116,7 @@ def test_neurons_made_later_are_held_from_their_first_spike(wanted, late_norm, t
     distnorm.install_models()
     nest.SetDefaults(model, {"lambda": 1e-2})
     population = network((model,))
-    normalizer = distnorm.Normalizer(distnorm.Rule(model, **wanted), interval=distnorm.Exact(audit_ms=1e4))
+    normalizer = distnorm.Normalizer(distnorm.Rule(model, **wanted), interval=distnorm.ExactInterval(audit_ms=1e4))
     normalizer.simulate(30.0)
     before = norms_by_target((model,))
     late = nest.Create("iaf_psc_delta", 5)

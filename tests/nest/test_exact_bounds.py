@@ -20,7 +20,7 @@ def holding(model, norm="l1", target_norm=20.0, **parameters):
     nest.SetDefaults(model, parameters)
     network((model,), weight=1.25)
     rule = distnorm.Rule(model, norm=norm, target_norm=target_norm)
-    return distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=20.0))
+    return distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=20.0))
 
 
 def norms(model, power=1):
@@ -48,8 +48,8 @@ def test_what_bounds_do_not_allow_is_counted(model, norm, wanted, nearest, param
     with caplog.at_level(logging.WARNING):
         normalizer.simulate(60.0)
     assert len(normalizer.log) == 4
-    for look in normalizer.log[1:]:
-        drift = look.drifts[0]
+    for measurement in normalizer.log[1:]:
+        drift = measurement.drifts[0]
         assert (drift.targets, drift.unreachable, drift.max < 1e-12) == (NEURONS, NEURONS, True)
         assert drift.unreachable_max == pytest.approx(abs(nearest / wanted - 1))
     said = [record.getMessage() for record in caplog.records if "cannot have their target norm" in record.getMessage()]
@@ -65,9 +65,11 @@ def test_within_bounds_nothing_is_counted(parameters):
     distnorm.install_models()
     nest.SetDefaults(STDP, {"weight": 0.5 * sign, **parameters})
     network((STDP,), weight=0.5 * sign)
-    normalizer = distnorm.Normalizer(distnorm.Rule(STDP, target_norm=30.0), interval=distnorm.Exact(audit_ms=20.0))
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule(STDP, target_norm=30.0), interval=distnorm.ExactInterval(audit_ms=20.0)
+    )
     normalizer.simulate(40.0)  # all of 15 connections at Wmax
-    assert [look.drifts[0].unreachable for look in normalizer.log] == [0, 0, 0]
+    assert [measurement.drifts[0].unreachable for measurement in normalizer.log] == [0, 0, 0]
     assert norms(STDP) == pytest.approx([30.0] * NEURONS, rel=1e-12)
 
 

@@ -16,22 +16,22 @@ def test_a_small_network(tmp_path):
     assert text.startswith((tmp_path / "convergence.md").read_text().rstrip("\n")) and "10,000 plastic" in text
     with (tmp_path / "convergence.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [row["way"] for row in rows] == 2 * list(courses.WAYS)
+    assert [row["backend"] for row in rows] == 2 * list(courses.BACKENDS)
     for row in rows:
         distances = [float(row[f"distance_{at}_ms"]) for at in (50, 100, 150)]
-        assert (max(distances) == 0) == (row["way"] == courses.EXACT)
-        assert float(row["drift_max"]) <= 1e-12 or row["way"] in courses.BY_BOUND
+        assert (max(distances) == 0) == (row["backend"] == courses.EXACT)
+        assert float(row["drift_max"]) <= 1e-12 or row["backend"] in courses.BY_BOUND
         assert 5 < float(row["rate_hz"]) < 100
-    looks = {row["way"]: int(row["normalizations"]) for row in rows}
-    assert looks["0.5 %"] > looks["10 %"] >= 1
+    measurements = {row["backend"]: int(row["normalizations"]) for row in rows}
+    assert measurements["0.5 %"] > measurements["10 %"] >= 1
     assert (tmp_path / "convergence.png").stat().st_size > 10_000 and (tmp_path / "convergence.pdf").exists()
 
 
 def test_distances_are_relative_to_the_mean_weight():
-    def course(way, weights):
+    def course(backend, weights):
         weights = np.array([weights], float)
         return courses.Course(
-            way=way, seed=1, times_ms=np.array([50.0]), weights=weights / weights.mean(), normalizations=1,
+            backend=backend, seed=1, times_ms=np.array([50.0]), weights=weights / weights.mean(), normalizations=1,
             drift_max=0.0, rate_hz=1.0, seconds=1.0,
         )  # fmt: skip
 

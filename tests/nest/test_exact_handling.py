@@ -22,7 +22,7 @@ def held(models=(STDP,), threads=2, norm="l1", target_norm=NORM, parameters=None
         nest.SetDefaults(model, LITTLE if parameters is None else parameters)
     population = network(models)
     rule = distnorm.Rule(models, norm=norm, target_norm=target_norm)
-    normalizer = distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=100.0))
+    normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=100.0))
     normalizer.simulate(50.0)
     return population, normalizer
 
@@ -59,13 +59,13 @@ def test_a_refused_weight_leaves_one_that_is_read_as_written():
 
 
 @pytest.mark.parametrize("variant", ["", "_hpc", "_lbl"])
-@pytest.mark.parametrize("way", ["collection", "rule"])
-def test_connections_made_and_removed_count(variant, way):
+@pytest.mark.parametrize("backend", ["collection", "rule"])
+def test_connections_made_and_removed_count(variant, backend):
     model = STDP + variant
     population, normalizer = held((model,))
     found = nest.GetConnections(target=population[3:9], synapse_model=model)
     pairs = sorted(set(zip(found.sources(), found.targets(), strict=True)))
-    if way == "collection":
+    if backend == "collection":
         found[:20].disconnect()
     else:
         for source, target in pairs[:20]:
@@ -97,7 +97,7 @@ def test_one_norm_over_several_models_and_copies():
     nest.CopyModel("stdp_triplet_synapse_normalized", "second", {"Aplus": 1e-4, "Aminus": 1e-4})
     network(["first", "second", "stdp_synapse"])
     rule = distnorm.Rule(["second", "first"], norm="l2", target_norm=NORM)
-    normalizer = distnorm.Normalizer(rule, interval=distnorm.Exact())
+    normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval())
     normalizer.simulate(60.0)
     assert off_target(("first", "second"), 2) < 1e-13 < off_target(("second",), 2)
     assert nest.GetDefaults("first", "lambda") == 1e-3
@@ -111,7 +111,7 @@ def test_a_weight_recorder_sees_the_weights_that_were_delivered():
     recorder = nest.Create("weight_recorder")
     nest.SetDefaults(STDP, {"weight_recorder": recorder, "lambda": 0.0, "Wmax": 128.0})
     network((STDP,))
-    normalizer = distnorm.Normalizer(distnorm.Rule(STDP, target_norm=NORM), interval=distnorm.Exact())
+    normalizer = distnorm.Normalizer(distnorm.Rule(STDP, target_norm=NORM), interval=distnorm.ExactInterval())
     normalizer.simulate(50.0)
     found = nest.GetConnections(synapse_model=STDP).get(["source", "target", "weight"])
     weights = {}
@@ -152,7 +152,7 @@ def events_of_two_sources(model, targets):
     simulate = nest.Simulate
     if model.startswith(STDP):
         rule = distnorm.Rule(model, target_norm="initial")
-        simulate = distnorm.Normalizer(rule, interval=distnorm.Exact()).simulate
+        simulate = distnorm.Normalizer(rule, interval=distnorm.ExactInterval()).simulate
     simulate(50.0)
     if targets > 1:
         taken = population[: targets - 1 : 3]
@@ -173,7 +173,9 @@ def test_a_lone_input_depressed_to_nothing_is_let_go_and_counted():
     nest.Connect(later, relay)
     depressing = {"synapse_model": STDP, "lambda": 1.0, "mu_minus": 0.0, "alpha": 5.0, "Wmax": 2.0, "weight": 1.0}
     nest.Connect(relay, target, syn_spec=depressing)
-    normalizer = distnorm.Normalizer(distnorm.Rule(STDP, target_norm=1.5), interval=distnorm.Exact(audit_ms=50.0))
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule(STDP, target_norm=1.5), interval=distnorm.ExactInterval(audit_ms=50.0)
+    )
     normalizer.simulate(200.0)
     assert nest.GetConnections(relay, target).weight == 0.0
     first, then, *_, last = normalizer.log
@@ -190,7 +192,7 @@ def test_raw_weights_that_grow_and_fall_without_end_are_rebased(norm):
         nest.CopyModel(STDP, name, {"Wmax": 30.0, **change})
     network(("up", "down"), neurons=30)
     rules = [distnorm.Rule(name, norm=norm, target_norm=NORM) for name in ("up", "down")]
-    normalizer = distnorm.Normalizer(rules, interval=distnorm.Exact(audit_ms=5.0))
+    normalizer = distnorm.Normalizer(rules, interval=distnorm.ExactInterval(audit_ms=5.0))
     normalizer.simulate(600.0)  # more than the exponent of a double has room for
     kept = [name for name in ("up", "down") if off_target((name,), {"l1": 1, "l2": 2}[norm]) < 1e-12]
     assert kept == ["up", "down"]
@@ -202,7 +204,7 @@ def test_what_is_refused_says_what_to_do():
         distnorm.install_models()
     with pytest.raises(distnorm.RuleError, match=r"held by an earlier distnorm\.Exact"):
         distnorm.Normalizer(distnorm.Rule(STDP, target_norm=NORM), interval=10.0).normalize()
-    exact = distnorm.Exact()
+    exact = distnorm.ExactInterval()
     for wrong, says in (
         ({"sources": population[:5]}, "instead of sources.*nest.CopyModel"),
         ({"receptor_type": 1}, "instead of receptor_type.*nest.CopyModel"),
@@ -218,7 +220,7 @@ def test_what_is_refused_says_what_to_do():
         both = distnorm.Rule([STDP, STDP + "_hpc"], target_norm=NORM)
         distnorm.Normalizer(both, interval=exact).normalize()
     with pytest.raises(distnorm.RuleError, match="audit_ms is 0"):
-        distnorm.Exact(audit_ms=0)
+        distnorm.ExactInterval(audit_ms=0)
 
 
 @pytest.mark.parametrize("forget", ["ResetKernel", "local_num_threads"])
@@ -232,7 +234,7 @@ def test_models_are_installed_anew_after_a_reset_or_a_change_of_threads(forget):
         nest.local_num_threads = 3
     nest.Create("iaf_psc_delta", 2)
     with pytest.raises(distnorm.RuleError, match=r"distnorm.install_models\(\) before nodes are made, and again after"):
-        distnorm.Normalizer(distnorm.Rule(STDP, target_norm=NORM), interval=distnorm.Exact())
+        distnorm.Normalizer(distnorm.Rule(STDP, target_norm=NORM), interval=distnorm.ExactInterval())
     held(threads=3)
     assert off_target() < 1e-13
 
@@ -250,7 +252,7 @@ def test_structural_plasticity_inside_a_simulate_counts():
     population = nest.Create("iaf_psc_alpha", 40, {"I_e": 420.0, "synaptic_elements": elements})
     nest.EnableStructuralPlasticity()
     rule = distnorm.Rule("growing", target_norm=NORM)
-    normalizer = distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=50.0))
+    normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=50.0))
     numbers = []
     for _ in range(8):
         normalizer.simulate(100.0)

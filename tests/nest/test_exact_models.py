@@ -57,7 +57,7 @@ def simulate(model, parameters, rule=None, time_ms=60.0, threads=1, pieces=None)
     if rule is None:
         nest.Simulate(time_ms)
     else:
-        normalizer = distnorm.Normalizer(rule(model), interval=distnorm.Exact(audit_ms=30.0))
+        normalizer = distnorm.Normalizer(rule(model), interval=distnorm.ExactInterval(audit_ms=30.0))
         for piece in pieces or [time_ms]:
             normalizer.simulate(piece)
     events = recorder.events
@@ -105,8 +105,8 @@ def test_norms_hold_while_weights_change(model, norm):
     _, _, normalizer = simulate(normalized(model), SLOW.get(base_of(model), LITTLE), rule, threads=2)
     norms = norms_by_target((normalized(model),), power)
     assert len(norms) == NEURONS and max(abs(value / 7.5 - 1) for value in norms.values()) < 1e-13
-    assert all(look.drift_max < 1e-12 for look in normalizer.log[1:])
-    assert max(look.within_slices[0].max for look in normalizer.log) > 1e-6
+    assert all(measurement.drift_max < 1e-12 for measurement in normalizer.log[1:])
+    assert max(measurement.within_slices[0].max for measurement in normalizer.log) > 1e-6
 
 
 def test_where_a_simulate_is_cut_does_not_matter():

@@ -39,7 +39,7 @@ def recorded(model, norm):
     nest.Connect(target, spikes)
     target.tau_minus = TAU_MINUS
     rule = distnorm.Rule("held", norm=norm, target_norm=TARGET_NORM)
-    distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=400.0)).simulate(1_000.0)
+    distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=400.0)).simulate(1_000.0)
     events = recorder.events
     seen = sorted(zip(events["senders"] - relays[0].global_id, events["times"], events["weights"], strict=True))
     found = nest.GetConnections(relays, target).get(["source", "weight"])

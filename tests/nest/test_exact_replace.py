@@ -99,11 +99,11 @@ def test_a_replaced_model_and_its_copies_hold_norms(variant):
     assert len(set(ids)) == 4 and set(models[1:]).isdisjoint(before)
     assert all(nest.GetDefaults(each, "Wmax") == 64.0 for each in models[1:])
     network(models)
-    normalizer = distnorm.Normalizer([rule(each) for each in models], interval=distnorm.Exact(audit_ms=20.0))
+    normalizer = distnorm.Normalizer([rule(each) for each in models], interval=distnorm.ExactInterval(audit_ms=20.0))
     with normalizer.attached():
         nest.Simulate(60.0)
     assert max(off_target(each) for each in models) < 1e-13
-    assert max(look.drift_max for look in normalizer.log[1:]) < 1e-12
+    assert max(measurement.drift_max for measurement in normalizer.log[1:]) < 1e-12
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -115,13 +115,13 @@ def test_it_is_replaced_until_a_reset(threads):
         distnorm.install_models(replace=STDP)  # once more: as it is
         nest.SetDefaults(STDP, {"lambda": 1e-3})
         network()
-        normalizer = distnorm.Normalizer(rule(), interval=distnorm.Exact())
+        normalizer = distnorm.Normalizer(rule(), interval=distnorm.ExactInterval())
         normalizer.simulate(30.0)
         assert off_target(STDP) < 1e-13
     reset()
     network()
     with pytest.raises(distnorm.RuleError, match=r"'stdp_synapse' does not hold.*install_models\(replace=\['stdp_sy"):
-        distnorm.Normalizer(rule(), interval=distnorm.Exact()).normalize()
+        distnorm.Normalizer(rule(), interval=distnorm.ExactInterval()).normalize()
 
 
 def test_connections_that_exist_are_refused():
@@ -132,7 +132,7 @@ def test_connections_that_exist_are_refused():
         replace_models([STDP])
     replace_models([f"{STDP}_hpc"])  # has none
     nest.Simulate(10.0)
-    normalizer = distnorm.Normalizer(rule(), interval=distnorm.Exact())
+    normalizer = distnorm.Normalizer(rule(), interval=distnorm.ExactInterval())
     with pytest.raises(distnorm.RuleError, match="does not hold norms by itself"), normalizer.attached():
         nest.Simulate(10.0)
     with pytest.raises(distnorm.RuleError, match="before any are made"):
@@ -161,7 +161,7 @@ def test_connections_that_structural_plasticity_makes_are_held():
     elements = {"den": {**curve, "z": 6.0}, "axon": {**curve, "z": 6.0}}
     population = nest.Create("iaf_psc_alpha", 40, {"I_e": 420.0, "synaptic_elements": elements})
     nest.EnableStructuralPlasticity()
-    normalizer = distnorm.Normalizer(rule("growing"), interval=distnorm.Exact(audit_ms=50.0))
+    normalizer = distnorm.Normalizer(rule("growing"), interval=distnorm.ExactInterval(audit_ms=50.0))
     with normalizer.attached():
         for _ in range(3):
             nest.Simulate(100.0)

@@ -45,13 +45,19 @@ def build_synapse(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
-def normalized(register, model, way="inplace", **rule):
+def normalized(register, model, backend="inplace", **rule):
     reset(virtual_processes=2)
     register()
     network([model], neurons=40)
-    normalizer = distnorm.Normalizer(distnorm.Rule(model, target_norm=TARGET_NORM, **rule), interval=20.0, way=way)
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule(model, target_norm=TARGET_NORM, **rule), interval=20.0, backend=backend
+    )
     normalizer.simulate(60.0)
-    return normalizer.weights._synapses[0].way, [look.drift_max for look in normalizer.log], connections([model])
+    return (
+        normalizer.weights._synapses[0].backend,
+        [measurement.drift_max for measurement in normalizer.log],
+        connections([model]),
+    )
 
 
 def same(first, second):
@@ -68,7 +74,7 @@ def test_generic_and_compiled_in_are_the_same(model, norm, register, compiled, c
     shutil.copy(compiled, cache)
     fast = normalized(register, model, norm=norm)
     assert fast[0] == "in place" and same(generic, fast)
-    assert same(generic, normalized(register, model, way="pynest", norm=norm))
+    assert same(generic, normalized(register, model, backend="pynest", norm=norm))
 
 
 def test_the_kernel_with_models_that_hold_norms_takes_them_too(register, compiled):

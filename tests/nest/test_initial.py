@@ -13,12 +13,12 @@ def warnings(caplog):
     return [record.message for record in caplog.records if "initial" in record.message]
 
 
-@pytest.mark.parametrize("way", ["inplace", "pynest"])
-def test_norms_are_kept_as_they_were_when_the_normalizer_was_made(way, caplog):
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_norms_are_kept_as_they_were_when_the_normalizer_was_made(backend, caplog):
     reset()
     network()
     before = norms_by_target(["stdp_synapse"])
-    normalizer = distnorm.Normalizer(RULE, way=way)
+    normalizer = distnorm.Normalizer(RULE, backend=backend)
     for _ in range(3):
         nest.Simulate(15.0)
         normalizer()
@@ -48,6 +48,6 @@ def test_targets_that_are_connected_later_are_counted_and_said_once(caplog):
     for _ in range(2):
         nest.Connect(population[:5], late, syn_spec={"synapse_model": "stdp_synapse", "weight": 0.5, "delay": 1.5})
         normalizer.simulate(30.0)
-    assert [look.drifts[0].late_initial for look in normalizer.log] == [0, 0, 0, 7, 0, 0, 0]
+    assert [measurement.drifts[0].late_initial for measurement in normalizer.log] == [0, 0, 0, 7, 0, 0, 0]
     (said,) = warnings(caplog)
     assert said.startswith('rule 1 (stdp_synapse): 7 "initial" norms are those of now')

@@ -16,11 +16,11 @@ VARIANTS = [
 ]
 
 
-def normalized(model, way, power_name="l1"):
+def normalized(model, backend, power_name="l1"):
     reset(virtual_processes=2)
     network([model], neurons=40)
     normalizer = distnorm.Normalizer(
-        distnorm.Rule(model, norm=power_name, target_norm=TARGET_NORM), interval=20.0, way=way
+        distnorm.Rule(model, norm=power_name, target_norm=TARGET_NORM), interval=20.0, backend=backend
     )
     normalizer.simulate(60.0)
     return normalizer
@@ -51,7 +51,7 @@ def test_copied_models_are_normalized_under_their_own_name():
     nest.CopyModel("stdp_synapse", "second", {"Wmax": 50.0})
     network(["first", "second"])
     before = connections(["second"])[2]
-    distnorm.Normalizer(distnorm.Rule("first", target_norm=TARGET_NORM), way="inplace").normalize()
+    distnorm.Normalizer(distnorm.Rule("first", target_norm=TARGET_NORM), backend="inplace").normalize()
     assert np.array_equal(before, connections(["second"])[2])
     assert all(abs(value / TARGET_NORM - 1) <= 1e-12 for value in norms_by_target(["first"]).values())
 
@@ -60,7 +60,7 @@ def test_more_threads_after_a_reset():
     for threads in (1, 3):
         reset(virtual_processes=threads)
         network()
-        normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), way="inplace")
+        normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM), backend="inplace")
         normalizer.simulate(100.0)
         assert all(abs(value / TARGET_NORM - 1) <= 1e-12 for value in norms_by_target(["stdp_synapse"]).values())
 
@@ -71,7 +71,7 @@ def test_an_optimizer_keeps_the_weight_that_was_written(model):
     nest.SetDefaults(model, {"optimizer": {"eta": 0.0}})
     network([model])
     nest.Simulate(50.0)
-    distnorm.Normalizer(distnorm.Rule(model, target_norm=TARGET_NORM), way="inplace").normalize()
+    distnorm.Normalizer(distnorm.Rule(model, target_norm=TARGET_NORM), backend="inplace").normalize()
     written = connections([model])[2]
     nest.Simulate(50.0)
     assert nest.local_spike_counter > 100 and np.array_equal(written, connections([model])[2])

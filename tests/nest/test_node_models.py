@@ -10,7 +10,7 @@ from distnorm.mpi.ranks import world
 from distnorm.synapses.access import open_synapses
 from distnorm.synapses.node_models import NodeModels
 
-WAYS = ["inplace", "pynest"]
+BACKENDS = ["inplace", "pynest"]
 NO_NEURONS = {"astrocyte_lr_1994", "gif_pop_psc_exp", "spike_train_injector"}  # and MUSIC's proxies
 
 
@@ -50,10 +50,10 @@ def test_nest_ends_plastic_synapses_at_neurons_alone():
     assert "iaf_psc_delta" in ends and ends <= {models.names[number] for number in models.neurons.tolist()}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("copied", [False, True])
 @pytest.mark.parametrize("model", ["astrocyte_lr_1994", "gif_pop_psc_exp"])
-def test_weights_onto_what_is_no_neuron_are_left_alone(model, copied, way):
+def test_weights_onto_what_is_no_neuron_are_left_alone(model, copied, backend):
     reset()
     name = model
     if copied:
@@ -62,43 +62,45 @@ def test_weights_onto_what_is_no_neuron_are_left_alone(model, copied, way):
     neurons, others = nest.Create("aeif_cond_alpha_astro", 6), nest.Create(name, 5)
     for targets in (neurons, others):
         nest.Connect(neurons, targets, "all_to_all", {"synapse_model": "tsodyks_synapse", "weight": 1.0})
-    drift = distnorm.Normalizer(distnorm.Rule("tsodyks_synapse", target_norm=12.0), way=way).normalize().drifts[0]
+    drift = (
+        distnorm.Normalizer(distnorm.Rule("tsodyks_synapse", target_norm=12.0), backend=backend).normalize().drifts[0]
+    )
     target, weight = weights("tsodyks_synapse")
     assert (weight[target > 6] == 1.0).all() and (weight[target <= 6] == 2.0).all()
     assert (drift.targets, drift.no_input, drift.connections) == (6, 0, 36)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_readouts_of_eprop_are_neurons(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_readouts_of_eprop_are_neurons(backend):
     reset()
     neurons, readouts = nest.Create("eprop_iaf", 4), nest.Create("eprop_readout", 2)
     nest.Connect(neurons, readouts, "all_to_all", {"synapse_model": "static_synapse", "weight": 1.0})
-    distnorm.Normalizer(distnorm.Rule("static_synapse", target_norm=2.0), way=way).normalize()
+    distnorm.Normalizer(distnorm.Rule("static_synapse", target_norm=2.0), backend=backend).normalize()
     assert (weights("static_synapse")[1] == 0.5).all()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("model", ["parrot_neuron", "parrot_neuron_ps"])
-def test_copies_of_parrots_are_parrots(model, way):
+def test_copies_of_parrots_are_parrots(model, backend):
     reset()
     nest.CopyModel(model, "relay (L2/3)")
     nest.CopyModel("relay (L2/3)", "relay of a relay")
     source, neurons = nest.Create("parrot_neuron", 3), nest.Create("iaf_psc_alpha", 2)
     for targets in (nest.Create("relay (L2/3)", 4), nest.Create("relay of a relay"), neurons):
         nest.Connect(source, targets)
-    drift = distnorm.Normalizer(distnorm.Rule("static_synapse", target_norm=3.0), way=way).normalize().drifts[0]
+    drift = distnorm.Normalizer(distnorm.Rule("static_synapse", target_norm=3.0), backend=backend).normalize().drifts[0]
     assert (drift.parrots, drift.targets) == (5, 7)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_model_of_each_target(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_model_of_each_target(backend):
     reset()
     nest.CopyModel("iaf_psc_alpha", "model=x, size=3, first=1")
     for name, number in (("iaf_psc_delta", 3), ("model=x, size=3, first=1", 2), ("poisson_generator", 1)):
         nest.Create(name, number)
     nest.Create("iaf_psc_delta", 2)
     (synapses,) = open_synapses(
-        nest, [distnorm.Rule("static_synapse", target_norm=1.0)], world(nest.build_info["have_mpi"]), way
+        nest, [distnorm.Rule("static_synapse", target_norm=1.0)], world(nest.build_info["have_mpi"]), backend
     )
     names = NodeModels(nest).names
     assert [names[number] for number in synapses.target_models().tolist()] == [
@@ -108,8 +110,8 @@ def test_the_model_of_each_target(way):
     ]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_labels_of_a_rules_connections(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_labels_of_a_rules_connections(backend):
     reset()
     neurons, astrocytes = nest.Create("aeif_cond_alpha_astro", 4), nest.Create("astrocyte_lr_1994", 3)
     for label, number in ((7, 1), (0, 2)):
@@ -118,5 +120,5 @@ def test_labels_of_a_rules_connections(way):
         nest.Connect(neurons, astrocytes, "all_to_all", syn)
     nest.Connect(neurons[:3], neurons, "all_to_all", {"synapse_model": "tsodyks_synapse_lbl"})
     rules = [distnorm.Rule("tsodyks_synapse_lbl", target_norm=1.0, label=each) for each in (None, 0, 5)]
-    found = [synapses.labels() for synapses in open_synapses(nest, rules, world(nest.build_info["have_mpi"]), way)]
+    found = [synapses.labels() for synapses in open_synapses(nest, rules, world(nest.build_info["have_mpi"]), backend)]
     assert found == [{-1: 12, 0: 8, 7: 4}, {0: 8}, {}]

@@ -8,7 +8,7 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset
 import distnorm
 from distnorm.synapses.in_place import InPlace
 
-WAYS = ["inplace", "pynest"]
+BACKENDS = ["inplace", "pynest"]
 
 
 def receptors():
@@ -21,18 +21,20 @@ def receptors():
             nest.Connect(neurons, neurons, "one_to_one", syn_spec)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_receptor_types_have_norms_of_their_own(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_receptor_types_have_norms_of_their_own(backend):
     receptors()
     rules = [distnorm.Rule("stdp_synapse", receptor_type=kind, target_norm=norm) for kind, norm in ((1, 3.0), (2, 9.0))]
-    distnorm.Normalizer(rules, way=way).normalize()
+    distnorm.Normalizer(rules, backend=backend).normalize()
     assert np.array_equal(connections(["stdp_synapse"])[2], [3.0, 3.0, 6.0] * 2)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_several_receptor_types_enter_one_norm(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_several_receptor_types_enter_one_norm(backend):
     receptors()
-    distnorm.Normalizer(distnorm.Rule("stdp_synapse", receptor_type=[1, 2], target_norm=14.0), way=way).normalize()
+    distnorm.Normalizer(
+        distnorm.Rule("stdp_synapse", receptor_type=[1, 2], target_norm=14.0), backend=backend
+    ).normalize()
     assert np.array_equal(connections(["stdp_synapse"])[2], [2.0, 4.0, 8.0] * 2)
 
 
@@ -43,15 +45,15 @@ def test_rules_that_share_a_receptor_type_are_refused():
         distnorm.Normalizer(rules)
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_targets_within_the_tolerance_keep_their_weights(way):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_targets_within_the_tolerance_keep_their_weights(backend):
     reset()
     network()
     before = norms_by_target(["stdp_synapse"])
     drifts = {target: abs(norm / TARGET_NORM - 1) for target, norm in before.items()}
     tolerance = float(np.median(list(drifts.values())))
     distnorm.Normalizer(
-        distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM, tolerance=tolerance), way=way
+        distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM, tolerance=tolerance), backend=backend
     ).normalize()
     for target, norm in norms_by_target(["stdp_synapse"]).items():
         assert norm == before[target] if drifts[target] <= tolerance else abs(norm / TARGET_NORM - 1) <= 1e-12

@@ -42,7 +42,7 @@ def other_target(measure, connection):
 
 
 def normalized(**rule):
-    distnorm.Normalizer(distnorm.Rule(target_norm=TARGET_NORM, **rule), way="inplace").normalize()
+    distnorm.Normalizer(distnorm.Rule(target_norm=TARGET_NORM, **rule), backend="inplace").normalize()
 
 
 @pytest.mark.parametrize("indegree", [20, 1100])

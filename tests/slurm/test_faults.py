@@ -42,7 +42,7 @@ def limit(tmp_path, checkpoints):
 
 def check(checkpoints, text):
     log = read_log(checkpoints.parent / "run.jsonl")
-    times = [look["time_ms"] for look in log.looks]
+    times = [measurement["time_ms"] for measurement in log.measurements]
     assert times == sorted(set(times)) and log.end["reason"] == "finished" and len(log.resumes) == 1
     assert "going on from" in text and "is not used" not in text
 

@@ -79,7 +79,7 @@ def test_scaling(cluster, job, tmp_path):
     assert cluster.wait(number, 120)[:2] == ("COMPLETED", "0:0"), output(tmp_path)
     logs = [read_log(results(tmp_path) / f"nodes-{nodes}.jsonl") for nodes in (1, 2, 4)]
     assert [log.header["ranks"] for log in logs] == [1, 2, 4]
-    assert [log.looks[0]["drift"][0]["targets"] for log in logs] == [60, 120, 240]
+    assert [log.measurements[0]["drift"][0]["targets"] for log in logs] == [60, 120, 240]
     assert (results(tmp_path) / "scaling.png").stat().st_size > 10_000
 
 
@@ -96,7 +96,7 @@ def test_requeue_goes_on_until_done(cluster, tmp_path):
     text = output(tmp_path)
     assert "are left of the allocation" in text and "requeueing after 1 part" in text and "going on from" in text
     log = read_log(checkpoints.parent / "run.jsonl")
-    times = [look["time_ms"] for look in log.looks]
+    times = [measurement["time_ms"] for measurement in log.measurements]
     assert times == sorted(set(times)) and log.end["reason"] == "finished" and len(log.resumes) == 1
     assert log.resumes[0]["time_ms"] == done
 

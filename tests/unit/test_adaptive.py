@@ -20,7 +20,7 @@ def play(controller, intervals, speed, diffusion, seed=0, rate=lambda _: 1.0, hi
     """Time, length and largest drift of each interval, for targets that move by speed * rate and diffuse."""
     rng = np.random.default_rng(seed)
     speeds = speed * (1 + 0.3 * rng.standard_normal(targets))
-    position, now, elapsed, looks, done = np.zeros(targets), 0.0, 0.0, 0, []
+    position, now, elapsed, measurements, done = np.zeros(targets), 0.0, 0.0, 0, []
     after, state = controller.first(CLOCK)
     while len(done) < intervals:
         if hint_ms is not None and now < hint_ms <= now + after:
@@ -38,12 +38,12 @@ def play(controller, intervals, speed, diffusion, seed=0, rate=lambda _: 1.0, hi
         drifts = np.abs(position)
         values = {"max": drifts.max(), "mean": drifts.mean(), "q90": np.quantile(drifts, 0.9)}
         seen = SimpleNamespace(statistic=values.get)
-        ends, after, state = controller.look(state, elapsed, [seen], False)
-        looks += 1
+        ends, after, state = controller.decide(state, elapsed, [seen], False)
+        measurements += 1
         if ends:
             done.append((now, elapsed, controller.measure([seen])))
             position[:], elapsed = 0.0, 0.0
-    return np.array(done), looks
+    return np.array(done), measurements
 
 
 @pytest.mark.parametrize("drift", [STEADY, DIFFUSING, MIXED], ids=["steady", "diffusing", "mixed"])
@@ -52,17 +52,17 @@ def play(controller, intervals, speed, diffusion, seed=0, rate=lambda _: 1.0, hi
 def test_stationary_drift_stays_near_below_the_bound(drift, probes, bound):
     ratios = []
     for seed in range(4):
-        done, looks = play(AdaptiveInterval(bound, probes=probes), 150, seed=seed, **drift)
+        done, measurements = play(AdaptiveInterval(bound, probes=probes), 150, seed=seed, **drift)
         ratios.append(done[25:, 2] / bound)
-        assert looks <= {None: 3.5, 1: 2.2, 3: 6.0}[probes] * 150
+        assert measurements <= {None: 3.5, 1: 2.2, 3: 6.0}[probes] * 150
     ratio = np.concatenate(ratios)
     assert (ratio > 1).mean() <= 0.01 and ratio.max() <= 1.2
     assert ratio.mean() >= 0.7
 
 
 def test_without_probes_an_interval_is_not_looked_at():
-    done, looks = play(AdaptiveInterval(0.05, probes=0), 300, **MIXED)
-    assert looks < 1.1 * 300
+    done, measurements = play(AdaptiveInterval(0.05, probes=0), 300, **MIXED)
+    assert measurements < 1.1 * 300
     ratio = done[25:, 2] / 0.05
     assert (ratio > 1).mean() <= 0.02 and 0.6 < ratio.mean() < 0.9
 
@@ -103,10 +103,10 @@ def test_a_hint_keeps_a_step_of_four_within_the_bound():
 
 
 def test_a_network_silent_from_the_start_keeps_the_bound_when_it_wakes():
-    done, looks = play(AdaptiveInterval(0.05), 60, rate=lambda t: 0.0 if t < 9_000 else 1.0, **STEADY)
+    done, measurements = play(AdaptiveInterval(0.05), 60, rate=lambda t: 0.0 if t < 9_000 else 1.0, **STEADY)
     assert done[0, 1] > 8_500  # a silent network is looked at, not normalized
     assert (done[:, 2] <= 0.05).all() and done[10:, 2].mean() > 0.7 * 0.05
-    assert looks < 9_000 / 100 + 5 * 60
+    assert measurements < 9_000 / 100 + 5 * 60
 
 
 @pytest.mark.parametrize("drift", [STEADY, MIXED], ids=["steady", "mixed"])
@@ -141,14 +141,14 @@ def test_drift_left_by_a_normalization_does_no_harm():
     controller = AdaptiveInterval(0.05)
     seen = [SimpleNamespace(statistic={"max": 0.01}.get)]
     state = controller.expect_change(play_to_second_interval(controller, seen))
-    ends, after, state = controller.look(state, 0.0, seen, False)
+    ends, after, state = controller.decide(state, 0.0, seen, False)
     assert not ends and after >= 1.5
-    assert controller.look(state, 0.0, seen, True)[0]
+    assert controller.decide(state, 0.0, seen, True)[0]
 
 
 def play_to_second_interval(controller, seen):
     _, state = controller.first(CLOCK)
-    return controller.look(state, 30.0, seen, True)[2]
+    return controller.decide(state, 30.0, seen, True)[2]
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, Fraction])
@@ -172,13 +172,13 @@ def test_pure():
     controller = AdaptiveInterval(0.05)
     seen = [SimpleNamespace(statistic={"max": 0.01}.get)]
     _, state = controller.first(CLOCK)
-    assert controller.look(state, 1.5, seen, False) == controller.look(state, 1.5, seen, False)
+    assert controller.decide(state, 1.5, seen, False) == controller.decide(state, 1.5, seen, False)
 
 
 def test_forced_ends_the_interval():
     controller = AdaptiveInterval(0.05)
     _, state = controller.first(CLOCK)
-    assert controller.look(state, 1.5, [SimpleNamespace(statistic={"max": 1e-9}.get)], True)[0]
+    assert controller.decide(state, 1.5, [SimpleNamespace(statistic={"max": 1e-9}.get)], True)[0]
 
 
 @pytest.mark.parametrize(

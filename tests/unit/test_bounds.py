@@ -10,13 +10,13 @@ from one_target import a_rule, normalized
 from scipy.optimize import brentq
 
 # (norm, mode), each with every kind of bounds
-WAYS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l1.5", "linf")] + [
+BACKENDS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l1.5", "linf")] + [
     ("l1", "subtractive"),
     ("sum", "subtractive"),
 ]
 
 relaxed = settings(deadline=None, max_examples=100)
-ways = st.sampled_from(WAYS)
+backends = st.sampled_from(BACKENDS)
 sizes = st.one_of(st.floats(1e-3, 1e3), st.sampled_from([0.25, 0.5, 1.0, 1.0, 2.0]), st.just(0.0))
 signed = st.builds(math.copysign, sizes, st.sampled_from([1.0, 1.0, -1.0]))
 lists = st.lists(signed, min_size=1, max_size=25).map(np.array)
@@ -31,14 +31,14 @@ def norm_of(weights, norm):
     return float(sizes.max()) if norm == "linf" else float((sizes ** float(norm[1:])).sum() ** (1 / float(norm[1:])))
 
 
-def rounding(way, weights, target):
+def rounding(backend, weights, target):
     """What a norm can be met to: a shift of large weights leaves their last bits."""
-    return 1e-12 * max(target, np.abs(weights).sum() * 1e-3 if way[1] == "subtractive" else 0.0)
+    return 1e-12 * max(target, np.abs(weights).sum() * 1e-3 if backend[1] == "subtractive" else 0.0)
 
 
-def solved(weights, way, low, high, target):
+def solved(weights, backend, low, high, target):
     """The same by scipy's root finder on the factor or the shift; None where it lies beyond the bounds."""
-    norm, mode = way
+    norm, mode = backend
     magnitudes = np.abs(weights)
     negative = np.signbit(weights)
 
@@ -58,80 +58,84 @@ def solved(weights, way, low, high, target):
 
 
 @relaxed
-@given(ways, lists, bounds, targets)
-def test_the_norm_is_met_or_reported_and_no_bound_or_sign_is_broken(way, weights, box, target):
-    after, record, passes = normalized(a_rule(way, box), weights, target)
+@given(backends, lists, bounds, targets)
+def test_the_norm_is_met_or_reported_and_no_bound_or_sign_is_broken(backend, weights, box, target):
+    after, record, passes = normalized(a_rule(backend, box), weights, target)
     np.testing.assert_array_equal(np.signbit(after), np.signbit(weights))
-    if way[1] == "multiplicative" and not weights.any():
+    if backend[1] == "multiplicative" and not weights.any():
         assert record["zero_norm"] == 1 and np.array_equal(after, weights)
         return
     if box != (0.0, math.inf):
         assert (np.abs(after) >= box[0]).all() and (np.abs(after) <= box[1]).all()
     if record["unreachable"]:
-        distance = norm_of(after, way[0]) / target - 1
+        distance = norm_of(after, backend[0]) / target - 1
         assert abs(distance) == pytest.approx(record["unreachable_max"], rel=1e-9)
-        assert solved(weights, way, *box, target) is None
+        assert solved(weights, backend, *box, target) is None
     else:
-        assert norm_of(after, way[0]) == pytest.approx(target, rel=0, abs=rounding(way, weights, target))
+        assert norm_of(after, backend[0]) == pytest.approx(target, rel=0, abs=rounding(backend, weights, target))
     assert passes < 40
 
 
 @relaxed
 @given(
-    ways, lists, st.lists(st.sampled_from([0.3, 0.5, 1.0, 2.0, 5.0]), min_size=25, max_size=25), targets, st.booleans()
+    backends,
+    lists,
+    st.lists(st.sampled_from([0.3, 0.5, 1.0, 2.0, 5.0]), min_size=25, max_size=25),
+    targets,
+    st.booleans(),
 )
-def test_as_a_general_solver_with_bounds_of_each_weight(way, weights, upper, target, lower_too):
-    assume(way[1] == "subtractive" or weights.any())
+def test_as_a_general_solver_with_bounds_of_each_weight(backend, weights, upper, target, lower_too):
+    assume(backend[1] == "subtractive" or weights.any())
     high = np.array(upper[: len(weights)])
     low = high / 4 if lower_too else np.zeros(len(weights))
-    after, record, _ = normalized(a_rule(way, (0.0, 1.0)), weights, target, low, high)
-    expected = solved(weights, way, low, high, target)
+    after, record, _ = normalized(a_rule(backend, (0.0, 1.0)), weights, target, low, high)
+    expected = solved(weights, backend, low, high, target)
     assert (expected is None) == bool(record["unreachable"])
-    if expected is not None and way[0] != "linf":  # the largest does not determine the others
+    if expected is not None and backend[0] != "linf":  # the largest does not determine the others
         np.testing.assert_allclose(np.abs(after), np.abs(expected), rtol=1e-9, atol=1e-9)
 
 
 @relaxed
-@given(ways, lists, bounds, targets)
-def test_once_more_changes_nothing(way, weights, box, target):
+@given(backends, lists, bounds, targets)
+def test_once_more_changes_nothing(backend, weights, box, target):
     assume(box[0] == 0 or weights.all())  # no factor moves a zero, but once it is at w_min one does
-    rule = a_rule(way, box)
+    rule = a_rule(backend, box)
     once, _, _ = normalized(rule, weights, target)
     twice, record, _ = normalized(rule, once, target)
-    np.testing.assert_allclose(twice, once, rtol=1e-12, atol=rounding(way, weights, target))
+    np.testing.assert_allclose(twice, once, rtol=1e-12, atol=rounding(backend, weights, target))
     assert record["max"] <= 1e-9 or record["zero_norm"]
 
 
 @relaxed
-@given(ways, lists, bounds, targets, st.integers(-20, 20))
-def test_powers_of_two_pass_through(way, weights, box, target, exponent):
+@given(backends, lists, bounds, targets, st.integers(-20, 20))
+def test_powers_of_two_pass_through(backend, weights, box, target, exponent):
     k = 2.0**exponent
-    plain, plain_record, _ = normalized(a_rule(way, box), weights, target)
-    scaled, record, _ = normalized(a_rule(way, (box[0] * k, box[1] * k)), weights * k, target * k)
+    plain, plain_record, _ = normalized(a_rule(backend, box), weights, target)
+    scaled, record, _ = normalized(a_rule(backend, (box[0] * k, box[1] * k)), weights * k, target * k)
     np.testing.assert_allclose(scaled, plain * k, rtol=1e-12, atol=1e-12 * target * k)
     assert record["unreachable"] == plain_record["unreachable"]
 
 
 @relaxed
-@given(ways, lists, bounds, targets, st.floats(1.0, 10.0))
-def test_a_larger_target_makes_no_weight_smaller(way, weights, box, target, more):
-    lower, _, _ = normalized(a_rule(way, box), weights, target)
-    higher, _, _ = normalized(a_rule(way, box), weights, target * more)
-    grows = higher if way[0] == "sum" else np.abs(higher)
-    grown = lower if way[0] == "sum" else np.abs(lower)
+@given(backends, lists, bounds, targets, st.floats(1.0, 10.0))
+def test_a_larger_target_makes_no_weight_smaller(backend, weights, box, target, more):
+    lower, _, _ = normalized(a_rule(backend, box), weights, target)
+    higher, _, _ = normalized(a_rule(backend, box), weights, target * more)
+    grows = higher if backend[0] == "sum" else np.abs(higher)
+    grown = lower if backend[0] == "sum" else np.abs(lower)
     assert (grows >= grown - 1e-12 * np.abs(grown) - 1e-12 * target).all()
 
 
 @relaxed
-@given(ways, lists, bounds, targets, st.floats(0.05, 0.95))
-def test_a_rate_makes_that_part_of_the_correction(way, weights, box, target, rate):
-    assume(norm_of(weights, way[0]) != 0)
+@given(backends, lists, bounds, targets, st.floats(0.05, 0.95))
+def test_a_rate_makes_that_part_of_the_correction(backend, weights, box, target, rate):
+    assume(norm_of(weights, backend[0]) != 0)
     inside = (np.abs(weights) >= box[0]).all() and (np.abs(weights) <= box[1]).all()
-    after, record, _ = normalized(a_rule(way, box, rate=rate), weights, target)
+    after, record, _ = normalized(a_rule(backend, box, rate=rate), weights, target)
     if inside and not record["unreachable"]:
-        before = norm_of(weights, way[0])
+        before = norm_of(weights, backend[0])
         expected = before + rate * (target - before)
-        assert norm_of(after, way[0]) == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(weights).max())
+        assert norm_of(after, backend[0]) == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(weights).max())
 
 
 def test_a_time_constant_does_not_depend_on_the_interval():
@@ -148,15 +152,15 @@ def test_a_time_constant_does_not_depend_on_the_interval():
 
 
 @pytest.mark.parametrize(("only", "kept", "moved"), [("above", 0.5, 5.0), ("below", 5.0, 0.5)])
-@pytest.mark.parametrize("way", WAYS)
-def test_one_sided(way, only, kept, moved):
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_sided(backend, only, kept, moved):
     weights = np.array([1.0, 0.25])
-    rule = a_rule(way, only=only)
-    unchanged, record, _ = normalized(rule, weights, norm_of(weights, way[0]) / kept)
+    rule = a_rule(backend, only=only)
+    unchanged, record, _ = normalized(rule, weights, norm_of(weights, backend[0]) / kept)
     np.testing.assert_array_equal(unchanged, weights)
     assert record["max"] == 0
-    target = norm_of(weights, way[0]) / moved
-    assert norm_of(normalized(rule, weights, target)[0], way[0]) == pytest.approx(target, rel=1e-12)
+    target = norm_of(weights, backend[0]) / moved
+    assert norm_of(normalized(rule, weights, target)[0], backend[0]) == pytest.approx(target, rel=1e-12)
 
 
 def test_a_target_that_need_not_move_is_still_brought_inside_its_bounds():

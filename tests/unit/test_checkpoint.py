@@ -19,9 +19,9 @@ from distnorm.errors import AllocationEnds, CheckpointDue, CheckpointError, Rule
 from distnorm.files.typed_json import as_json, from_json, loads
 from distnorm.intervals.adaptive import State
 from distnorm.intervals.controller import Clock
-from distnorm.intervals.growth import Growth, Look
+from distnorm.intervals.growth import Growth, Point
 from distnorm.mpi.ranks import Ranks
-from distnorm.normalizer.state import Memory
+from distnorm.normalizer.state import NormalizerState
 from distnorm.records.run_log import RunLog, read_log
 from distnorm.rules.rule import Rule
 from distnorm.runs.checkpoint import folder as folders
@@ -33,12 +33,12 @@ CLOCK = Clock(resolution_ms=0.1, min_delay_ms=1.5)
 
 
 def memory(state):
-    return Memory(time_steps=123, steps_left=4, normalized_ms=0.1 + 0.2, hint=True, state=state)
+    return NormalizerState(time_steps=123, steps_left=4, normalized_ms=0.1 + 0.2, hint=True, state=state)
 
 
 positive = st.floats(1e-90, 1e90)
 counts = st.integers(0, 2**40)
-looks = st.builds(Look, time_ms=positive, grown_ms=positive, drift=positive)
+measurements = st.builds(Point, time_ms=positive, grown_ms=positive, drift=positive)
 growths = st.builds(
     *(Growth,),
     reach_ms=st.none() | positive,
@@ -47,18 +47,22 @@ growths = st.builds(
     across=positive,
     within=positive,
     intervals=counts,
-    looks=counts,
+    measurements=counts,
     agreeing=counts,
 )
 states = st.builds(
-    *(State, st.just(CLOCK)), growth=growths, before=st.none() | looks, changing=st.booleans(), early=st.booleans()
+    *(State, st.just(CLOCK)),
+    growth=growths,
+    before=st.none() | measurements,
+    changing=st.booleans(),
+    early=st.booleans(),
 )
 
 
 @given(st.none() | states)
 def test_memory_comes_back_exactly(state):
     text = json.dumps(as_json(memory(state)), allow_nan=False)
-    back = from_json(loads(text), Memory, "memory")
+    back = from_json(loads(text), NormalizerState, "memory")
     back.check()
     assert back == memory(state)
 
@@ -182,22 +186,22 @@ RUN = "5e2c"
 def resumed(path, size, run=RUN):
     with RunLog.go_on(path, size, run) as log:
         log.resume(time_ms=10.0, simulate_ms=40.0, ranks=1, threads=2, seed=5, started="2026-01-01T12:00:00+00:00")
-        log.look(run_logs.look(20.0, 20.0, 0.02))
+        log.measurement(run_logs.measurement(20.0, 20.0, 0.02))
 
 
 def test_a_log_goes_on_and_keeps_what_was_undone(tmp_path):
-    path = run_logs.write(tmp_path / "a.jsonl", [run_logs.look(10.0, 10.0, 0.01)], run=RUN)
+    path = run_logs.write(tmp_path / "a.jsonl", [run_logs.measurement(10.0, 10.0, 0.01)], run=RUN)
     size, before = path.stat().st_size, path.read_bytes()
     for _ in range(2):
         with path.open("ab") as file:
-            file.write(b'{"kind":"look","undone":1}\n{"kind":"lo')
+            file.write(b'{"kind":"measurement","undone":1}\n{"kind":"lo')
         resumed(path, size)
     log = read_log(path)
     assert path.read_bytes().startswith(before)
-    assert [look["time_ms"] for look in log.looks] == [10.0, 20.0] and len(log.resumes) == 1
+    assert [measurement["time_ms"] for measurement in log.measurements] == [10.0, 20.0] and len(log.resumes) == 1
     assert log.planned_ms == 40.0
     undone = (tmp_path / "a.jsonl.undone").read_bytes()
-    assert undone.count(b'{"kind":"look","undone":1}\n') == 2 and undone.endswith(b"\n")
+    assert undone.count(b'{"kind":"measurement","undone":1}\n') == 2 and undone.endswith(b"\n")
     with pytest.raises(RuleError, match="bytes, and had 99999 at the checkpoint; put it back"):
         RunLog.go_on(path, 99999, RUN)
     with pytest.raises(RuleError, match="at the checkpoint; put it back"):
@@ -207,7 +211,7 @@ def test_a_log_goes_on_and_keeps_what_was_undone(tmp_path):
 
 
 OTHER_LOGS = {
-    "of another run": lambda path: run_logs.write(path, [run_logs.look(10.0, 10.0, 0.01)], run="another"),
+    "of another run": lambda path: run_logs.write(path, [run_logs.measurement(10.0, 10.0, 0.01)], run="another"),
     "without checkpoints": lambda path: run_logs.write(path, []),
     "a thesis": lambda path: path.write_text("Introduction\n\n" + 1000 * "word "),
     "a line without end": lambda path: path.write_text("precious"),
@@ -233,7 +237,7 @@ def test_a_log_that_is_not_of_this_run_is_kept(make, size, tmp_path):
 
 @pytest.mark.parametrize("link", [False, True])
 def test_a_file_in_the_place_of_undone_lines_is_kept(link, tmp_path):
-    path = run_logs.write(tmp_path / "a.jsonl", [run_logs.look(10.0, 10.0, 0.01)], run=RUN)
+    path = run_logs.write(tmp_path / "a.jsonl", [run_logs.measurement(10.0, 10.0, 0.01)], run=RUN)
     before, undone = path.read_bytes(), tmp_path / "a.jsonl.undone"
     (tmp_path / "precious").write_text("precious\n")
     undone.symlink_to("precious") if link else undone.write_text("precious\n")
@@ -249,7 +253,7 @@ def test_a_log_that_was_removed(tmp_path):
         log.header(**run_logs.header())
         (tmp_path / "a.jsonl").unlink()
         with pytest.raises(DistnormError, match=r"a\.jsonl was removed while the run went on"):
-            log.look(run_logs.look(1.0, 1.0, 0.1))
+            log.measurement(run_logs.measurement(1.0, 1.0, 0.1))
 
 
 class Garbage:

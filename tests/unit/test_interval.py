@@ -28,7 +28,7 @@ def test_every_interval_is_the_same(interval_ms):
     assert interval == interval_ms
     for elapsed_ms in (interval_ms, interval_ms / 2):
         for forced in (True, False):
-            assert controller.look(state, elapsed_ms, [CALM], forced) == (True, interval, state)
+            assert controller.decide(state, elapsed_ms, [CALM], forced) == (True, interval, state)
     assert controller == FixedInterval(interval_ms)
 
 

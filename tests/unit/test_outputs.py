@@ -10,7 +10,7 @@ from distnorm.errors import RuleError
 from distnorm.files.outputs import check, results_folder, write, write_figure
 from distnorm.records.report import report
 
-LOOKS = [run_logs.look(10.0, 10.0, 0.01), run_logs.look(20.0, 10.0, 0.02)]
+MEASUREMENTS = [run_logs.measurement(10.0, 10.0, 0.01), run_logs.measurement(20.0, 10.0, 0.02)]
 KEPT = r"exists already, and distnorm did not make it; give another path, or move it away"
 
 
@@ -22,7 +22,7 @@ def figure():
 
 @pytest.mark.parametrize("name", ["a.png", "a.PNG", "a.pdf", "a.svg", "a.eps", "a.ps"])
 def test_a_figure_is_made_anew(name, tmp_path):
-    log = run_logs.write(tmp_path / "a.jsonl", LOOKS)
+    log = run_logs.write(tmp_path / "a.jsonl", MEASUREMENTS)
     for _ in range(2):
         assert str(tmp_path / name) in report(log, tmp_path / name)
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["a.jsonl", name])
@@ -51,7 +51,7 @@ OTHERS = {
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg", ".eps", ".jpg"])
 @pytest.mark.parametrize("make", OTHERS.values(), ids=OTHERS)
 def test_what_is_no_figure_of_distnorm_is_kept(make, suffix, tmp_path):
-    log, path = run_logs.write(tmp_path / "a.jsonl", LOOKS), tmp_path / f"precious{suffix}"
+    log, path = run_logs.write(tmp_path / "a.jsonl", MEASUREMENTS), tmp_path / f"precious{suffix}"
     make(path)
     before = path.is_file() and path.read_bytes()
     with pytest.raises(RuleError, match=rf"precious\{suffix} {KEPT}"):
@@ -60,7 +60,7 @@ def test_what_is_no_figure_of_distnorm_is_kept(make, suffix, tmp_path):
 
 
 def test_the_default_figure_of_a_report_is_no_exception(tmp_path):
-    log = run_logs.write(tmp_path / "run.jsonl", LOOKS)
+    log = run_logs.write(tmp_path / "run.jsonl", MEASUREMENTS)
     (tmp_path / "run.png").write_text("precious")
     with pytest.raises(RuleError, match=rf"run\.png {KEPT}"):
         report(log)
@@ -69,7 +69,7 @@ def test_the_default_figure_of_a_report_is_no_exception(tmp_path):
 
 
 def test_a_log_is_not_replaced_by_its_figure(tmp_path):
-    log = run_logs.write(tmp_path / "run.png", LOOKS)
+    log = run_logs.write(tmp_path / "run.png", MEASUREMENTS)
     before = log.read_bytes()
     with pytest.raises(RuleError, match=KEPT):
         report(log)
@@ -77,7 +77,7 @@ def test_a_log_is_not_replaced_by_its_figure(tmp_path):
 
 
 def test_a_link_is_followed_to_what_is_ours_only(tmp_path):
-    log = run_logs.write(tmp_path / "a.jsonl", LOOKS)
+    log = run_logs.write(tmp_path / "a.jsonl", MEASUREMENTS)
     (tmp_path / "link.png").symlink_to("made.png")
     report(log, tmp_path / "made.png")
     report(log, tmp_path / "link.png")

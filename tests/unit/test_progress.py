@@ -42,7 +42,7 @@ def test_without_a_bound_none_is_shown(clock):
     assert stream.getvalue() == "distnorm: 0 of 1,000 ms (0%), drift 2%, interval 100 ms\n"
 
 
-def test_time_left_does_not_count_what_came_before_the_first_look(clock):
+def test_time_left_does_not_count_what_came_before_the_first_measurement(clock):
     stream = io.StringIO()
     shown = Progress(1_000.0, None, stream)
     clock[0] += 500.0

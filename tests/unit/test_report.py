@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
-from run_logs import look, write
+from run_logs import measurement, write
 
 from distnorm import RuleError
 from distnorm.records import figure
@@ -16,16 +16,16 @@ from distnorm.records.summary import edges_ms
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 END = {"time_ms": 1000.0, "wall_s": 6.5, "simulate_s": 0.5, "reason": "finished"}
-LOOKS = [
-    look(0.0, 0.0, 0.5),
-    look(50.0, 50.0, 0.01, normalized=False),
-    look(100.0, 100.0, 0.02),
-    look(300.0, 200.0, 0.04),
-    look(600.0, 300.0, 0.06, normalized=False),
-    look(700.0, 400.0, 0.075),
-    look(1000.0, 300.0, 0.035),
+MEASUREMENTS = [
+    measurement(0.0, 0.0, 0.5),
+    measurement(50.0, 50.0, 0.01, normalized=False),
+    measurement(100.0, 100.0, 0.02),
+    measurement(300.0, 200.0, 0.04),
+    measurement(600.0, 300.0, 0.06, normalized=False),
+    measurement(700.0, 400.0, 0.075),
+    measurement(1000.0, 300.0, 0.035),
 ]
-OBSERVED = [look(100.0 * i, 100.0 * i, 0.02 * 2**i, normalized=False) for i in range(7)]
+OBSERVED = [measurement(100.0 * i, 100.0 * i, 0.02 * 2**i, normalized=False) for i in range(7)]
 
 
 def pixels(path, colour):
@@ -34,12 +34,13 @@ def pixels(path, colour):
 
 
 def test_the_numbers_are_those_of_the_log(tmp_path):
-    path = write(tmp_path / "log.jsonl", LOOKS, END)
+    path = write(tmp_path / "log.jsonl", MEASUREMENTS, END)
     assert report(path, None).splitlines() == [
         f"{path}: 1,000 of 1,000 ms simulated in 7.5 s, finished",
         "  4 normalizations, 2 probes; interval median 250 ms, 100 to 400 ms",
         "  largest drift: median 3.75%, worst 7.50%, last 3.50%; 50.00% before anything was simulated",
-        "  bound 5% on max: drift / bound 0.850 on average; 2 of 6 looks above the bound, worst 1.500 times the bound",
+        "  bound 5% on max: drift / bound 0.850 on average; 2 of 6 measurements above the bound, "
+        "worst 1.500 times the bound",
         "  wall time of rank 0: simulate 90.67%, measure 3.73%, agree 0.93%, rescale 4.67%; "
         "in all 9.33% beside simulating",
         f"figure: {tmp_path / 'log.png'}",
@@ -47,63 +48,71 @@ def test_the_numbers_are_those_of_the_log(tmp_path):
 
 
 def test_the_bound_is_on_the_statistic_of_the_header(tmp_path):
-    said = report(write(tmp_path / "log.jsonl", LOOKS, END, statistic="q90"))
-    assert "bound 5% on q90: drift / bound 0.425 on average; 0 of 6 looks above the bound\n" in said
+    said = report(write(tmp_path / "log.jsonl", MEASUREMENTS, END, statistic="q90"))
+    assert "bound 5% on q90: drift / bound 0.425 on average; 0 of 6 measurements above the bound\n" in said
 
 
 def test_of_several_rules_the_worst_counts(tmp_path):
-    looks = [look(100.0, 100.0, 0.02, 0.06), look(200.0, 100.0, 0.07, 0.01), look(300.0, 100.0, 0.05, 0.05)]
-    said = report(write(tmp_path / "log.jsonl", looks, END, rules=["one", "two"]))
+    measurements = [
+        measurement(100.0, 100.0, 0.02, 0.06),
+        measurement(200.0, 100.0, 0.07, 0.01),
+        measurement(300.0, 100.0, 0.05, 0.05),
+    ]
+    said = report(write(tmp_path / "log.jsonl", measurements, END, rules=["one", "two"]))
     assert "largest drift: median 6.00%, worst 7.00%, last 5.00%\n" in said
-    assert "2 of 3 looks above the bound, worst 1.400" in said
+    assert "2 of 3 measurements above the bound, worst 1.400" in said
 
 
 def test_without_a_bound_there_is_none(tmp_path):
-    path = write(tmp_path / "log.jsonl", LOOKS, END, bound=None)
+    path = write(tmp_path / "log.jsonl", MEASUREMENTS, END, bound=None)
     assert [line.split()[0] for line in report(path).splitlines()[1:-1]] == ["4", "largest", "wall"]
     assert pixels(tmp_path / "log.png", VERMILION) == 0
 
 
 def test_intervals_end_with_normalizations_and_not_with_probes(tmp_path):
-    run = read_log(write(tmp_path / "log.jsonl", LOOKS))
+    run = read_log(write(tmp_path / "log.jsonl", MEASUREMENTS))
     assert edges_ms(run) == [0.0, 100.0, 300.0, 700.0, 1000.0]
 
 
 def test_a_log_may_begin_after_the_first_interval(tmp_path):
-    run = read_log(write(tmp_path / "log.jsonl", LOOKS[4:]))
+    run = read_log(write(tmp_path / "log.jsonl", MEASUREMENTS[4:]))
     assert edges_ms(run) == [300.0, 700.0, 1000.0]
 
 
-def test_an_observed_run_is_seen_at_every_look(tmp_path):
+def test_an_observed_run_is_seen_at_every_measurement(tmp_path):
     path = write(tmp_path / "log.jsonl", OBSERVED, observe=True)
     lines = report(path).splitlines()
-    assert lines[0] == f"{path}: 600 of 1,000 ms simulated at the last look; running or cut off"
-    assert lines[1] == "  6 looks, observed only, 0 probes; interval median 100 ms, 100 to 100 ms"
+    assert lines[0] == f"{path}: 600 of 1,000 ms simulated at the last measurement; running or cut off"
+    assert lines[1] == "  6 measurements, observed only, 0 probes; interval median 100 ms, 100 to 100 ms"
     assert "last 128.00%" in lines[2]
-    assert "5 of 6 looks above the bound, worst 25.600 times" in lines[3]
+    assert "5 of 6 measurements above the bound, worst 25.600 times" in lines[3]
 
 
 def test_a_torn_log_says_so(tmp_path):
-    path = write(tmp_path / "log.jsonl", LOOKS)
+    path = write(tmp_path / "log.jsonl", MEASUREMENTS)
     path.write_bytes(path.read_bytes()[:-20])
     said = report(path)
-    assert "700 of 1,000 ms simulated at the last look; cut off, the last line is torn\n" in said
+    assert "700 of 1,000 ms simulated at the last measurement; cut off, the last line is torn\n" in said
     assert "3 normalizations, 2 probes" in said
 
 
 @pytest.mark.parametrize(
-    ("looks", "said"),
-    [([], "no interval ended yet\nfigure"), (LOOKS[:1], "no interval ended yet\n"), (LOOKS[:2], "ended yet, 1 probes")],
+    ("measurements", "said"),
+    [
+        ([], "no interval ended yet\nfigure"),
+        (MEASUREMENTS[:1], "no interval ended yet\n"),
+        (MEASUREMENTS[:2], "ended yet, 1 probes"),
+    ],
 )
-def test_a_run_that_has_just_begun_is_drawn(tmp_path, looks, said):
-    path = write(tmp_path / "log.jsonl", looks)
+def test_a_run_that_has_just_begun_is_drawn(tmp_path, measurements, said):
+    path = write(tmp_path / "log.jsonl", measurements)
     assert said in report(path).replace("\n  ", "\n")
     assert imread(tmp_path / "log.png").std() > 0.01
 
 
 def test_the_figure_shows_drift_violations_and_wall_time(tmp_path):
-    report(write(tmp_path / "log.jsonl", LOOKS, END))
-    report(write(tmp_path / "calm.jsonl", LOOKS, END, bound=0.08))
+    report(write(tmp_path / "log.jsonl", MEASUREMENTS, END))
+    report(write(tmp_path / "calm.jsonl", MEASUREMENTS, END, bound=0.08))
     assert pixels(tmp_path / "log.png", BLUE) > 1_000
     assert pixels(tmp_path / "log.png", GREEN) > 10_000
     assert pixels(tmp_path / "log.png", VERMILION) > 20
@@ -111,7 +120,7 @@ def test_the_figure_shows_drift_violations_and_wall_time(tmp_path):
 
 
 def test_logs_are_drawn_side_by_side(tmp_path):
-    one = write(tmp_path / "a.jsonl", LOOKS, END)
+    one = write(tmp_path / "a.jsonl", MEASUREMENTS, END)
     other = write(tmp_path / "b.jsonl", OBSERVED, observe=True)
     said = report([one, other], tmp_path / "both.png")
     report(one)
@@ -127,40 +136,40 @@ def test_logs_of_one_name_are_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(figure, "draw", lambda runs, output: titles.extend(runs))
     for folder in "ab":
         (tmp_path / folder).mkdir()
-        write(tmp_path / folder / "log.jsonl", LOOKS)
-    write(tmp_path / "other.jsonl", LOOKS)
+        write(tmp_path / folder / "log.jsonl", MEASUREMENTS)
+    write(tmp_path / "other.jsonl", MEASUREMENTS)
     same = [tmp_path / folder / "log.jsonl" for folder in "ab"]
     report([*same, tmp_path / "other.jsonl"])
     assert titles == [str(same[0]), str(same[1]), "other"]
 
 
 @pytest.mark.parametrize(
-    ("looks", "scale"),
+    ("measurements", "scale"),
     [
-        ([look(100.0 * i, 100.0, 0.04, mean=0.01) for i in range(1, 9)], "linear"),
-        ([look(100.0 * i, 100.0, 1e-4 if i < 4 else 0.04, mean=0.01) for i in range(1, 9)], "linear"),
-        ([look(100.0 * i, 100.0, 1e-3 * 3**i, mean=0.01) for i in range(1, 9)], "log"),
-        ([look(100.0 * i, 100.0, 0.04, mean=0.0001) for i in range(1, 9)], "log"),
-        ([look(100.0 * i, 100.0, 0.04 if i < 4 else 0.0, mean=0.01) for i in range(1, 9)], "linear"),
-        ([look(100.0 * i, 100.0, 0.0, mean=0.0) for i in range(1, 9)], "linear"),
+        ([measurement(100.0 * i, 100.0, 0.04, mean=0.01) for i in range(1, 9)], "linear"),
+        ([measurement(100.0 * i, 100.0, 1e-4 if i < 4 else 0.04, mean=0.01) for i in range(1, 9)], "linear"),
+        ([measurement(100.0 * i, 100.0, 1e-3 * 3**i, mean=0.01) for i in range(1, 9)], "log"),
+        ([measurement(100.0 * i, 100.0, 0.04, mean=0.0001) for i in range(1, 9)], "log"),
+        ([measurement(100.0 * i, 100.0, 0.04 if i < 4 else 0.0, mean=0.01) for i in range(1, 9)], "linear"),
+        ([measurement(100.0 * i, 100.0, 0.0, mean=0.0) for i in range(1, 9)], "linear"),
     ],
 )
-def test_drift_is_drawn_on_the_axis_that_fits(tmp_path, monkeypatch, looks, scale):
+def test_drift_is_drawn_on_the_axis_that_fits(tmp_path, monkeypatch, measurements, scale):
     drawn = []
     monkeypatch.setattr(figure.Figure, "savefig", lambda self, *_, **__: drawn.append(self))
-    report(write(tmp_path / "log.jsonl", looks, END))
+    report(write(tmp_path / "log.jsonl", measurements, END))
     assert drawn[0].axes[0].get_yscale() == scale
 
 
 def test_wall_time_is_shared_out_over_the_bins_it_was_spent_in(tmp_path):
-    looks = [look(0.0, 0.0, 0.5), *(look(10.0 * i, 10.0, 0.01) for i in range(1, 101))]
-    edges, seconds = figure._binned_seconds(read_log(write(tmp_path / "log.jsonl", looks)))
+    measurements = [measurement(0.0, 0.0, 0.5), *(measurement(10.0 * i, 10.0, 0.01) for i in range(1, 101))]
+    edges, seconds = figure._binned_seconds(read_log(write(tmp_path / "log.jsonl", measurements)))
     assert edges == pytest.approx(np.linspace(0, 1000, 51))
     assert seconds == pytest.approx(np.tile([1.8, 0.08, 0.02, 0.1], (50, 1)))
 
 
 def test_a_figure_that_cannot_be_made_is_one_error(tmp_path, monkeypatch):
-    path = write(tmp_path / "log.jsonl", LOOKS)
+    path = write(tmp_path / "log.jsonl", MEASUREMENTS)
     with pytest.raises(RuleError, match=r"cannot write figure .*missing/a\.png: .*No such file"):
         report(path, tmp_path / "missing" / "a.png")
     with pytest.raises(RuleError, match=r"cannot write figure .*a\.doc: Format 'doc' is not supported"):

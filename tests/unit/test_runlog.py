@@ -14,7 +14,7 @@ from distnorm.records import run_log as runlog
 from distnorm.records.report import report
 from distnorm.records.run_log import RunLog, read_log
 
-LOOKS = [run_logs.look(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
+MEASUREMENTS = [run_logs.measurement(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
 END = {"time_ms": 300.0, "wall_s": 12.5, "simulate_s": 0.5, "reason": "finished"}
 
 WRITES_FOR_EVER = """
@@ -23,7 +23,7 @@ from distnorm.records.run_log import RunLog
 log = RunLog(pathlib.Path(sys.argv[1]))
 log.header(**run_logs.header(rules=[run_logs.RULE] * 200))
 while True:
-    log.look(run_logs.look(1.0, 1.0, *[0.02] * 200))
+    log.measurement(run_logs.measurement(1.0, 1.0, *[0.02] * 200))
 """
 RUNS_OUT_OF_SPACE = """
 import sys, pathlib, resource, run_logs
@@ -31,11 +31,11 @@ from distnorm import DistnormError
 from distnorm.records.run_log import RunLog
 log = RunLog(pathlib.Path(sys.argv[1]))
 log.header(**run_logs.header())
-log.look(run_logs.look(1.0, 1.0, 0.02))
+log.measurement(run_logs.measurement(1.0, 1.0, 0.02))
 size = pathlib.Path(sys.argv[1]).stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, size + 50))
 try:
-    log.look(run_logs.look(2.0, 1.0, 0.03))
+    log.measurement(run_logs.measurement(2.0, 1.0, 0.03))
 except DistnormError as error:
     print(error)
 """
@@ -48,22 +48,22 @@ def program(text, path):
 
 @pytest.mark.parametrize("end", [END, None])
 def test_a_log_is_read_as_it_was_written(tmp_path, end):
-    run = read_log(run_logs.write(tmp_path / "log.jsonl", LOOKS, end))
+    run = read_log(run_logs.write(tmp_path / "log.jsonl", MEASUREMENTS, end))
     assert run.header == {"kind": "header", **run_logs.header()}
-    assert run.looks == [{"kind": "look", **look} for look in LOOKS]
+    assert run.measurements == [{"kind": "measurement", **measurement} for measurement in MEASUREMENTS]
     assert run.end == (None if end is None else {"kind": "end", **end})
     assert run.torn == 0
 
 
 @pytest.mark.parametrize("end", [END, None])
 def test_a_kill_at_any_byte_of_the_last_line_costs_only_that_line(tmp_path, end):
-    content = run_logs.write(tmp_path / "whole.jsonl", LOOKS, end).read_bytes()
+    content = run_logs.write(tmp_path / "whole.jsonl", MEASUREMENTS, end).read_bytes()
     start = content.rindex(b"\n", 0, -1) + 1
     path = tmp_path / "cut.jsonl"
     for cut in range(start, len(content)):
         path.write_bytes(content[:cut])
         run = read_log(path)
-        assert len(run.looks) == (3 if end else 2)
+        assert len(run.measurements) == (3 if end else 2)
         assert run.end is None
         assert run.torn == (cut > start)
 
@@ -88,7 +88,7 @@ def test_a_log_is_read_while_it_is_written_and_after_a_kill(tmp_path):
         finally:
             running.kill()
     after = read_log(path)
-    assert 0 < len(during.looks) < len(after.looks)
+    assert 0 < len(during.measurements) < len(after.measurements)
     assert after.end is None
 
 
@@ -96,7 +96,7 @@ def test_every_line_is_one_write(tmp_path, monkeypatch):
     written = []
     real = os.write
     monkeypatch.setattr(runlog.os, "write", lambda file, line: written.append(line) or real(file, line))
-    path = run_logs.write(tmp_path / "log.jsonl", LOOKS, END)
+    path = run_logs.write(tmp_path / "log.jsonl", MEASUREMENTS, END)
     assert written == path.read_bytes().splitlines(keepends=True)
     assert len(written) == 5
 
@@ -107,12 +107,12 @@ def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path):
     assert str(path) in said
     assert "no space" in said
     run = read_log(path)
-    assert len(run.looks) == 1
+    assert len(run.measurements) == 1
     assert run.torn == 0
 
 
 def test_a_log_that_exists_is_kept(tmp_path):
-    path = run_logs.write(tmp_path / "log.jsonl", LOOKS)
+    path = run_logs.write(tmp_path / "log.jsonl", MEASUREMENTS)
     content = path.read_bytes()
     with pytest.raises(RuleError, match=r"log\.jsonl exists already .* another path"):
         RunLog(path)
@@ -138,15 +138,15 @@ def test_a_number_that_is_none_is_not_written(tmp_path):
     with RunLog(tmp_path / "log.jsonl") as log:
         log.header(**run_logs.header())
         with pytest.raises(ValueError, match="JSON"):
-            log.look(run_logs.look(100.0, 100.0, float("nan")))
-    assert read_log(tmp_path / "log.jsonl").looks == []
+            log.measurement(run_logs.measurement(100.0, 100.0, float("nan")))
+    assert read_log(tmp_path / "log.jsonl").measurements == []
 
 
 def without(record, *keys):
     return {key: value for key, value in record.items() if key not in keys}
 
 
-GOOD = {"kind": "look", **LOOKS[0]}
+GOOD = {"kind": "measurement", **MEASUREMENTS[0]}
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ GOOD = {"kind": "look", **LOOKS[0]}
         ("", "Expecting value"),
         ("{", "Expecting property name"),
         ("[]", "kind is None"),
-        ('{"kind": ["look"]}', r"kind is \['look'\]"),
-        (without(GOOD, "kind"), "kind is None; known: header, look, resume, end"),
+        ('{"kind": ["measurement"]}', r"kind is \['measurement'\]"),
+        (without(GOOD, "kind"), "kind is None; known: header, measurement, resume, end"),
         ({"kind": "header", **run_logs.header()}, "a second header"),
-        *[(without(GOOD, key), f"has no {key}") for key in LOOKS[0]],
+        *[(without(GOOD, key), f"has no {key}") for key in MEASUREMENTS[0]],
         (GOOD | {"time_ms": "100"}, "time_ms is '100'"),
         (GOOD | {"time_ms": True}, "time_ms is True"),
         (GOOD | {"normalized": 1}, "normalized is 1"),
@@ -172,7 +172,7 @@ GOOD = {"kind": "look", **LOOKS[0]}
     ],
 )
 def test_any_other_wrong_line_is_named(tmp_path, line, complaint):
-    path = run_logs.write(tmp_path / "log.jsonl", LOOKS)
+    path = run_logs.write(tmp_path / "log.jsonl", MEASUREMENTS)
     lines = path.read_text().splitlines()
     lines[2] = line if isinstance(line, str) else json.dumps(line)
     path.write_text("\n".join(lines) + "\n")
@@ -183,7 +183,7 @@ def test_any_other_wrong_line_is_named(tmp_path, line, complaint):
 @pytest.mark.parametrize(
     ("first", "complaint"),
     [
-        (GOOD, "has no header: the first line is of kind 'look'"),
+        (GOOD, "has no header: the first line is of kind 'measurement'"),
         ({"kind": "header", **without(run_logs.header(), "bound")}, "header has no bound"),
         ({"kind": "header", **run_logs.header(statistic="q95")}, "statistic is 'q95'; known: max"),
         ({"kind": "header", **run_logs.header(rules=[])}, "rules is empty"),
@@ -199,7 +199,7 @@ def test_a_wrong_first_line_is_refused(tmp_path, first, complaint):
 
 @pytest.mark.parametrize("more", [json.dumps(GOOD) + "\n", '{"kind"'])
 def test_nothing_follows_the_end(tmp_path, more):
-    path = run_logs.write(tmp_path / "log.jsonl", LOOKS, END)
+    path = run_logs.write(tmp_path / "log.jsonl", MEASUREMENTS, END)
     path.write_text(path.read_text() + more)
     with pytest.raises(RuleError, match="line 6: follows the end"):
         read_log(path)
@@ -229,8 +229,8 @@ def put(content, path, value):
 
 @pytest.mark.parametrize("observe", [True, False])
 def test_any_value_in_any_place_is_read_or_named(observe, tmp_path):
-    looks = [run_logs.look(10.0 * i, 10.0, 0.01, since_start=[0.01]) for i in (1, 2)]
-    path = run_logs.write(tmp_path / "log.jsonl", looks, END, observe=observe)
+    measurements = [run_logs.measurement(10.0 * i, 10.0, 0.01, since_start=[0.01]) for i in (1, 2)]
+    path = run_logs.write(tmp_path / "log.jsonl", measurements, END, observe=observe)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     refused = 0
     for place in places(lines):

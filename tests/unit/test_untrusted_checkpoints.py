@@ -17,7 +17,7 @@ from distnorm import checkpoint_table
 from distnorm.errors import CheckpointError
 from distnorm.intervals.adaptive import State
 from distnorm.intervals.controller import Clock
-from distnorm.intervals.growth import Growth, Look
+from distnorm.intervals.growth import Growth, Point
 from distnorm.mpi.ranks import Ranks
 from distnorm.runs.checkpoint import folder as folders
 from distnorm.runs.checkpoint.claim import Claim
@@ -28,8 +28,8 @@ from distnorm.runs.job_file import read_job
 
 STATE = State(
     clock=Clock(resolution_ms=0.1, min_delay_ms=1.5),
-    growth=Growth(reach_ms=120.0, intervals=3, looks=7, agreeing=2),
-    before=Look(time_ms=5.0, grown_ms=5.0, drift=0.01),
+    growth=Growth(reach_ms=120.0, intervals=3, measurements=7, agreeing=2),
+    before=Point(time_ms=5.0, grown_ms=5.0, drift=0.01),
 )
 JOB = """
 model = "model.py"

@@ -80,7 +80,7 @@ def _changes(settings: dict[str, Any]) -> list[str]:
 def _simulate(normalizer: Normalizer, network: Any, time_ms: float, ranks: Ranks) -> dict[str, Any] | None:
     done, events = len(normalizer.log), network.spikes.n_events
     wall = _together(lambda: normalizer.simulate(time_ms), ranks)
-    own = ranks.gather(sum(look.seconds[phase] for look in normalizer.log[done:] for phase in OWN))
+    own = ranks.gather(sum(measurement.seconds[phase] for measurement in normalizer.log[done:] for phase in OWN))
     spikes = ranks.gather(network.spikes.n_events - events)
     if own is None or spikes is None:
         return None

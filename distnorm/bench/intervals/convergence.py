@@ -17,7 +17,7 @@ import numpy as np
 from ...errors import RuleError
 from ...files.outputs import results_folder
 from ...intervals.adaptive import AdaptiveInterval
-from ...intervals.exact import Exact
+from ...intervals.exact import ExactInterval
 from ...mpi.ranks import Ranks, world
 from ...normalizer.normalizer import Normalizer
 from ...norms.sums import FloatArray
@@ -59,7 +59,7 @@ def _course(job: Job, way: str, seed: int, ranks: Ranks) -> Course:
     parameters = dict(job.parameters)
     if exact:
         parameters["synapse_model"] = f"{parameters.get('synapse_model', 'stdp_synapse')}_normalized"
-    interval = Exact() if exact else AdaptiveInterval(bound=BY_BOUND[way])
+    interval = ExactInterval() if exact else AdaptiveInterval(bound=BY_BOUND[way])
     job = replace(job, seed=seed, interval=interval, parameters=parameters)
     network = build_network(job, ranks)
     if way == NOISE:

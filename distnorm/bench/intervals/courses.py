@@ -26,7 +26,7 @@ class Course:
         times_ms: When weights were read, shape (times,).
         weights: Plastic weights relative to their mean, by source and target, shape (times, connections).
         normalizations: Number of them; audits of an exact run.
-        drift_max: Largest drift at any look but the first.
+        drift_max: Largest drift at any measurement but the first.
         rate_hz: Of the recorded neurons.
         seconds: Wall time of simulating and normalizing, of the slowest rank.
     """

@@ -30,7 +30,7 @@ class Row:
         worst: Largest drift at the end of an interval / bound.
         mean: Mean drift at the end of an interval / bound, settled.
         of_oracle: Mean interval / that of the oracle, settled.
-        looks: Per interval.
+        measurements: Per interval.
         of_fixed: Normalizations / those of the longest fixed interval with no larger worst drift.
         exponent: Learned, mean over seeds.
     """
@@ -45,7 +45,7 @@ class Row:
     worst: float
     mean: float
     of_oracle: float
-    looks: float
+    measurements: float
     of_fixed: float
     exponent: float
 
@@ -131,7 +131,7 @@ class Results:
             worst=worst,
             mean=float(settled.mean()) if len(settled) else math.nan,
             of_oracle=_mean_length(played) / _mean_length(oracle),
-            looks=sum(each.looks for each in played) / max(len(drifts), 1),
+            measurements=sum(each.measurements for each in played) / max(len(drifts), 1),
             of_fixed=self._of_fixed(scenario, worst * bound, played),
             exponent=float(np.mean([each.exponent for each in played])),
         )

@@ -75,7 +75,18 @@ def _regimes(results: Results) -> str:
 
 
 def _played(rows: list[Row], intervals: int) -> str:
-    columns = ("network", "bound", "controller", "intervals", "above", "95 %", "worst", "mean", "oracle", "looks")
+    columns = (
+        "network",
+        "bound",
+        "controller",
+        "intervals",
+        "above",
+        "95 %",
+        "worst",
+        "mean",
+        "oracle",
+        "measurements",
+    )
     return _table((*columns, "fixed", "exponent"), (_cells(row, intervals) for row in rows))
 
 
@@ -90,7 +101,7 @@ def _cells(row: Row, intervals: int) -> list[str]:
         _number(row.worst),
         _number(row.mean),
         _number(row.of_oracle),
-        _number(row.looks),
+        _number(row.measurements),
         _number(row.of_fixed),
         _number(row.exponent),
     ]
@@ -113,7 +124,18 @@ def _simulated(results: Results, rows: list[Row]) -> str:
     for row in results.simulated_rows():
         same = [each for each in rows if (each.scenario, each.bound) == (row.scenario, row.bound)]
         lines += [_cells(each, 0) for each in same if each.controller == "default"] + [_cells(row, 0)]
-    columns = ("network", "bound", "controller", "intervals", "above", "95 %", "worst", "mean", "oracle", "looks")
+    columns = (
+        "network",
+        "bound",
+        "controller",
+        "intervals",
+        "above",
+        "95 %",
+        "worst",
+        "mean",
+        "oracle",
+        "measurements",
+    )
     return _table((*columns, "fixed", "exponent"), lines)
 
 
@@ -140,8 +162,8 @@ def _targets(rows: list[Row], steps: list[StepRow]) -> str:
     for step in up:
         if "hints" in step.controller:
             limit = 1.2
-        elif (looks := step.controller.split()[0]) != "0":
-            limit = 1 + 3 / (1 if looks == "default" else int(looks))
+        elif (measurements := step.controller.split()[0]) != "0":
+            limit = 1 + 3 / (1 if measurements == "default" else int(measurements))
         else:
             continue
         add(f"step of 4, {step.controller}: worst at most {limit:g}", [step], lambda r: r.worst, limit)

@@ -129,13 +129,13 @@ def simulate(scenario: Scenario, seed: int, duration_ms: float, controller: Inte
         if i == 1:
             network.set_learning_rate()
         normalizer.simulate(end_ms - begin_ms)
-    looks = normalizer.log[1:]
-    ends = [i for i, look in enumerate(looks) if look.normalized]
+    measurements = normalizer.log[1:]
+    ends = [i for i, measurement in enumerate(measurements) if measurement.normalized]
     played = Played(
         begin=0,
-        ends=np.array([round((looks[i].time_ms - _WARM_UP_MS) / _STEP_MS) for i in ends], np.int64),
-        drifts=np.array([looks[i].drift_max for i in ends]),
-        looks=ends[-1] + 1 if ends else 0,
+        ends=np.array([round((measurements[i].time_ms - _WARM_UP_MS) / _STEP_MS) for i in ends], np.int64),
+        drifts=np.array([measurements[i].drift_max for i in ends]),
+        measurements=ends[-1] + 1 if ends else 0,
     )
     return played, network.changes
 

@@ -81,14 +81,14 @@ class Played:
         begin: Step at which the first began.
         ends: Step at which each ended, shape (n,).
         drifts: What the controller bounds, at the end of each, as a fraction, shape (n,).
-        looks: Number of looks in these intervals.
+        measurements: Number of looks in these intervals.
         exponent: Learned by the controller at last; NaN for one that learns none.
     """
 
     begin: int
     ends: Int64Array
     drifts: FloatArray
-    looks: int
+    measurements: int
     exponent: float = math.nan
 
     @property
@@ -101,14 +101,14 @@ class Played:
 class _Ended:
     ends: list[int] = field(default_factory=list)
     drifts: list[float] = field(default_factory=list)
-    looks: int = 0
+    measurements: int = 0
 
     def played(self, begin: int, exponent: float = math.nan) -> Played:
         return Played(
             begin=begin,
             ends=np.array(self.ends, np.int64),
             drifts=np.array(self.drifts),
-            looks=self.looks,
+            measurements=self.measurements,
             exponent=exponent,
         )
 
@@ -127,7 +127,7 @@ def play(trace: Trace, controller: Interval, begin: int = 0, hint: bool = False)
     after_ms, state = controller.first(clock)
     started = now = begin
     hints = [change for change in trace.changes if change > begin] if hint else []
-    done, looks = _Ended(), 0
+    done, measurements = _Ended(), 0
     while True:
         then = now + max(round(after_ms / trace.step_ms), 1)
         if hints and hints[0] <= then and isinstance(controller, Hintable):
@@ -135,20 +135,20 @@ def play(trace: Trace, controller: Interval, begin: int = 0, hint: bool = False)
             state = controller.expect_change(state)
         if then > trace.steps:
             return done.played(begin, getattr(state, "exponent", math.nan))
-        now, looks = then, looks + 1
+        now, measurements = then, measurements + 1
         seen = (trace.drift(started, now),)
-        ends, after_ms, state = controller.look(state, (now - started) * trace.step_ms, seen, False)
+        ends, after_ms, state = controller.decide(state, (now - started) * trace.step_ms, seen, False)
         if ends:
             done.ends.append(now)
             done.drifts.append(controller.measure(seen) if isinstance(controller, AdaptiveInterval) else seen[0].max)
-            started, done.looks = now, looks
+            started, done.measurements = now, measurements
 
 
 def play_fixed(trace: Trace, length: int, begin: int = 0) -> Played:
     """Intervals of a fixed number of steps; what `play` gives for a FixedInterval, at once."""
     marks = np.arange(begin, trace.steps + 1, length)
     drifts = np.abs(np.diff(trace.position[marks], axis=0)).max(axis=1)
-    return Played(begin=begin, ends=marks[1:], drifts=drifts, looks=len(drifts))
+    return Played(begin=begin, ends=marks[1:], drifts=drifts, measurements=len(drifts))
 
 
 def play_oracle(trace: Trace, bound: float, begin: int = 0) -> Played:
@@ -161,7 +161,7 @@ def play_oracle(trace: Trace, bound: float, begin: int = 0) -> Played:
         end = max(end - 1, started + 1)
         done.ends.append(end)
         done.drifts.append(float(np.abs(trace.position[end] - trace.position[started]).max()))
-        done.looks += 1
+        done.measurements += 1
         started = end
     return done.played(begin)
 

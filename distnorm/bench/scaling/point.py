@@ -112,10 +112,10 @@ def _measured(point: Point, job: Job, plan: Plan, ranks: Ranks) -> Point:
     agreed, sent = ranks.allreduces, ranks.allreduced_bytes
     timers, spikes = _intervals(normalizer, plan.intervals)
     agreed, sent = ranks.allreduces - agreed, ranks.allreduced_bytes - sent
-    looks = normalizer.log[first:]
+    measurements = normalizer.log[first:]
     record = RankRecord(
         construction_s=built,
-        seconds={phase: [each.seconds[phase] for each in looks] for phase in PHASES},
+        seconds={phase: [each.seconds[phase] for each in measurements] for phase in PHASES},
         timers=timers,
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         connections=int(nest.num_connections),
@@ -125,11 +125,11 @@ def _measured(point: Point, job: Job, plan: Plan, ranks: Ranks) -> Point:
     point = replace(
         point,
         neurons=len(nest.GetNodes({"element_type": "neuron"})),
-        targets=sum(each.targets for each in looks[-1].drifts),
-        plastic_connections=sum(each.connections for each in looks[-1].drifts),
+        targets=sum(each.targets for each in measurements[-1].drifts),
+        plastic_connections=sum(each.connections for each in measurements[-1].drifts),
         plastic_bytes=max(int(nest.GetDefaults(n)["sizeof"]) for r in normalizer.rules for n in r.synapse_models),
-        interval_ms=float(np.mean([each.elapsed_ms for each in looks])),
-        intervals=len(looks),
+        interval_ms=float(np.mean([each.elapsed_ms for each in measurements])),
+        intervals=len(measurements),
         allreduces=agreed,
         message_bytes=sent // agreed,
     )
@@ -156,7 +156,7 @@ def _untimed(record: RankRecord) -> RankRecord:
 
 
 def _intervals(normalizer: Normalizer, number: int) -> tuple[dict[str, float], int]:
-    """Simulate to so many looks; NEST's own timers, which start anew with each Simulate, and spikes. Collective."""
+    """Simulate so many intervals; NEST's own timers, which start anew with each Simulate, and spikes. Collective."""
     timers: dict[str, float] = {}
     spikes = 0
     for _ in range(number):

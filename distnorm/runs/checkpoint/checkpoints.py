@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...errors import CheckpointError, RuleError
 from ...mpi.ranks import Ranks
 from ...normalizer.normalizer import Normalizer
-from ...normalizer.state import Memory
+from ...normalizer.state import NormalizerState
 from ...synapses.connection_rows import Connections
 from ..job_file import Job
 from . import folder as folders
@@ -109,7 +109,9 @@ class Checkpoints:
             ),
         )
 
-    def _commit(self, number: int, memory: Memory, parts: list[list[Part]] | None, log_bytes: int | None) -> int:
+    def _commit(
+        self, number: int, memory: NormalizerState, parts: list[list[Part]] | None, log_bytes: int | None
+    ) -> int:
         every = sorted((part for of_rank in parts or [] for part in of_rank), key=lambda part: part.virtual)
         manifest = Manifest(
             distnorm=version("distnorm"),
@@ -160,7 +162,7 @@ class Checkpoints:
             initial.recall(mine["target"].astype(np.int64), mine["norm"])
         schedule.recall(found.manifest.memory, now_ms)
 
-    def _check_network(self, found: Found, now: Memory) -> None:
+    def _check_network(self, found: Found, now: NormalizerState) -> None:
         """Compare models, connections and controller with those of a checkpoint."""
         refused = f"cannot go on from checkpoint {found.path}: {_ANOTHER}"
         saved = found.manifest.models

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import CheckpointError
 from ...files.typed_json import from_json
-from ...normalizer.state import Memory
+from ...normalizer.state import NormalizerState
 from .part import Part
 
 VIRTUAL = "virtual processes"
@@ -51,7 +51,7 @@ class Manifest:
     resumes: int
     log_bytes: int | None
     identity: dict[str, str]
-    memory: Memory
+    memory: NormalizerState
     models: tuple[ModelEntry, ...]
     parts: tuple[Part, ...]
 

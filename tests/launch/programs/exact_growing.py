@@ -1,4 +1,4 @@
-"""Norms held while structural plasticity grows a network from nothing: prints what each look and piece found."""
+"""Norms held while structural plasticity grows a network from nothing: prints what each measurement and piece found."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ nest.Create("iaf_psc_alpha", 40, {"I_e": 380.0, "synaptic_elements": {"den": cur
 nest.EnableStructuralPlasticity()
 ranks = world(nest.build_info["have_mpi"])
 rule = distnorm.Rule("growing", **json.loads(sys.argv[1]))
-normalizer = distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=float(sys.argv[2])))
+normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=float(sys.argv[2])))
 pieces = []
 for _ in range(4):
     normalizer.simulate(375.0)
@@ -31,7 +31,10 @@ for _ in range(4):
     every = ranks.gather(mine) or []
     pieces.append([pair for each in every for pair in each])
 normalizer.normalize()
-looks = [look.drifts[0] for look in normalizer.log]
+measurements = [measurement.drifts[0] for measurement in normalizer.log]
 if ranks.rank == 0:
-    counted = [(look.connections, look.targets, look.unreachable, look.max) for look in looks]
-    print(json.dumps({"pieces": pieces, "looks": counted}))
+    counted = [
+        (measurement.connections, measurement.targets, measurement.unreachable, measurement.max)
+        for measurement in measurements
+    ]
+    print(json.dumps({"pieces": pieces, "measurements": counted}))

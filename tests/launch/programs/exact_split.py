@@ -51,7 +51,7 @@ def main(kind: str, slices: str, folder: str) -> None:
     recorder = nest.Create("spike_recorder")
     nest.Connect(population, recorder)
     rule = distnorm.Rule(models, target_norm=TARGET_NORM)
-    normalizer = distnorm.Normalizer(rule, interval=distnorm.Exact(audit_ms=40.0))
+    normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=40.0))
     at_boundaries = []
     for i in range(int(slices)):
         if kind == "changing" and i == int(slices) // 2:
@@ -60,13 +60,15 @@ def main(kind: str, slices: str, folder: str) -> None:
             normalizer.simulate(20 * MIN_DELAY_MS)  # until spikes have come to all
         normalizer.simulate(MIN_DELAY_MS)
         at_boundaries.append(deviation(normalizer, models, through_pynest=i % 10 == 9))
-    looks = [(each.time_ms, each.within_slices[0].max, each.within_slices[0].zero_norm) for each in normalizer.log]
+    measurements = [
+        (each.time_ms, each.within_slices[0].max, each.within_slices[0].zero_norm) for each in normalizer.log
+    ]
     events = recorder.events
     np.savez(
         Path(folder, f"{nest.Rank()}.npz"),
         connections=np.stack(connections(models)),
         spikes=np.stack((events["senders"], events["times"])),
-        drifts=np.array(looks),
+        drifts=np.array(measurements),
         boundaries=np.array(at_boundaries),
     )
 

@@ -25,7 +25,7 @@ def callback(_):
         if nest.Rank() == LAST and done.time_ms > 0:
             raise ValueError("mistake in the callback")
 
-    return {}, {"on_look": fail}
+    return {}, {"on_measurement": fail}
 
 
 def killed(_):
@@ -33,7 +33,7 @@ def killed(_):
         if nest.Rank() == LAST and done.time_ms > 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    return {}, {"on_look": die}
+    return {}, {"on_measurement": die}
 
 
 def inside_simulate(_):

@@ -40,8 +40,8 @@ def main(mode: str, folder: str) -> None:
         drifts = adaptive(nest.GetNodes({"model": "poisson_generator"}))
     else:
         rule = distnorm.Rule(MODELS, target_norm=TARGET_NORM)
-        way = "inplace" if mode == "observe" else mode
-        normalizer = distnorm.Normalizer(rule, interval=INTERVAL_MS, way=way, observe=mode == "observe")
+        backend = "inplace" if mode == "observe" else mode
+        normalizer = distnorm.Normalizer(rule, interval=INTERVAL_MS, backend=backend, observe=mode == "observe")
         normalizer.simulate(INTERVAL_MS * NORMALIZATIONS)
         drifts = [(each.time_ms, each.drifts[0].max, each.drifts[0].mean) for each in normalizer.log]
     sources, targets, weights = connections(MODELS)

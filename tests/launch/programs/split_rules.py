@@ -39,7 +39,7 @@ def check(table, norm, largest):
     assert np.abs(weights).max() <= largest
 
 
-def main(way: str, folder: str) -> None:
+def main(backend: str, folder: str) -> None:
     reset(virtual_processes=4, seed=7)
     population = network()
     recorder = nest.Create("spike_recorder")
@@ -48,7 +48,7 @@ def main(way: str, folder: str) -> None:
         distnorm.Rule(EXCITATORY, target_norm=EXCITATORY_NORM, w_max=LARGEST),
         distnorm.Rule("inhibitory", mode="subtractive", target_norm=INHIBITORY_NORM, w_max="Wmax"),
     ]
-    normalizer = distnorm.Normalizer(rules, interval=INTERVAL_MS, way=way)
+    normalizer = distnorm.Normalizer(rules, interval=INTERVAL_MS, backend=backend)
     normalizer.simulate(INTERVAL_MS * NORMALIZATIONS)
     drifts = [(d.max, d.mean, d.at_bound, d.unreachable) for each in normalizer.log for d in each.drifts]
     tables = [np.stack(connections(models)) for models in (EXCITATORY, ("inhibitory",))]

@@ -141,7 +141,7 @@ def simulate(time_ms, observed_ms):
         nest.Simulate(time_ms)
         return
     rule = distnorm.Rule("stdp_synapse", target_norm="initial")
-    normalizer = distnorm.Normalizer(rule, interval=observed_ms, observe=True, on_slice=lambda _: None)
+    normalizer = distnorm.Normalizer(rule, interval=observed_ms, observe=True, on_chunk=lambda _: None)
     with normalizer.attached():
         nest.Simulate(time_ms)
     assert len(normalizer.log) > time_ms / max(observed_ms, 1.3) - 1

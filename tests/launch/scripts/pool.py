@@ -23,19 +23,19 @@ def simulate(number):
 
 
 if __name__ == "__main__":
-    method, way = sys.argv[1:]
+    method, backend = sys.argv[1:]
     context = multiprocessing.get_context(method)
-    if way == "first here":
+    if backend == "first here":
         print(simulate(2))
-    if way in ("pool", "first here"):
+    if backend in ("pool", "first here"):
         with context.Pool(2) as pool:
             print(pool.map(simulate, [2, 3, 2]))
             pool.close()
             pool.join()
-    elif way == "futures":
+    elif backend == "futures":
         with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
             print(list(pool.map(simulate, [2, 3, 2])))
-    elif way == "swallowed":
+    elif backend == "swallowed":
         workers = [context.Process(target=simulate, args=(1,)) for _ in range(2)]
         for worker in workers:
             worker.start()
