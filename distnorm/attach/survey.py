@@ -94,7 +94,7 @@ interval_ms = 100.0
 
 
 def inspect() -> Survey:
-    """Measurement at the network that stands in NEST. Collective; the same answer on every rank.
+    """Survey of the network that stands in NEST. Collective; the same answer on every rank.
 
     Raises:
         RuleError: It has no nodes yet.

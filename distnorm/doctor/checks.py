@@ -50,7 +50,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Measurement at all that a run needs; takes seconds, and half a minute if the kernel must be compiled.
+    """Look at all that a run needs; takes seconds, and half a minute if the kernel must be compiled.
 
     Collective under mpiexec: rank 0 examines, the others only join in where ranks are counted, and find nothing.
     """

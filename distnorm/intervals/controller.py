@@ -1,4 +1,4 @@
-"""How long to simulate until the next look at the drift, and whether to normalize at it.
+"""How long to simulate until the next measurement, and whether to normalize at it.
 
 A controller is immutable settings with pure functions: state in, state out. Only simulated time and statistics that all
 ranks agree on enter, so all ranks decide the same, and the same in the next run.

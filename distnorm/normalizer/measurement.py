@@ -39,7 +39,7 @@ class Measurement:
         lines = [f"{self.time_ms:,.10g} ms, {self.elapsed_ms:,.6g} ms after the last normalization: {done}"]
         several = len(self.drifts) > 1
         lines += [f"  {f'rule {i}: ' if several else ''}{drift}" for i, drift in enumerate(self.drifts, start=1)]
-        return "\n".join([*lines, f"  next look in {self.next_measurement_ms:,.6g} ms"])
+        return "\n".join([*lines, f"  next measurement in {self.next_measurement_ms:,.6g} ms"])
 
     @property
     def drift_max(self) -> float:

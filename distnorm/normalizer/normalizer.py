@@ -52,7 +52,7 @@ class Normalizer:
         changes: The rules whose weights it changes: none when observing.
         schedule: Simulated time and when the next measurement is due, for checkpoints.
         weights: The weights under the rules on this rank, for checkpoints.
-        next_interval: Time in ms from now to the next look at the drift.
+        next_interval: Time in ms from now to the next measurement.
         log: One `Measurement` for each made so far, with the statistics of its drifts but not their histograms: 1 kB
             each.
     """

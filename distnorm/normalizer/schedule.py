@@ -1,4 +1,4 @@
-"""What simulated time it is, and when the next look at the drift is due. Nothing here is collective."""
+"""What simulated time it is, and when the next measurement is due. Nothing here is collective."""
 
 from __future__ import annotations
 

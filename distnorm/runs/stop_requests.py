@@ -1,6 +1,6 @@
 """When to leave a run between two slices: a signal on any rank, the end of the allocation near, a checkpoint due.
 
-PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and somebody measurements
+PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and somebody looks
 between slices. What is found is raised; it travels to all ranks as an error does.
 """
 

@@ -72,7 +72,7 @@ class Synapses(Protocol):
         """Make one pass over the connections.
 
         Returns:
-            For "measure" rows 0 to 2, for "tally" all rows of `box.ROWS`, each of shape (n,); else nothing.
+            For "measure" rows 0 to 2, for "tally" all rows of `bounds.ROWS`, each of shape (n,); else nothing.
         """
         ...
 

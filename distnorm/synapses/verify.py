@@ -75,7 +75,7 @@ def _compare_all(nest: Any, synapses: InPlace, found: Any, sample: Int64Array, m
             raise KernelError(
                 f"neuron {synapses.node_ids[i]}: the kernel finds {measured[1, i]:g} connections with sum "
                 f"{measured[0, i]!r}, PyNEST {count[0]:g} with {total[0]!r}; the kernel does not fit this NEST, "
-                "use way='pynest'"
+                "use backend='pynest'"
             )
 
 
@@ -89,7 +89,7 @@ def compare_one(synapses: InPlace, status: dict[str, Any]) -> None:
     if weight != status["weight"] or target != status["target"]:
         raise KernelError(
             f"{status['synapse_model']} connection onto neuron {status['target']}: the kernel reads weight {weight!r} "
-            f"of neuron {target}, PyNEST {status['weight']!r}; the kernel does not fit this NEST, use way='pynest'"
+            f"of neuron {target}, PyNEST {status['weight']!r}; the kernel does not fit this NEST, use backend='pynest'"
         )
 
 

@@ -58,7 +58,7 @@ def test_what_differs_is_refused(model, fault, indegree, monkeypatch):
         monkeypatch.setattr(comparison, "compare_one", compare)
     if fault is None or (fault is other_sum and indegree > 1000 and model == "stdp_synapse"):
         return normalized(synapse_model=model)  # of many connections the number and a thousand weights are compared
-    with pytest.raises(distnorm.KernelError, match="does not fit this NEST, use way='pynest'"):
+    with pytest.raises(distnorm.KernelError, match="does not fit this NEST, use backend='pynest'"):
         normalized(synapse_model=model)
     assert np.array_equal(before, connections([model])[2])
 
