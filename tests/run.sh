@@ -11,7 +11,8 @@ bin=$PWD/.venv-mpi/bin
 "$bin/python" -m pip install --quiet --disable-pip-version-check "$wheel" mpich -e '.[test]'
 export PATH="$bin:$PATH"
 export PYNEST_QUIET=1
-export OMP_WAIT_POLICY=passive # more ranks and threads than cores: waiting threads must not spin
+# More ranks and threads than cores: those that wait must not spin.
+export OMP_WAIT_POLICY=passive MPIR_CVAR_CH4_PROGRESS_THROTTLE=1
 
 echo "== lint and types"
 ruff check .
