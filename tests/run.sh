@@ -11,7 +11,9 @@ bin=$PWD/.venv-mpi/bin
 "$bin/python" -m pip install --quiet --disable-pip-version-check "$wheel" mpich -e '.[test]'
 export PATH="$bin:$PATH"
 export PYNEST_QUIET=1
-export OMP_WAIT_POLICY=passive # more ranks and threads than cores: waiting threads must not spin
+# More ranks and threads than cores: those that wait must not spin.
+export OMP_WAIT_POLICY=passive MPIR_CVAR_CH4_PROGRESS_THROTTLE=1
+two="-n 2 --dist loadfile" # files of tests at a time
 
 echo "== lint and types"
 ruff check .
@@ -22,10 +24,10 @@ echo "== models that hold norms, compiled"
 timeout --kill-after=10 900 python -m distnorm build --exact
 
 echo "== unit, one process, and runs started by the tests"
-timeout --kill-after=10 2400 python -m pytest -q tests/unit tests/nest tests/launch
+timeout --kill-after=10 2400 python -m pytest -q $two tests/unit tests/nest tests/launch
 
 echo "== random job files, rules and sequences; --seeds=FROM:TO makes others"
-timeout --kill-after=10 900 python -m pytest -q tests/fuzz
+timeout --kill-after=10 900 python -m pytest -q $two tests/fuzz
 timeout --kill-after=10 600 mpiexec -n 2 python -m pytest -q --with-mpi tests/fuzz/test_rules.py \
     tests/fuzz/test_sequences.py --seeds=1000:1015
 
@@ -35,7 +37,7 @@ timeout --kill-after=60 900 python -m pytest -q tests/slurm
 echo "== the kernel on the NEST wheel from PyPI"
 [ -x .venv-pypi/bin/python ] || "$python" -m venv .venv-pypi
 .venv-pypi/bin/python -m pip install --quiet --disable-pip-version-check -e '.[nest,test]'
-PATH="$PWD/.venv-pypi/bin:$PATH" timeout --kill-after=10 600 python -m pytest -q \
+PATH="$PWD/.venv-pypi/bin:$PATH" timeout --kill-after=10 600 python -m pytest -q $two \
     tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py tests/nest/test_changing.py
 
 echo "== the kernel under sanitizers"

@@ -42,7 +42,7 @@ def compiled():
 
 def build_synapse(*arguments):
     command = [sys.executable, "-m", "distnorm", "build", *(f"--synapse={each}" for each in arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
 
 
 def normalized(register, model, backend="inplace", **rule):

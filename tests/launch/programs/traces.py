@@ -150,11 +150,10 @@ def simulate(time_ms, observed_ms):
 def state():
     """All that can be read, and what is drawn next."""
     found = []
-    for node in nest.GetNodes(local_only=True):
-        status = {key: value for key, value in node.get().items() if key not in ("filenames",)}
-        found.append(repr(sorted(status.items(), key=str)))
-    for connection in nest.GetConnections(synapse_model="stdp_synapse"):
-        found.append(repr((connection.source, connection.target, connection.weight, connection.get("Kplus", None))))
+    for status in nest.GetStatus(nest.GetNodes(local_only=True)):
+        found.append(repr(sorted((key, value) for key, value in status.items() if key != "filenames")))
+    connections = nest.GetConnections(synapse_model="stdp_synapse")
+    found += map(repr, zip(*connections.get(["source", "target", "weight", "Kplus"]).values(), strict=True))
     found.sort()
     status = nest.kernel_status
     found.append(repr([status[key] for key in ("biological_time", "local_spike_counter", "num_connections", "to_do")]))
