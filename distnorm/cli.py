@@ -23,6 +23,8 @@ from .runs.options import add_set as _add_set
 from .runs.options import count as _count
 from .runs.options import path as _path
 
+log = logging.getLogger(__name__)
+
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells tell of a program that died of it
 
 
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except DistnormError as error:
         if is_first_rank():
-            print(f"distnorm: {' '.join(str(error).split())}", file=sys.stderr)
+            log.error(" ".join(str(error).split()))
         return 2
     except BrokenPipeError:  # whoever read the output has enough, as `| head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,11 +65,12 @@ def _end_others(code: int) -> None:
 
 
 def _say_on_stderr() -> None:
-    """The package's own messages; a script that is run may set up logging as it likes."""
+    """All that the package says beside results is logged; a script may set up logging for itself as it likes."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("distnorm: %(message)s"))
     ours = logging.getLogger("distnorm")
     ours.handlers[:] = [handler]
+    ours.setLevel(logging.INFO)
     ours.propagate = False
 
 

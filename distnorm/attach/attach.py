@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..normalizer.one_run import Run
     from ..rules.rule import Rule
 
+log = logging.getLogger(__name__)
+
 
 class Attachment:
     """What is done with a script's simulations; a base that does nothing with them.
@@ -35,7 +37,6 @@ class Attachment:
         ranks: All ranks, once NEST was imported.
         error: The first error that was raised from here, whatever the script made of it.
         forked: Whether this is a process that the script has forked.
-        stderr: Where to say something.
     """
 
     def __init__(self, held: Sequence[str] = ()) -> None:
@@ -50,7 +51,6 @@ class Attachment:
         self.ranks: Ranks | None = None
         self.error: DistnormError | None = None
         self.forked = False
-        self.stderr = sys.stderr  # a script may put something else in its place
         self._fork_failed = mmap(-1, 1)  # a byte that forked processes share with this one
 
     def start(self, views: Views) -> None:
@@ -109,8 +109,9 @@ class Attachment:
     def say(self, text: str) -> None:
         """A word from rank 0 to the user."""
         if self.ranks is None or self.ranks.rank == 0:
-            for line in text.splitlines():
-                print(f"distnorm: {line.strip()}", file=self.stderr, flush=True)
+            with _heard():
+                for line in text.splitlines():
+                    log.info(line)
 
     def _begin(self) -> None: ...
 
@@ -160,17 +161,21 @@ class Attachment:
 @contextmanager
 def _heard() -> Iterator[None]:
     """While this lasts, what distnorm logs is heard; logging.config in a script may have turned it off."""
-    level = logging.root.manager.disable
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.partition(".")[0] == "distnorm" and isinstance(logger, logging.Logger):
-            logger.disabled = False
-    if level:
-        logging.disable(logging.NOTSET)
+    level = _hear()
     try:
         yield
     finally:
-        if level:
-            logging.disable(level)
+        logging.disable(level)
+
+
+def _hear() -> int:
+    """Have what distnorm logs be heard from now on; up to which level the script has turned logging off."""
+    level: int = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "distnorm" and isinstance(logger, logging.Logger):
+            logger.disabled = False
+    return level
 
 
 def run_attached(attachment: Attachment, script: Script) -> NoReturn:
@@ -185,6 +190,7 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     attachment.start(views)
     views.hand_over()
     ending = run_script(script)
+    _hear()
     if isinstance(ending.error, DistnormError) and is_claimed(ending.error):
         attachment.error = attachment.error or ending.error
     with suppress(DistnormError):  # kept in attachment.error
@@ -192,7 +198,6 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     if attachment.ranks is not None:
         attachment.ranks.leave(2 if attachment.error else ending.code)
     if attachment.error is not None:
-        sys.stderr = attachment.stderr
         raise attachment.error
     if isinstance(ending.error, KeyboardInterrupt):
         sys.excepthook = lambda *_: None

@@ -7,13 +7,12 @@ simulation until nest.ResetKernel.
 from __future__ import annotations
 
 import ctypes
-import itertools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import RuleError
-from ..records.history import end_fields, header_fields, measurement_fields
+from ..records.history import header_of
 from ..records.run_log import RunLog
 from .attach import Attachment
 from .rules_file import RulesFile
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from ..normalizer.normalizer import Normalizer
     from ..normalizer.one_run import Run
     from ..rules.rule import Rule
+    from ..runs.session import Session
 
 
 class Attached(Attachment):
@@ -44,8 +44,8 @@ class Attached(Attachment):
         self._names: list[str] = []
         self._matched: set[int] = set()
         self._normalizer: Normalizer | None = None
-        self._log: RunLog | None = None  # on rank 0
-        self._used = False  # whether this process has simulated the network at hand
+        self._session: Session | None = None  # once this process has simulated the network at hand
+        self._summary: list[str] = []
 
     def _begin(self) -> None:
         if self._normalizer is None or not self._normalizer.stands:
@@ -84,54 +84,47 @@ class Attached(Attachment):
 
     def _use(self, normalizer: Normalizer) -> None:
         """This process simulates the network: it is its own to count and to log. Collective."""
-        if self._used:
-            return
-        self._used = True
-        self._networks += 1
-        if self._path is None:
+        if self._session is not None:
             return
         import nest
 
-        assert self.ranks is not None
-        path, first, header = self._path, self.ranks.rank == 0, header_fields(nest, normalizer)
-        self._log = self.ranks.together(lambda: self._begun_log(path, header) if first else None)
+        from ..runs.session import Session
 
-    def _begun_log(self, path: Path, header: dict[str, Any]) -> RunLog:
+        assert self.ranks is not None
+        self._networks += 1
+        self._session = session = Session()
+        path, first, header = self._path, self.ranks.rank == 0, header_of(nest, normalizer)
+        self.ranks.together(lambda: session.begin(normalizer, header, self._new_log(path) if path and first else None))
+
+    def _new_log(self, path: Path) -> RunLog:
         """A log of a name that no other network, nor another process that the script has forked, has."""
-        log: RunLog | None = None
-        for number in itertools.count(2 if self.forked or self._networks > 1 else 1):
+        number = 2 if self.forked or self._networks > 1 else 1
+        while True:
             try:
-                log = RunLog(numbered(path, number))
-                break
+                return RunLog(numbered(path, number))
             except RuleError:  # another process may have been faster
                 if not numbered(path, number).exists():
                     raise
-        assert log is not None
-        log.header(**header)
-        return log
+            number += 1
 
     def _measured(self, measurement: Measurement) -> None:
-        self._matched |= {i for i, each in enumerate(measurement.drifts) if each.connections}
-        if self._log is not None:
-            self._log.measurement(measurement_fields(measurement))
+        self._matched |= {i for i, drift in enumerate(measurement.drifts) if drift.connections}
+        if self._session is not None:
+            self._session.measured(measurement)
 
     def _end_network(self, reason: str) -> None:
-        if self._normalizer is None or not self._used:
+        if self._session is None:
             return
-        from ..runs.run import what_was_done
-
-        self._last = what_was_done(self._normalizer) if self._normalizer.log else []
-        if self._log is not None:
-            self._log.end(**end_fields(self._normalizer, reason))
+        self._session.end(reason)
+        self._summary = self._session.summary()
         self._leave()
         self._normalizer = None
 
     def _leave(self) -> None:
         """What comes next is not of the network, or the process, at hand."""
-        self._used = False
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def fork(self) -> None:
         """What was simulated, and its log, are those of the process that was forked."""
@@ -151,7 +144,7 @@ class Attached(Attachment):
             return
         if self._networks > 1:
             self.say(f"{self._networks} networks; of the last:")
-        self.say("\n".join(self._last))
+        self.say("\n".join(self._summary))
         for i, name in enumerate(self._names):
             if i not in self._matched:
                 self.say(f"{name} never matched a connection")
@@ -171,6 +164,6 @@ def check_free(path: Path) -> None:
     taken = re.compile(rf"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}")
     if not path.parent.is_dir():
         raise RuleError(f"cannot write log {path}: there is no folder {path.parent}; make it")
-    for each in sorted(path.parent.iterdir()):
-        if taken.fullmatch(each.name):
-            raise RuleError(f"log {each} exists already and is kept; give another path, or move it away")
+    for other in sorted(path.parent.iterdir()):
+        if taken.fullmatch(other.name):
+            raise RuleError(f"log {other} exists already and is kept; give another path, or move it away")

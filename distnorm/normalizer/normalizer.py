@@ -269,7 +269,7 @@ class Normalizer:
         drifts, others = every[: len(self.rules)], every[len(self.rules) :]
         self.weights.agreed(drifts)
         clock.skip()
-        ends = self._decide(elapsed, drifts, forced) and not self.observes
+        ends = bool(self._decide(elapsed, drifts, forced)) and not self.observes
         self.schedule.measured(now, ends)
         if ends:
             self._rescale(corrections)
@@ -278,7 +278,16 @@ class Normalizer:
         if self._ranks.rank == 0:
             self._warnings.tell(drifts)
             self._warnings.say_let_go(within)
-        done = Measurement(now, elapsed, drifts, ends, self.next_interval, since_start, within, clock.seconds)
+        done = Measurement(
+            time_ms=now,
+            elapsed_ms=elapsed,
+            normalized=ends,
+            next_measurement_ms=self.next_interval,
+            drifts=drifts,
+            since_start=since_start,
+            within_slices=within,
+            seconds=clock.seconds,
+        )
         self.log.append(done.small())
         self._tell(done)
         return done

@@ -155,6 +155,7 @@ class Rule:
         runs = {"targets": self.target_runs, "sources": self.source_runs}
         norms = self.norms_by_target
         return {
+            "text": self.text,
             "synapse_models": list(self.synapse_models),
             **{name: None if each is None else each.tolist() for name, each in runs.items()},
             "receptor_type": list(self.receptor_types),
