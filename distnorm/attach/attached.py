@@ -19,8 +19,8 @@ from .rules_file import RulesFile
 from .run_script import Ending
 
 if TYPE_CHECKING:
+    from ..normalizer.loop import Loop
     from ..normalizer.measurement import Measurement
-    from ..normalizer.normalizer import Normalizer
     from ..normalizer.one_run import Run
     from ..rules.rule import Rule
     from ..runs.session import Session
@@ -43,32 +43,32 @@ class Attached(Attachment):
         self._networks = 0  # that this process has simulated
         self._names: list[str] = []
         self._matched: set[int] = set()
-        self._normalizer: Normalizer | None = None
+        self._loop: Loop | None = None
         self._session: Session | None = None  # once this process has simulated the network at hand
         self._summary: list[str] = []
 
     def _begin(self) -> None:
-        if self._normalizer is None or not self._normalizer.stands:
+        if self._loop is None or not self._loop.stands:
             self._end_network("nest.ResetKernel")
             self._bind()
-        assert self._normalizer is not None
-        self._use(self._normalizer)
-        self._normalizer.begin()
+        assert self._loop is not None
+        self._use(self._loop)
+        self._loop.begin()
 
     def _advance(self, run: Run) -> None:
-        assert self._normalizer is not None  # the network has begun
-        self._use(self._normalizer)
-        self._normalizer.advance(run)
+        assert self._loop is not None  # the network has begun
+        self._use(self._loop)
+        self._loop.advance(run)
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
         """The compiled kernel, if it is used."""
-        return None if self._normalizer is None else self._normalizer.kernel
+        return None if self._loop is None else self._loop.kernel
 
     @property
     def changes(self) -> tuple[Rule, ...]:
         """Rules whose weights are changed."""
-        return () if self._normalizer is None else self._normalizer.changes
+        return () if self._loop is None else self._loop.changes
 
     def _bind(self) -> None:
         import nest
@@ -77,12 +77,11 @@ class Attached(Attachment):
 
         assert self.ranks is not None
         rules = self._rules.rules_of(nest, self.ranks)
-        self._normalizer = Normalizer(
-            rules, interval=self._rules.interval, observe=self._observe, on_measurement=self._measured
-        )
+        interval = self._rules.interval
+        self._loop = Normalizer(rules, interval=interval, observe=self._observe, on_measurement=self._measured)._loop
         self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]
 
-    def _use(self, normalizer: Normalizer) -> None:
+    def _use(self, loop: Loop) -> None:
         """This process simulates the network: it is its own to count and to log. Collective."""
         if self._session is not None:
             return
@@ -93,8 +92,8 @@ class Attached(Attachment):
         assert self.ranks is not None
         self._networks += 1
         self._session = session = Session()
-        path, first, header = self._path, self.ranks.rank == 0, header_of(nest, normalizer)
-        self.ranks.together(lambda: session.begin(normalizer, header, self._new_log(path) if path and first else None))
+        path, first, header = self._path, self.ranks.rank == 0, header_of(nest, loop)
+        self.ranks.together(lambda: session.begin(loop, header, self._new_log(path) if path and first else None))
 
     def _new_log(self, path: Path) -> RunLog:
         """A log of a name that no other network, nor another process that the script has forked, has."""
@@ -118,7 +117,7 @@ class Attached(Attachment):
         self._session.end(reason)
         self._summary = self._session.summary()
         self._leave()
-        self._normalizer = None
+        self._loop = None
 
     def _leave(self) -> None:
         """What comes next is not of the network, or the process, at hand."""

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from .normalizer import Normalizer
+    from .loop import Loop
 
 _SECONDS_PER_LINE = 10.0
 
@@ -49,18 +49,18 @@ class Progress:
 
 
 @contextmanager
-def shown(normalizer: Normalizer, end_ms: float) -> Iterator[None]:
+def shown(loop: Loop, end_ms: float) -> Iterator[None]:
     """Show progress while a Normalizer simulates; on one rank.
 
     Args:
-        normalizer: What simulates.
+        loop: That of the Normalizer.
         end_ms: Simulated time at the end in ms.
     """
-    hooks = normalizer.chunks.hooks
-    with closing(Progress(end_ms, getattr(normalizer.interval, "bound", None))) as progress:
+    hooks = loop.chunks.hooks
+    with closing(Progress(end_ms, getattr(loop.interval, "bound", None))) as progress:
 
         def tell(time_ms: float) -> None:
-            progress.update(time_ms, normalizer.log[-1].drift_max, normalizer.log[-1].next_measurement_ms)
+            progress.update(time_ms, loop.log[-1].drift_max, loop.log[-1].next_measurement_ms)
 
         hooks.insert(0, tell)
         try:

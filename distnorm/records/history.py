@@ -11,6 +11,7 @@ from ..files.typed_json import as_json
 from .run_log import End, Header, RunRecord
 
 if TYPE_CHECKING:
+    from ..normalizer.loop import Loop
     from ..normalizer.normalizer import Normalizer
 
 _OF_ALL_RULES = ("time_ms", "elapsed_ms", "normalized", "next_measurement_ms")
@@ -18,7 +19,7 @@ _OF_ALL_RULES = ("time_ms", "elapsed_ms", "normalized", "next_measurement_ms")
 
 def header_of(
     nest: Any,
-    normalizer: Normalizer,
+    loop: Loop,
     *,
     seed: int | None = None,
     simulate_ms: float | None = None,
@@ -28,7 +29,7 @@ def header_of(
 
     Args:
         nest: The imported module.
-        normalizer: What measures and normalizes.
+        loop: That of the Normalizer.
         seed: That of the job; None for NEST's own.
         simulate_ms: See `Header`.
         run: See `Header`.
@@ -40,13 +41,13 @@ def header_of(
         ranks=status["num_processes"],
         threads=status["local_num_threads"],
         seed=status["rng_seed"] if seed is None else seed,
-        resolution_ms=normalizer.clock.resolution_ms,
-        min_delay_ms=normalizer.clock.min_delay_ms,
+        resolution_ms=loop.clock.resolution_ms,
+        min_delay_ms=loop.clock.min_delay_ms,
         simulate_ms=simulate_ms,
-        observe=normalizer.observes,
-        bound=getattr(normalizer.interval, "bound", None),
-        statistic=getattr(normalizer.interval, "statistic", "max"),
-        rules=tuple(rule.as_json() for rule in normalizer.rules),
+        observe=loop.observes,
+        bound=getattr(loop.interval, "bound", None),
+        statistic=getattr(loop.interval, "statistic", "max"),
+        rules=tuple(rule.as_json() for rule in loop.rules),
         started=now(),
         run=run,
     )
@@ -57,10 +58,9 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def end_of(normalizer: Normalizer, reason: str) -> End:
+def end_of(loop: Loop, reason: str) -> End:
     """The end of a run log, now."""
-    seconds = normalizer.chunks.seconds
-    return End(time_ms=normalizer.time_ms, wall_s=normalizer.wall_s, simulate_s=seconds, reason=reason)
+    return End(time_ms=loop.time_ms, wall_s=loop.wall_s, simulate_s=loop.chunks.seconds, reason=reason)
 
 
 def plot(normalizer: Normalizer) -> Any:
@@ -71,14 +71,14 @@ def plot(normalizer: Normalizer) -> Any:
     """
     import nest
 
-    header = header_of(nest, normalizer)
+    header = header_of(nest, normalizer._loop)
     if not normalizer.log:
         raise RuleError("the log of this Normalizer is empty; simulate first")
     try:
         from .figure import figure_of
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
-    end = end_of(normalizer, "so far")
+    end = end_of(normalizer._loop, "so far")
     return figure_of({"": RunRecord(header=header, measurements=normalizer.log, resumes=[], end=end)})
 
 

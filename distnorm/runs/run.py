@@ -54,7 +54,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         normalizer = Normalizer(
             rules, interval=job.interval, observe=observe, on_measurement=session.measured, on_chunk=session.chunk
         )
-        until_ms = normalizer.time_ms + job.simulate_ms  # build(...) may have simulated
+        until_ms = normalizer._loop.time_ms + job.simulate_ms  # build(...) may have simulated
         if found and found.time_ms > until_ms:
             raise RuleError(
                 f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {found.time_ms:g} ms"
@@ -63,7 +63,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
             normalizer, ranks, observe=observe, found=found, resume=resume, log_path=log_path, until_ms=until_ms
         )
         try:
-            session.simulate(max(until_ms - normalizer.time_ms, 0.0))
+            session.simulate(max(until_ms - normalizer._loop.time_ms, 0.0))
         except Interruption as reason:
             session.end(f"stopped: {reason}")
             stack.close()

@@ -15,6 +15,7 @@ import nest
 
 from ..errors import Interruption, RuleError
 from ..mpi.ranks import Ranks
+from ..normalizer.loop import Loop
 from ..normalizer.measurement import Measurement
 from ..normalizer.normalizer import Normalizer
 from ..normalizer.progress import Progress
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 class Session:
     """A run with its log; the file is on rank 0 alone."""
 
-    _normalizer: Normalizer
+    _loop: Loop
     _header: Header
 
     def __init__(self) -> None:
@@ -42,18 +43,16 @@ class Session:
         self._resume: Resume | None = None
         self._end: End | None = None
 
-    def begin(
-        self, normalizer: Normalizer, header: Header, run_log: RunLog | None, resume: Resume | None = None
-    ) -> None:
+    def begin(self, loop: Loop, header: Header, run_log: RunLog | None, resume: Resume | None = None) -> None:
         """The run begins or, with a `resume`, goes on.
 
         Args:
-            normalizer: What simulates.
+            loop: What measures and normalizes.
             header: What runs.
             run_log: Where to write; None on other ranks, and for no log.
             resume: From where it goes on.
         """
-        self._normalizer, self._header, self._log, self._resume = normalizer, header, run_log, resume
+        self._loop, self._header, self._log, self._resume = loop, header, run_log, resume
         if run_log is not None:
             run_log.write(resume or header)
 
@@ -64,7 +63,7 @@ class Session:
 
     def end(self, reason: str) -> None:
         """Log how the run ended."""
-        self._end = end_of(self._normalizer, reason)
+        self._end = end_of(self._loop, reason)
         if self._log is not None:
             self._log.write(self._end)
 
@@ -76,7 +75,7 @@ class Session:
     def summary(self) -> list[str]:
         """What was done since the run began, or went on, line by line."""
         resumes = [self._resume] if self._resume else []
-        measurements = self._normalizer.log
+        measurements = self._loop.log
         return summary(RunRecord(header=self._header, measurements=measurements, resumes=resumes, end=self._end))
 
 
@@ -128,12 +127,12 @@ class JobSession(Session):
             DistnormError: Its weights cannot be kept, it is not the network of the checkpoint, or the log cannot be
                 begun, or is not the one that the checkpoint goes with.
         """
-        self._ranks = ranks
+        self._ranks, self._normalizer = ranks, normalizer
         if self._claim is not None:
             self._open_checkpoints(normalizer, observe, found)
         # Asking NEST on one rank only would hang.
         of_run = self._claim.run if self._claim else None
-        header = header_of(nest, normalizer, seed=self._job.seed, simulate_ms=until_ms, run=of_run)
+        header = header_of(nest, normalizer._loop, seed=self._job.seed, simulate_ms=until_ms, run=of_run)
         resumed = self._resumed(found, until_ms) if found else None
 
         def begin() -> None:
@@ -143,14 +142,14 @@ class JobSession(Session):
                 self._stack.callback(self._progress.close)
                 if log_path is not None:
                     run_log = self._stack.enter_context(_open_log(log_path, found, resume, of_run))
-            self.begin(normalizer, header, run_log, resumed)
+            self.begin(normalizer._loop, header, run_log, resumed)
 
         ranks.together(begin)
 
     def _open_checkpoints(self, normalizer: Normalizer, observe: bool, found: Found | None) -> None:
         assert self._claim is not None
         ranks, resumes = self._ranks, found.resumes + 1 if found else 0
-        normalizer.chunks.save = self._save
+        normalizer._loop.chunks.save = self._save
         self._checkpoints = Checkpoints(self._claim, self._job, observe, normalizer, ranks, resumes)
         self._checkpoints.open(found)
         if found:

@@ -54,7 +54,7 @@ def test_a_log_gives_the_measurements_of_the_memory(observe, tmp_path):
     with RunLog(path) as log:
         seen = []
         normalizer = simulated(observe=observe, on_measurement=seen.append)
-        log.write(header_of(nest, normalizer))
+        log.write(header_of(nest, normalizer._loop))
         for measurement in seen:
             log.write(measurement)
     assert read_log(path).measurements == normalizer.log == seen

@@ -170,7 +170,7 @@ def test_each_network_of_a_process_has_a_resolution_of_its_own(backend):
         nest.resolution = resolution_ms
         network()
         normalizer = distnorm.Normalizer(RULE, interval=12.0, backend=backend)
-        assert normalizer.clock.resolution_ms == resolution_ms and normalizer.next_interval == 12.0
+        assert normalizer._loop.clock.resolution_ms == resolution_ms and normalizer.next_interval == 12.0
         normalizer.simulate(30.0)
         assert [measurement.time_ms for measurement in normalizer.log] == [0.0, 12.0, 24.0]
 
@@ -325,7 +325,7 @@ def test_adaptive_intervals_where_smallest_delays_differ_over_ranks():
     nest.Connect(population, population, {"rule": "fixed_indegree", "indegree": 3}, delays)
     normalizer = distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1))
     normalizer.simulate(100.0)
-    clocks = world(nest.build_info["have_mpi"]).gather(normalizer.clock.min_delay_ms)
+    clocks = world(nest.build_info["have_mpi"]).gather(normalizer._loop.clock.min_delay_ms)
     assert clocks is None or len(set(clocks)) == 1
 
 
