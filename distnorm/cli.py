@@ -173,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
     from .runs.run import run  # imports NEST, once the job is known to be sound
 
     # The model may change the current folder.
-    log, checkpoint = (None if each is None else each.absolute() for each in (options.log, options.checkpoint))
+    log, checkpoint = (path and path.absolute() for path in (options.log, options.checkpoint))
     return run(job, options.observe, log, checkpoint, options.resume)
 
 
@@ -195,7 +195,7 @@ def _start_ranks(options: argparse.Namespace) -> None:
         raise RuleError(f"-n {options.ranks} needs mpiexec, which was not found; load the MPI that NEST was built with")
     program = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv[1:])]  # such as -m distnorm
     command = [sys.executable, *program, "run", str(options.job)]
-    command += [f"--set={each}" for each in options.set]
+    command += [f"--set={setting}" for setting in options.set]
     command += ["--observe"] if options.observe else []
     command += [f"--log={options.log}"] if options.log else []
     command += [f"--checkpoint={options.checkpoint}"] if options.checkpoint else []
@@ -204,7 +204,7 @@ def _start_ranks(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    if any(os.path.isdir(each) for each in options.logs):
+    if any(os.path.isdir(path) for path in options.logs):
         print(benchmarks.report(options.logs, options.output))
         return
     print(report(options.logs, options.output))
@@ -219,7 +219,7 @@ def _build(options: argparse.Namespace) -> None:
 
     ranks = world(nest.build_info["have_mpi"])
     path = build_on(nest, ranks)
-    paths = [path, *(build_extension_on(nest, ranks, path, each) for each in options.synapse)]
+    paths = [path, *(build_extension_on(nest, ranks, path, header) for header in options.synapse)]
     if options.exact:
         paths.append(build_on(nest, ranks, "exact"))
     if ranks.rank == 0:
@@ -232,7 +232,7 @@ def _doctor(_: argparse.Namespace) -> int:
     findings = doctor.examine()
     if findings:
         print(doctor.report(findings))
-    return 0 if all(each.ok is not False for each in findings) else 1
+    return 0 if all(finding.ok is not False for finding in findings) else 1
 
 
 def _bench_kernel(options: argparse.Namespace) -> None:

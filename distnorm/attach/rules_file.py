@@ -39,7 +39,7 @@ class RulesFile:
         """Synapse models whose connections are to hold norms by themselves: none unless the interval is exact."""
         if not isinstance(self.interval, ExactInterval):
             return ()
-        return tuple(name for each in self.rules for name in names_of(each.table["synapse_model"]))
+        return tuple(name for rule in self.rules for name in names_of(rule.table["synapse_model"]))
 
     def rules_of(self, nest: Any, ranks: Ranks) -> list[Rule]:
         """The rules for the network that stands. Collective.
@@ -63,9 +63,9 @@ def read_rules(path: Path) -> RulesFile:
     try:
         check_keys(RulesFile, content, "")
         rules = rule_tables(content["rules"])
-        for i, each in enumerate(rules):
-            if each.is_name("target_norm"):
-                wrong = f"rules[{i}].target_norm is {each.table['target_norm']!r}"
+        for i, rule in enumerate(rules):
+            if rule.is_name("target_norm"):
+                wrong = f"rules[{i}].target_norm is {rule.table['target_norm']!r}"
                 raise RuleError(f'{wrong}; give a positive number, one per target, or "initial"')
         return RulesFile(rules=rules, interval=interval_table(content["interval"]))
     except RuleError as error:

@@ -71,10 +71,10 @@ def override(content: dict[str, Any], setting: str) -> None:
         raise RuleError(f"--set {shown(setting)} is not KEY=VALUE")
     *tables, name = key.split(".")
     table = content
-    for each in tables:
-        table = table.setdefault(each, {})
+    for key in tables:
+        table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise RuleError(f"--set {shown(setting)}: {shorter(each)} is not a table")
+            raise RuleError(f"--set {shown(setting)}: {shorter(key)} is not a table")
     try:
         table[name] = parsed(text)
     except RuleError as error:

@@ -34,7 +34,7 @@ def _is_program() -> bool:
     if sys.argv[:1] != ["-m"]:
         return False
     given = iter(sys.orig_argv[1:])
-    option = next((each for each in given if each.startswith("-m")), "")
+    option = next((argument for argument in given if argument.startswith("-m")), "")
     return (option[2:] or next(given, "")).partition(".")[0] == "distnorm"
 
 
@@ -136,8 +136,8 @@ class _Again:
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         if path is not None or name not in self._aside:
             return None
-        finders = [each for each in sys.meta_path if each is not self and hasattr(each, "find_spec")]
-        found = next((spec for each in finders if (spec := each.find_spec(name, None))), None)
+        finders = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        found = next((spec for finder in finders if (spec := finder.find_spec(name, None))), None)
         if found is not None and found.origin == _origin(self._aside[name]):
             found.loader = _Loader(self._aside)  # type: ignore[assignment]
         return found

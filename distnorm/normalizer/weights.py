@@ -83,7 +83,7 @@ class Weights:
     @property
     def initial_norms(self) -> list[InitialNorms]:
         """Norms once measured and kept: for the rules, then for what observing compares with."""
-        return [each.initial for each in self._target_norms] + self._start_norms
+        return [target_norms.initial for target_norms in self._target_norms] + self._start_norms
 
     @property
     def kernel(self) -> ctypes.CDLL | None:

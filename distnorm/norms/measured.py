@@ -80,13 +80,13 @@ class Measured:
             self._count_in(unit_of(target_norm, rule.power))
             return
         shifted = np.where((np.abs(target_norm) > _LARGE) & (unit == 0), _SHIFTED, 0)
-        self.own_norm, self.own_scale = (moved_by(each, -shifted) for each in (self.own_norm, self.own_scale))
+        self.own_norm, self.own_scale = (moved_by(values, -shifted) for values in (self.own_norm, self.own_scale))
         self._own_unit = unit + shifted
         self._count_in(self._own_unit)
 
     def _count_in(self, unit: Int64Array) -> None:
         self._unit = unit
-        self.norm, self.scale = (moved_by(each, self._own_unit - unit) for each in (self.own_norm, self.own_scale))
+        self.norm, self.scale = (moved_by(values, self._own_unit - unit) for values in (self.own_norm, self.own_scale))
         self.target = moved_by(self._given, -unit)
 
     @property

@@ -46,7 +46,7 @@ class Pass:
     def part(self, first: int, last: int) -> Pass:
         """The pass for some of the targets."""
         which = slice(first, last)
-        at, flat = (None if each is None else each[which] for each in (self.at, self.flat))
+        at, flat = (None if array is None else array[which] for array in (self.at, self.flat))
         return replace(self, at=at, flat=flat, units=None if self.units is None else self.units[which])
 
 

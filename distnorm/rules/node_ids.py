@@ -38,7 +38,7 @@ class Nodes:
 
     def tolist(self) -> list[int]:
         """All node IDs, ascending."""
-        return [each for first, last in self.runs.tolist() for each in range(first, last + 1)]
+        return [node_id for first, last in self.runs.tolist() for node_id in range(first, last + 1)]
 
 
 def union(parts: Sequence[Any], what: str) -> Nodes:
@@ -47,7 +47,7 @@ def union(parts: Sequence[Any], what: str) -> Nodes:
     Raises:
         RuleError: As `as_id_array`, or a node is in two of them.
     """
-    runs = np.concatenate([runs_of(each, what) for each in parts])
+    runs = np.concatenate([runs_of(nodes, what) for nodes in parts])
     runs = runs[np.argsort(runs[:, 0])]
     shared = np.flatnonzero(runs[1:, 0] <= runs[:-1, 1])
     if shared.size:
@@ -88,7 +88,7 @@ def _largest(values: list[Any], array: npt.NDArray[Any]) -> int:
     """Of the whole numbers; those that int64 does not hold made another array of the list."""
     if array.dtype.kind == "i":
         return int(array.max())
-    return max((int(each) for each in values if isinstance(each, numbers.Integral)), default=0)
+    return max((int(value) for value in values if isinstance(value, numbers.Integral)), default=0)
 
 
 def range_of(text: str, what: str) -> Nodes | None:

@@ -157,7 +157,7 @@ class Rule:
         return {
             "text": self.text,
             "synapse_models": list(self.synapse_models),
-            **{name: None if each is None else each.tolist() for name, each in runs.items()},
+            **{name: None if nodes is None else nodes.tolist() for name, nodes in runs.items()},
             "receptor_type": list(self.receptor_types),
             "label": list(self.labels),
             "sign": self.sign,

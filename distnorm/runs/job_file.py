@@ -71,7 +71,7 @@ class RuleTable:
         """Whether an argument is the name of something in the network, or several names."""
         value = self.table.get(key)
         if key in _NODES and isinstance(value, list):
-            return any(isinstance(each, str) for each in value)
+            return any(isinstance(name, str) for name in value)
         return key in _NAMED and isinstance(value, str) and (key, value) != ("target_norm", "initial")
 
 
@@ -143,7 +143,7 @@ def rules_of(settings: Sequence[RuleTable], find: Find) -> list[Rule]:
     Raises:
         RuleError: A rule does not fit it; the message says which.
     """
-    return [_prefixed(f"rules[{i}].", each.rule, find) for i, each in enumerate(settings)]
+    return [_prefixed(f"rules[{i}].", table.rule, find) for i, table in enumerate(settings)]
 
 
 def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
@@ -224,18 +224,18 @@ def _found(given: Any, find: Find, what: str) -> Any:
     """What a name stands for, or several together."""
     if isinstance(given, str):
         return find(given, what)
-    return union([find(each, what) if isinstance(each, str) else [each] for each in given], what)
+    return union([find(nodes, what) if isinstance(nodes, str) else [nodes] for nodes in given], what)
 
 
 def check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
     """Refuse keys that are no fields of the schema, and miss those without a default."""
-    known = [each for each in fields(schema) if each.init]
+    known = {setting.name: setting for setting in fields(schema) if setting.init}
     for key in given:
-        if key not in [each.name for each in known]:
-            raise RuleError(f"unknown key {shorter(f'{prefix}{key}')}; known: {', '.join(each.name for each in known)}")
-    for each in known:
-        if each.default is MISSING and each.default_factory is MISSING and each.name not in given:
-            raise RuleError(f"{prefix}{each.name} is missing; known: {', '.join(other.name for other in known)}")
+        if key not in known:
+            raise RuleError(f"unknown key {shorter(f'{prefix}{key}')}; known: {', '.join(known)}")
+    for name, setting in known.items():
+        if setting.default is MISSING and setting.default_factory is MISSING and name not in given:
+            raise RuleError(f"{prefix}{name} is missing; known: {', '.join(known)}")
 
 
 def _typed(value: Any, kind: type[T], name: str) -> T:
@@ -258,7 +258,7 @@ def _integer(value: Any, name: str, most: int, alternative: str = "") -> int:
 
 def _named(network: Any, name: str, what: str) -> Any:
     if not hasattr(network, name):
-        known = [each for each in vars(network) if not each.startswith("_")] if hasattr(network, "__dict__") else []
+        known = [attribute for attribute in getattr(network, "__dict__", {}) if not attribute.startswith("_")]
         returned = ", ".join(known) or f"a {type(network).__name__}; return an object whose attributes name populations"
         also = ', nor is it "initial"' if what == "target_norm" else ""
         raise RuleError(f"{what} is {shown(name)}, which build(...) did not return{also}; it returned {returned}")

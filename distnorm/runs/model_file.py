@@ -57,7 +57,7 @@ def check_parameters(build: Callable[..., Any], given: Iterable[str]) -> None:
         RuleError: A name that `build` does not have; the message lists those it has.
     """
     signature = inspect.signature(build).parameters
-    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.values()):
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in signature.values()):
         return
     for name in given:
         if name not in signature:

@@ -171,7 +171,7 @@ class Claim:
 
 def _make(folder: Path) -> list[Path]:
     """Make a folder, and those it is in; those that were made, the innermost first."""
-    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:

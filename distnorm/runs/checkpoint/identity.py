@@ -45,7 +45,8 @@ def of_rules(rules: Sequence[Rule], ranks: Ranks) -> Identity:
 
     def on_first() -> Identity:
         sums = np.array(pairs, np.uint64).sum(axis=0, dtype=np.uint64).tolist()
-        return {"rules": ", ".join(f"{rule_hash(rule)} {each:x}" for rule, each in zip(rules, sums, strict=True))}
+        texts = [f"{rule_hash(rule)} {of_pairs:x}" for rule, of_pairs in zip(rules, sums, strict=True)]
+        return {"rules": ", ".join(texts)}
 
     return ranks.from_first(on_first)
 
@@ -63,7 +64,7 @@ def of_files(model: Path) -> Identity:
 
 def _imported_from(folder: Path) -> list[Path]:
     """Files of modules that `import` finds in the folder itself; what is installed somewhere below it is none."""
-    there = {each.split(".")[0] for each in os.listdir(folder)} - {__name__.split(".")[0]}
+    there = {name.split(".")[0] for name in os.listdir(folder)} - {__name__.split(".")[0]}
     found = []
     for name, module in list(sys.modules.items()):
         names, file = name.split("."), getattr(module, "__file__", None)
@@ -102,7 +103,7 @@ def _mixed(x: Any) -> Any:
 def _text(value: Any) -> str:
     """A parameter; tables and sets are without order."""
     if isinstance(value, dict):
-        return f"{{{', '.join(sorted(f'{key!r}: {_text(each)}' for key, each in value.items()))}}}"
+        return f"{{{', '.join(sorted(f'{key!r}: {_text(item)}' for key, item in value.items()))}}}"
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(_text, value)))}}}"
     if isinstance(value, list | tuple):

@@ -39,7 +39,7 @@ class Part:
     @property
     def bytes(self) -> int:
         """Size of its files together."""
-        return sum(each.bytes for each in (self.weights, self.state, self.norms) if each is not None)
+        return sum(entry.bytes for entry in (self.weights, self.state, self.norms) if entry is not None)
 
     def open(self, folder: Path, members: Sequence[int]) -> dict[str, Reader]:
         """Its files by what they hold, compared with what is said of them here.
@@ -51,7 +51,7 @@ class Part:
         Raises:
             CheckpointError: A file is not what was written.
         """
-        doubles = sum(rows * each for rows, each in zip(self.rows, members, strict=True))
+        doubles = sum(rows * number for rows, number in zip(self.rows, members, strict=True))
         files = {
             "weights": (self.weights, ROW, sum(self.rows)),
             "state": (self.state, DOUBLE, doubles),
@@ -74,7 +74,7 @@ class Part:
             raise ValueError(f"{what} is of virtual process {self.virtual} and {len(self.rows)} models")
         if any(rows < 0 for rows in self.rows):
             raise ValueError(f"{what}.rows is {self.rows}")
-        if (self.state is None) != (not any(rows * each for rows, each in zip(self.rows, members, strict=True))):
+        if (self.state is None) != (not any(rows * number for rows, number in zip(self.rows, members, strict=True))):
             raise ValueError(f"{what}.state is {self.state}")
         for kind, entry in (("weights", self.weights), ("state", self.state), ("norms", self.norms)):
             if entry is not None and entry.name != file_name(kind, number):

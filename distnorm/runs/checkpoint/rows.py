@@ -127,7 +127,7 @@ def read_part(folder: Path, connections: Connections, thread: int, part: Part, n
     """
     members = [len(model.state) for model in connections.models]
     with ExitStack() as stack:
-        readers = {kind: stack.enter_context(each) for kind, each in part.open(folder, members).items()}
+        readers = {kind: stack.enter_context(reader) for kind, reader in part.open(folder, members).items()}
         for model, count in enumerate(part.rows):
             _read_model(connections, thread, model, count, now_ms, readers["weights"], readers.get("state"))
         norms = np.zeros(readers["norms"].count if part.norms else 0, NORM)
@@ -135,8 +135,8 @@ def read_part(folder: Path, connections: Connections, thread: int, part: Part, n
             readers["norms"].read(norms)
             if not np.isfinite(norms["norm"]).all():
                 raise CheckpointError(f"{readers['norms'].path} is damaged: a norm is not finite")
-        for each in readers.values():
-            each.finish()
+        for reader in readers.values():
+            reader.finish()
     return norms
 
 
