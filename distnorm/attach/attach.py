@@ -39,13 +39,13 @@ class Attachment:
         forked: Whether this is a process that the script has forked.
     """
 
-    def __init__(self, held: Sequence[str] = ()) -> None:
+    def __init__(self, normalized_models: Sequence[str] = ()) -> None:
         """Prepare.
 
         Args:
-            held: Synapse models whose connections are to hold norms by themselves; NEST's are replaced by such.
+            normalized_models: Synapse models that are to be replaced by normalized ones, which hold norms.
         """
-        self._held = held
+        self._normalized_models = normalized_models
         self._stack = ExitStack()
         self._views: Views | None = None
         self.ranks: Ranks | None = None
@@ -74,7 +74,7 @@ class Attachment:
 
         self.ranks = world(nest.build_info["have_mpi"])
         calls = calls_of(nest, self.ranks)
-        if self._held:
+        if self._normalized_models:
             load_models(nest, self.ranks)
             self._stack.enter_context(watched(calls, self._replace))
             self._replace()
@@ -126,7 +126,7 @@ class Attachment:
     def _replace(self) -> None:
         from ..synapses.normalized import replace_models
 
-        self._guarded(lambda: replace_models(self._held))
+        self._guarded(lambda: replace_models(self._normalized_models))
 
     def _guarded(self, action: Callable[[], Any]) -> None:
         """Do something in distnorm's own view of modules; an error is remembered, for the script may swallow it."""

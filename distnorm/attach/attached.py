@@ -1,6 +1,6 @@
 """`distnorm attach`: a Normalizer for each network of a script.
 
-At the first Simulate or Prepare of each network its rules are bound, and the Normalizer that is made then slices every
+At the first Simulate or Prepare of each network its rules are bound. The Normalizer that is made then measures in every
 simulation until nest.ResetKernel.
 """
 
@@ -36,7 +36,7 @@ class Attached(Attachment):
     """
 
     def __init__(self, rules: RulesFile, observe: bool, log: Path | None) -> None:
-        super().__init__(() if observe else rules.held)
+        super().__init__(() if observe else rules.normalized_models)
         self._rules = rules
         self._observe = observe
         self._path = log

@@ -23,7 +23,7 @@ class Inspection(Attachment):
     """
 
     def __init__(self, rules: RulesFile | None, output: Path | None) -> None:
-        super().__init__(rules.held if rules is not None else ())
+        super().__init__(rules.normalized_models if rules is not None else ())
         self._rules = rules
         self._output = output
         self._done = False
@@ -45,7 +45,9 @@ class Inspection(Attachment):
         nest.verbosity = nest.VerbosityLevel.ERROR
         if self._rules is not None:
             rules = self._rules.rules_of(nest, self.ranks)
-            text = table(survey_rules(nest, self.ranks, rules, exact=bool(self._held)), "matches no connection")
+            text = table(
+                survey_rules(nest, self.ranks, rules, exact=bool(self._normalized_models)), "matches no connection"
+            )
         else:
             found = inspect()
             text, start = str(found), found.rules()

@@ -35,7 +35,7 @@ class RulesFile:
     interval: Interval
 
     @property
-    def held(self) -> tuple[str, ...]:
+    def normalized_models(self) -> tuple[str, ...]:
         """Synapse models whose connections are to hold norms by themselves: none unless the interval is exact."""
         if not isinstance(self.interval, ExactInterval):
             return ()

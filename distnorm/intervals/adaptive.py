@@ -1,10 +1,8 @@
 """Intervals from the agreed drift: as long as the drift stays below its bound.
 
 At each measurement the growth of drift is learned and forecast (`growth.py`). The next measurement is planned where an
-error
-of
-MARGIN standard deviations would meet the bound, or one of FAR standard deviations WORST times the bound, whichever is
-earlier. A measurement ends the interval unless that could still become longer by more than the drift scatters.
+error of MARGIN standard deviations would meet the bound, or one of FAR standard deviations WORST times the bound,
+whichever is earlier. A measurement ends the interval unless that could become longer by more than the drift scatters.
 """
 
 from __future__ import annotations
@@ -174,7 +172,7 @@ class AdaptiveInterval:
         return MARGIN if self.probes in (0, 1) else FAR
 
     def _spacing(self, growth: Growth) -> float:
-        """Longest time in ms between two looks for the promise of `probes`.
+        """Longest time in ms between two measurements for the promise of `probes`.
 
         Drift STEP times as large means an age that grows STEP ** power times as fast. A measurement finds at most ROOM
         of the age at the bound, and the age at 1 + 3 / probes times the bound must not be passed before the next; SAFE

@@ -1,4 +1,4 @@
-"""How long to simulate until the next look at the drift, and whether to normalize at it.
+"""How long to simulate until the next measurement, and whether to normalize at it.
 
 A controller is immutable settings with pure functions: state in, state out. Only simulated time and statistics that all
 ranks agree on enter, so all ranks decide the same, and the same in the next run.
@@ -56,7 +56,7 @@ class Hintable(Interval, Protocol):
     """A controller that wants to know when a change is expected; one without this method is not told."""
 
     def expect_change(self, state: Any) -> Any:
-        """The new state, when the user says that the drift may change now; a look at the same time follows."""
+        """The new state, when the user says that the drift may change now; a measurement at the same time follows."""
         ...
 
 

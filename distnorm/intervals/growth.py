@@ -1,4 +1,4 @@
-"""How drift grows with the time since a normalization: learned from looks at it, and forecast.
+"""How drift grows with the time since a normalization: learned from measurements, and forecast.
 
 The largest drift is taken to grow as a power of time, `bound * (time / reach) ** exponent`: exponent near 1 where every
 neuron's norm moves steadily, near 1/2 where it diffuses. Seen the other way round, `drift ** (1 / exponent)` grows at a

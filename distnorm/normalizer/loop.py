@@ -140,7 +140,7 @@ class Loop:
     def advance(self, run: Run) -> None:
         """Simulate what is left of a Run of NEST, which is prepared, and measure in between. Collective."""
         while run.left:
-            for steps in self.chunks.simulate(self.schedule.piece(run.left, run.grid), run):
+            for steps in self.chunks.simulate(self.schedule.steps_to_simulate(run.left, run.grid), run):
                 self.schedule.passed(steps)
             self._measure_if_due()
         self._last_ms = self.time_ms
@@ -171,7 +171,7 @@ class Loop:
     def _measure(self, forced: bool) -> Measurement:
         self._preconditions.check()
         self.weights.open()
-        self._preconditions.check_not_held()
+        self._preconditions.check_holder()
         timer = PhaseTimer(simulate=self.chunks.take_seconds())
         now_ms = self.time_ms
         elapsed_ms = self.schedule.elapsed_ms(now_ms)

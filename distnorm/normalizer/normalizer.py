@@ -118,7 +118,7 @@ class Normalizer:
         own it does nothing. After a Prepare made before it, the first measurement is made within Run. After
         `nest.ResetKernel` inside, the next Simulate raises a RuleError.
         """
-        with nullcontext() if self._loop in self._calls.cutters else replaced(self._calls, self._loop):
+        with nullcontext() if self._loop in self._calls.drivers else replaced(self._calls, self._loop):
             yield
 
     def normalize(self) -> Measurement:

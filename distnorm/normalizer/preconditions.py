@@ -43,21 +43,21 @@ class Preconditions:
             raise RuleError(_GONE)
         if self._calls.set_backs != self._set_backs and self._changes:
             raise RuleError(_SET_BACK)
-        for other in self._calls.cutters:
+        for other in self._calls.drivers:
             if other.changes is not self._changes and (both := overlapping(other.changes, self._changes)):
                 raise RuleError(
                     f"two Normalizers change the same connections at the same time, by the rules {both[0]} and "
                     f"{both[1]}; let one of them observe, or attach one after the other"
                 )
 
-    def check_not_held(self) -> None:
+    def check_holder(self) -> None:
         """Refuse weights whose norms another Normalizer holds in each slice.
 
         Raises:
             RuleError: With the synapse model.
         """
         for name in self._models():
-            if self._calls.held.get(name, self) is not self:
+            if self._calls.holders.get(name, self) is not self:
                 raise RuleError(
                     f"{name}: norms are held by an earlier distnorm.ExactInterval(); go on with that, or start anew "
                     "with nest.ResetKernel()"
@@ -65,12 +65,12 @@ class Preconditions:
 
     def hold(self) -> None:
         """The norms are held in each slice from now on."""
-        self._calls.held.update(dict.fromkeys(self._models(), self))
+        self._calls.holders.update(dict.fromkeys(self._models(), self))
 
     @property
     def holds(self) -> bool:
         """Whether that was said of this network."""
-        return any(holder is self for holder in self._calls.held.values())
+        return any(holder is self for holder in self._calls.holders.values())
 
     def _models(self) -> list[str]:
         return [name for rule in self._changes for name in rule.synapse_models]

@@ -1,4 +1,4 @@
-"""What simulated time it is, and when the next look at the drift is due. Nothing here is collective."""
+"""What simulated time it is, and when the next measurement is due. Nothing here is collective."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Schedule:
         """Whether a change was announced that no measurement has followed yet."""
         return self._hint
 
-    def piece(self, steps: int, grid: Grid) -> int:
+    def steps_to_simulate(self, steps: int, grid: Grid) -> int:
         """How many of these steps to simulate before the next measurement; at least one."""
         return min(steps, max(grid.up(self._steps_left), 1))
 
@@ -88,7 +88,7 @@ class Schedule:
         return ends or forced
 
     def measured(self, now_ms: float, normalized: bool) -> None:
-        """There was a look at simulated time `now_ms`."""
+        """There was a measurement at simulated time `now_ms`."""
         if normalized or not self.begun:
             self._normalized_ms = now_ms
         self.begun = True

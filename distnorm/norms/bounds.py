@@ -174,20 +174,20 @@ def _keep_nearest(
         out[f"{side}_slope{i}"][targets[which]] = slopes[which]
 
 
-def tally_largest(of: Weights, goal: FloatArray, flat: FloatArray) -> FloatArray:
-    """What `SearchLargest` asks: in "free" the largest |w| of those that may reach the goal; in "low" and "high" the
-    largest lower and upper bound. Shapes as `tally`.
+def tally_largest(of: Weights, target_norm: FloatArray, flat: FloatArray) -> FloatArray:
+    """What `SearchLargest` asks: in "free" the largest |w| of those that may reach the target norm; in "low" and "high"
+    the largest lower and upper bound. Shapes as `tally`.
     """
-    keep = ~np.isnan(goal[of.targets])
+    keep = ~np.isnan(target_norm[of.targets])
     value, low, high = (values[keep] for values in of.ends(False, flat))
     targets = of.targets[keep]
-    result = np.zeros((len(ROWS), len(goal)))
+    result = np.zeros((len(ROWS), len(target_norm)))
     out = dict(zip(ROWS, result, strict=True))
     np.maximum.at(out["low"], targets, low)
     can = value > 0
     np.maximum.at(out["high"], targets[can], high[can])
-    can &= high >= goal[targets]
+    can &= high >= target_norm[targets]
     np.maximum.at(out["free"], targets[can], value[can])
     outside = (value < low) | (value > high)
-    out["outside_count"][:] = np.bincount(targets[outside], minlength=len(goal))
+    out["outside_count"][:] = np.bincount(targets[outside], minlength=len(target_norm))
     return result

@@ -22,8 +22,8 @@ class Pass:
 
     Attributes:
         kind: "measure" sums up, "tally" says what a change would do, "scale" multiplies, "move" changes inside bounds.
-        at: Factor or shift per target (a goal where a tally is of the largest |w|), shape (n,); NaN leaves a target
-            alone. None: no change, for any number of targets.
+        at: Factor or shift per target (its target norm where a tally is of the largest |w|), shape (n,); NaN leaves a
+            target alone. None: no change, for any number of targets.
         flat: Above zero for targets whose weights become equal, shape (n,); None for none.
         units: Those that the weights and bounds of each target count in, and `at` leads between; None: all are 1.
         largest: True to measure the largest |w| in place of the rule's norm.

@@ -62,12 +62,21 @@ def summary(run: RunRecord) -> list[str]:
 
 def _ending(run: RunRecord) -> str:
     last = run.end or (run.measurements[-1] if run.measurements else None)
+    time_ms, begun_ms = last.time_ms if last else 0.0, _begun_ms(run)
     planned = "" if run.planned_ms is None else f" of {run.planned_ms:,.10g}"
-    simulated = f"{last.time_ms if last else 0:,.10g}{planned} ms simulated"
+    part = f", of which {time_ms - begun_ms:,.10g} ms" if begun_ms else ""
+    simulated = f"{time_ms:,.10g}{planned} ms{part} simulated"
     if run.end:
         return f"{simulated} in {sum(seconds_spent(run).values()):,.1f} s, {run.end.reason}"
     why = "cut off, the last line is torn" if run.torn else "running or cut off"
     return f"{simulated} at the last measurement; {why}"
+
+
+def _begun_ms(run: RunRecord) -> float:
+    """Simulated time at which the measurements begin; `build(...)`, or the run before, may have simulated already."""
+    if not run.measurements:
+        return 0.0
+    return run.resumes[-1].time_ms if run.resumes and run.measurements[0].elapsed_ms else edges_ms(run)[0]
 
 
 def _connections(run: RunRecord) -> list[str]:

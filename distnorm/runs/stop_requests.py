@@ -1,7 +1,7 @@
 """When to leave a run between two slices: a signal on any rank, the end of the allocation near, a checkpoint due.
 
-PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and somebody measurements
-between slices. What is found is raised; it travels to all ranks as an error does.
+PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and the session
+looks between two chunks. What is found is raised; it travels to all ranks as an error does.
 """
 
 from __future__ import annotations
