@@ -16,17 +16,11 @@ _HALF = np.uint64(1 << (51 - _BITS))
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """Distribution of positive numbers.
+    """Distribution of positive numbers."""
 
-    Attributes:
-        smallest: Smallest value; 0 without any.
-        largest: Largest value; 0 without any.
-        counts: How many values there are of each, by value rounded to 11 bits.
-    """
-
-    smallest: float = 0.0
-    largest: float = 0.0
-    counts: Counter[float]
+    smallest: float = 0.0  # smallest value; 0 without any
+    largest: float = 0.0  # largest value; 0 without any
+    counts: Counter[float]  # how many values there are of each, by value rounded to 11 bits
 
     @classmethod
     def of(cls, values: npt.NDArray[np.float64]) -> Distribution:

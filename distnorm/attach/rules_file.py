@@ -24,15 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RulesFile:
-    """A rules file.
+    """A rules file."""
 
-    Attributes:
-        rules: What to normalize.
-        interval: Controller of the interval.
-    """
-
-    rules: list[RuleTable]
-    interval: Interval
+    rules: list[RuleTable]  # what to normalize
+    interval: Interval  # controller of the interval
 
     @property
     def normalized_models(self) -> tuple[str, ...]:
@@ -42,11 +37,7 @@ class RulesFile:
         return tuple(name for rule in self.rules for name in names_of(rule.table["synapse_model"]))
 
     def rules_of(self, nest: Any, ranks: Ranks) -> list[Rule]:
-        """The rules for the network that stands. Collective.
-
-        Raises:
-            RuleError: A rule does not fit it; the message says which.
-        """
+        """The rules for the network that stands. Collective."""
         from ..synapses.access import nodes_by_model
 
         nodes, models = nodes_by_model(nest, ranks), set(nest.node_models)

@@ -110,11 +110,7 @@ def inspect() -> Survey:
 
 
 def survey_rules(nest: Any, ranks: Ranks, rules: Sequence[Rule], exact: bool = False) -> tuple[Found, ...]:
-    """What each rule would normalize, by its own norm, or hold if it is to be exact. Collective.
-
-    Raises:
-        DistnormError: A rule does not fit the network.
-    """
+    """What each rule would normalize, by its own norm, or hold if it is to be exact. Collective."""
     check_network(nest, rules)
     return tuple(_measured(nest, ranks, rule, ", ".join(rule.synapse_models), exact=exact) for rule in rules)
 

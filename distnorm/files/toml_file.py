@@ -61,11 +61,7 @@ def _within(value: Any) -> Iterable[Any]:
 
 
 def override(content: dict[str, Any], setting: str) -> None:
-    """Put a "key=value" setting on top ("table.key=value" inside a table).
-
-    Raises:
-        RuleError: It makes no sense.
-    """
+    """Put a "key=value" setting on top ("table.key=value" inside a table)."""
     key, equals, text = setting.partition("=")
     if not equals or not key:
         raise RuleError(f"--set {shown(setting)} is not KEY=VALUE")
@@ -82,11 +78,7 @@ def override(content: dict[str, Any], setting: str) -> None:
 
 
 def parsed(text: str) -> Any:
-    """A value from the command line: a Python literal (numbers, lists, True), or else the text itself.
-
-    Raises:
-        RuleError: It is nested too deeply for Python.
-    """
+    """A value from the command line: a Python literal (numbers, lists, True), or else the text itself."""
     try:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError, TypeError):

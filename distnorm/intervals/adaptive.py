@@ -35,21 +35,13 @@ SILENT_MS = 100.0  # between measurements while no drift was ever seen
 
 @dataclass(frozen=True)
 class State:
-    """What an AdaptiveInterval knows.
+    """What an AdaptiveInterval knows."""
 
-    Attributes:
-        clock: Of the network.
-        growth: Of the drift.
-        before: The last measurement of this interval.
-        changing: expect_change was called, and no measurement has followed.
-        early: The next measurement is one that even an interval without probes has: the drift is not known, or may have
-            risen.
-    """
-
-    clock: Clock
-    growth: Growth = field(default_factory=Growth)
-    before: Point | None = None
-    changing: bool = False
+    clock: Clock  # of the network
+    growth: Growth = field(default_factory=Growth)  # of the drift
+    before: Point | None = None  # the last measurement of this interval
+    changing: bool = False  # expect_change was called, and no measurement has followed
+    # The next measurement is one that even an interval without probes has: the drift is not known, or may have risen
     early: bool = True
 
     @property

@@ -115,11 +115,7 @@ class NestCalls:
         return float(self.steps * self._tics_per_step / self._tics_per_ms)
 
     def whole_steps(self, time_ms: Any) -> int:
-        """A time in ms as steps of the resolution.
-
-        Raises:
-            RuleError: NEST would refuse to simulate it.
-        """
+        """A time in ms as steps of the resolution."""
         self._read_clock()
         return whole_steps(time_ms, "time to simulate", self._resolution_ms, 1 / self._tics_per_ms)
 

@@ -34,11 +34,7 @@ class Preconditions:
         return self._network == self._calls.resets
 
     def check(self) -> None:
-        """Refuse a network that is gone, a clock that was set back, and weights that an attached Normalizer changes.
-
-        Raises:
-            RuleError: With what to do.
-        """
+        """Refuse a network that is gone, a clock that was set back, and weights that an attached Normalizer changes."""
         if not self.stands:
             raise RuleError(_GONE)
         if self._calls.set_backs != self._set_backs and self._changes:
@@ -51,11 +47,7 @@ class Preconditions:
                 )
 
     def check_holder(self) -> None:
-        """Refuse weights whose norms another Normalizer holds in each slice.
-
-        Raises:
-            RuleError: With the synapse model.
-        """
+        """Refuse weights whose norms another Normalizer holds in each slice."""
         for name in self._models():
             if self._calls.holders.get(name, self) is not self:
                 raise RuleError(

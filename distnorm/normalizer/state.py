@@ -37,11 +37,7 @@ class NormalizerState:
     )
 
     def check(self) -> None:
-        """Refuse numbers that no run comes to.
-
-        Raises:
-            ValueError: With what is wrong.
-        """
+        """Refuse numbers that no run comes to."""
         if not 0 <= self.time_steps < _MANY or not abs(self.steps_left) < _MANY:
             raise ValueError(f"memory is of step {self.time_steps}, {self.steps_left} before the next measurement")
         if not 0 <= self.normalized_ms < _FAR:

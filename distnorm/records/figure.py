@@ -46,11 +46,7 @@ _BINS = 50
 
 
 def draw(runs: Mapping[str, RunRecord], output: Path) -> None:
-    """Write a figure of runs by title.
-
-    Raises:
-        RuleError: It cannot be written.
-    """
+    """Write a figure of runs by title."""
     with matplotlib.rc_context(STYLE):
         write_figure(figure_of(runs), output)
 

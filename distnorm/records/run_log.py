@@ -27,46 +27,25 @@ _HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What runs.
+    """What runs."""
 
-    Attributes:
-        distnorm: Version of this package.
-        nest: Version of NEST.
-        ranks: Number of MPI ranks.
-        threads: Threads per rank.
-        seed: Seed of NEST's random numbers.
-        resolution_ms: Time step.
-        min_delay_ms: Smallest delay of the network.
-        simulate_ms: Simulated time that was asked for; None where a script simulates.
-        observe: Whether no weight is changed.
-        bound: What the drift should stay below; None without one.
-        statistic: Which statistic of the drift that is about.
-        rules: Each rule as `Rule.as_json` has it.
-        started: When, in ISO 8601.
-        run: Identifies a run with checkpoints; None for others.
-    """
-
-    distnorm: str
-    nest: str
-    ranks: int
-    threads: int
-    seed: int
-    resolution_ms: float
-    min_delay_ms: float
-    simulate_ms: float | None
-    observe: bool
-    bound: float | None
-    statistic: str
-    rules: tuple[dict[str, Any], ...]
-    started: str
-    run: str | None
+    distnorm: str  # version of this package
+    nest: str  # version of NEST
+    ranks: int  # number of MPI ranks
+    threads: int  # threads per rank
+    seed: int  # seed of NEST's random numbers
+    resolution_ms: float  # time step
+    min_delay_ms: float  # smallest delay of the network
+    simulate_ms: float | None  # simulated time that was asked for; None where a script simulates
+    observe: bool  # whether no weight is changed
+    bound: float | None  # what the drift should stay below; None without one
+    statistic: str  # which statistic of the drift that is about
+    rules: tuple[dict[str, Any], ...]  # each rule as `Rule.as_json` has it
+    started: str  # when, in ISO 8601
+    run: str | None  # identifies a run with checkpoints; None for others
 
     def check(self) -> None:
-        """Refuse what no run writes.
-
-        Raises:
-            ValueError: With what is wrong.
-        """
+        """Refuse what no run writes."""
         if self.statistic not in STATISTICS:
             raise ValueError(f"statistic is {shown(self.statistic)}; known: {', '.join(STATISTICS)}")
         if self.bound is not None and not 0 < self.bound < 1:
@@ -80,13 +59,9 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True)
 class Resume:
-    """The run goes on from a checkpoint; fields as in `Header`.
+    """The run goes on from a checkpoint; fields as in `Header`."""
 
-    Attributes:
-        time_ms: Simulated time at the checkpoint.
-    """
-
-    time_ms: float
+    time_ms: float  # simulated time at the checkpoint
     simulate_ms: float
     ranks: int
     threads: int
@@ -96,19 +71,12 @@ class Resume:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How the run ended.
+    """How the run ended."""
 
-    Attributes:
-        time_ms: Simulated time.
-        wall_s: Wall time of rank 0 spent simulating, measuring, agreeing and rescaling.
-        simulate_s: The part of it that was spent simulating after the last measurement.
-        reason: In words.
-    """
-
-    time_ms: float
-    wall_s: float
-    simulate_s: float
-    reason: str
+    time_ms: float  # simulated time
+    wall_s: float  # wall time of rank 0 spent simulating, measuring, agreeing and rescaling
+    simulate_s: float  # the part of it that was spent simulating after the last measurement
+    reason: str  # in words
 
 
 _KINDS = {"header": Header, "measurement": Measurement, "resume": Resume, "end": End}
@@ -117,21 +85,13 @@ _KIND_OF = {record: kind for kind, record in _KINDS.items()}
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What a run did: what a log says, or what a Normalizer remembers.
+    """What a run did: what a log says, or what a Normalizer remembers."""
 
-    Attributes:
-        header: What runs.
-        measurements: In order.
-        resumes: In order.
-        end: None if the run goes on or was cut off.
-        torn: Whether the last line of the log was cut off in the middle.
-    """
-
-    header: Header
-    measurements: list[Measurement]
-    resumes: list[Resume]
-    end: End | None
-    torn: bool = False
+    header: Header  # what runs
+    measurements: list[Measurement]  # in order
+    resumes: list[Resume]  # in order
+    end: End | None  # None if the run goes on or was cut off
+    torn: bool = False  # whether the last line of the log was cut off in the middle
 
     @property
     def planned_ms(self) -> float | None:
@@ -143,11 +103,7 @@ class RunLog:
     """A new log file. On rank 0 only."""
 
     def __init__(self, path: Path) -> None:
-        """Make the file.
-
-        Raises:
-            RuleError: It exists already, or cannot be made.
-        """
+        """Make the file."""
         self._path = path
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -204,11 +160,7 @@ class RunLog:
         return os.fstat(self._file).st_size
 
     def write(self, record: Header | Measurement | Resume | End) -> None:
-        """Write a line.
-
-        Raises:
-            DistnormError: It cannot be written, or the file was removed.
-        """
+        """Write a line."""
         try:
             if os.fstat(self._file).st_nlink == 0:
                 raise DistnormError(f"log {self._path} was removed while the run went on")

@@ -39,11 +39,9 @@ _NAMED = (*_NODES, "exclude", "target_norm")
 class RuleTable:
     """One [[rules]] table: arguments of `Rule`, where names stand for something in the network: what `build(...)` of a
     job returned, or for an attached script its node models and ranges of node IDs.
-
-    Attributes:
-        table: Arguments by name. Where several names are targets, one norm per target is by ascending node ID.
     """
 
+    # Arguments by name. Where several names are targets, one norm per target is by ascending node ID.
     table: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -77,16 +75,11 @@ class RuleTable:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSettings:
-    """The [checkpoint] table.
+    """The [checkpoint] table."""
 
-    Attributes:
-        folder: Where to, relative to the current folder; None where --checkpoint says it.
-        every_s: Seconds of wall time between two checkpoints.
-        grace_s: Seconds of wall time before the end of the allocation at which the run writes a last one and stops.
-    """
-
-    folder: str | None = None
-    every_s: float = 600.0
+    folder: str | None = None  # where to, relative to the current folder; None where --checkpoint says it
+    every_s: float = 600.0  # seconds of wall time between two checkpoints
+    # Seconds of wall time before the end of the allocation at which the run writes a last one and stops
     grace_s: float = 60.0
 
     def __post_init__(self) -> None:
@@ -98,36 +91,20 @@ class CheckpointSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job file.
+    """A job file."""
 
-    Attributes:
-        model: Python file with `build(...)`, relative to the job file.
-        parameters: Keyword arguments of `build`.
-        rules: What to normalize.
-        interval: Controller of the interval.
-        simulate_ms: Biological time to simulate in ms.
-        seed: Seed of NEST's random numbers.
-        threads: Threads per rank; "all" is every core for one process, one thread per rank otherwise.
-        resolution_ms: Time step of NEST in ms.
-        checkpoint: Checkpoints, if it says where to.
-    """
-
-    model: Path
-    parameters: dict[str, Any] = field(default_factory=dict)
-    rules: list[RuleTable]
-    interval: Interval
-    simulate_ms: float
-    seed: int = 1
-    threads: int | str = "all"
-    resolution_ms: float = 0.1
-    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+    model: Path  # Python file with `build(...)`, relative to the job file
+    parameters: dict[str, Any] = field(default_factory=dict)  # keyword arguments of `build`
+    rules: list[RuleTable]  # what to normalize
+    interval: Interval  # controller of the interval
+    simulate_ms: float  # biological time to simulate in ms
+    seed: int = 1  # seed of NEST's random numbers
+    threads: int | str = "all"  # threads per rank; "all" is every core for one process, one thread per rank otherwise
+    resolution_ms: float = 0.1  # time step of NEST in ms
+    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)  # checkpoints, if it says where to
 
     def rules_of(self, network: Any) -> list[Rule]:
-        """The rules for a network that was built.
-
-        Raises:
-            RuleError: A rule does not fit it.
-        """
+        """The rules for a network that was built."""
         return rules_of(self.rules, lambda name, what: _named(network, name, what))
 
     def num_threads(self, num_ranks: int) -> int:
@@ -138,11 +115,7 @@ class Job:
 
 
 def rules_of(settings: Sequence[RuleTable], find: Find) -> list[Rule]:
-    """The rules for a network that stands.
-
-    Raises:
-        RuleError: A rule does not fit it; the message says which.
-    """
+    """The rules for a network that stands."""
     return [_prefixed(f"rules[{i}].", table.rule, find) for i, table in enumerate(settings)]
 
 

@@ -47,18 +47,17 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         session = JobSession(job, claim, stack)  # hears signals while the network is built
         ranks = world(nest.build_info["have_mpi"])
         found = _find(job, claim, observe, resume, ranks) if claim else None
+        begun_ms = found.manifest.time_ms if found else 0.0
         start = time.perf_counter()
-        network = build_network(job, ranks, found.time_ms if found else 0.0)
+        network = build_network(job, ranks, begun_ms)
         built_s = time.perf_counter() - start
         rules = ranks.together(lambda: job.rules_of(network))
         normalizer = Normalizer(
             rules, interval=job.interval, observe=observe, on_measurement=session.measured, on_chunk=session.chunk
         )
         until_ms = normalizer._loop.time_ms + job.simulate_ms  # build(...) may have simulated
-        if found and found.time_ms > until_ms:
-            raise RuleError(
-                f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {found.time_ms:g} ms"
-            )
+        if found and begun_ms > until_ms:
+            raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {begun_ms:g} ms")
         session.open(
             normalizer, ranks, observe=observe, found=found, resume=resume, log_path=log_path, until_ms=until_ms
         )
@@ -76,7 +75,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         session.end("finished")
     if ranks.rank == 0:
         split = f"{ranks.size} rank(s) x {job.num_threads(ranks.size)} thread(s)"
-        since = f"; going on from {found.time_ms:g} ms, and what follows is about the time since" if found else ""
+        since = f"; going on from {begun_ms:g} ms, and what follows is about the time since" if found else ""
         print(
             f"NEST {nest.__version__}, {split}; network built in {built_s:.1f} s{since}",
             *session.summary(),
@@ -89,7 +88,7 @@ def _find(job: Job, claim: Claim, observe: bool, resume: bool, ranks: Ranks) -> 
     found = find(claim, job, observe, resume, ranks)
     if resume and ranks.rank == 0:
         if found:
-            log.info("going on from %s, %g ms", found.path, found.time_ms)
+            log.info("going on from %s, %g ms", found.path, found.manifest.time_ms)
         else:
             log.info("beginning: no checkpoint in %s", claim.folder)
     return found
@@ -103,9 +102,6 @@ def build_network(job: Job, ranks: Ranks, start_ms: float = 0.0) -> Any:
         ranks: All ranks.
         start_ms: Time at which a run goes on. It is the parameter `start_ms` of a `build` that has one, which shifts
             stimuli by it: the clock of the network begins at 0.
-
-    Raises:
-        RuleError: The model cannot be loaded or fails.
     """
     build = ranks.together(lambda: load_build(job.model))
     ranks.together(lambda: check_parameters(build, job.parameters))

@@ -148,23 +148,23 @@ class JobSession(Session):
 
     def _open_checkpoints(self, normalizer: Normalizer, observe: bool, found: Found | None) -> None:
         assert self._claim is not None
-        ranks, resumes = self._ranks, found.resumes + 1 if found else 0
+        ranks, resumes = self._ranks, found.manifest.resumes + 1 if found else 0
         normalizer._loop.chunks.save = self._save
         self._checkpoints = Checkpoints(self._claim, self._job, observe, normalizer, ranks, resumes)
         self._checkpoints.open(found)
         if found:
             nest.rng_seed = seed_of(self._job.seed, resumes)
-            if (named := name_anew(nest, ranks, found.time_ms)) and ranks.rank == 0:
+            if (named := name_anew(nest, ranks, found.manifest.time_ms)) and ranks.rank == 0:
                 log.info(named)
         ranks.from_first(self._timer.check_time_left)
 
     def _resumed(self, found: Found, until_ms: float) -> Resume:
         return Resume(
-            time_ms=found.time_ms,
+            time_ms=found.manifest.time_ms,
             simulate_ms=until_ms,
             ranks=self._ranks.size,
             threads=self._job.num_threads(self._ranks.size),
-            seed=seed_of(self._job.seed, found.resumes + 1),
+            seed=seed_of(self._job.seed, found.manifest.resumes + 1),
             started=now(),
         )
 
@@ -244,9 +244,9 @@ class JobSession(Session):
 def _open_log(path: Path, found: Found | None, resume: bool, run: str | None) -> RunLog:
     """A new log, or that of the run that goes on."""
     if found is not None:
-        if found.log_bytes is None:
+        if found.manifest.log_bytes is None:
             raise RuleError(f"the run wrote no log before checkpoint {found.path}; leave out --log")
-        return RunLog.go_on(path, found.log_bytes, run)
+        return RunLog.go_on(path, found.manifest.log_bytes, run)
     if not (resume and path.exists()):
         return RunLog(path)
     if path.stat().st_size and ends_finished(path):

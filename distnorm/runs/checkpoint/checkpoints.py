@@ -47,9 +47,6 @@ class Checkpoints:
             normalizer: Of the network as it stands.
             ranks: All ranks.
             resumes: How often the run has been resumed, this time included.
-
-        Raises:
-            DistnormError: Connections of this network cannot be kept.
         """
         self._claim = claim
         self._normalizer = normalizer

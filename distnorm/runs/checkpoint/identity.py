@@ -52,11 +52,7 @@ def of_rules(rules: Sequence[Rule], ranks: Ranks) -> Identity:
 
 
 def of_files(model: Path) -> Identity:
-    """The model's file and the modules beside it that were imported, packages included, by a hash of their content.
-
-    Raises:
-        RuleError: One of them cannot be read.
-    """
+    """The model's file and the modules beside it that were imported, packages included, by a hash of their content."""
     folder = model.resolve().parent
     paths = {model.name: model} | {str(path.relative_to(folder)): path for path in _imported_from(folder)}
     return {f"{_FILES}{name}": _hash(path) for name, path in paths.items()}
@@ -118,9 +114,6 @@ def check(saved: Identity, now: Identity, whole: bool = False) -> None:
         saved: Of the run that wrote it.
         now: Of this one.
         whole: Whether that is all there will be to know of it.
-
-    Raises:
-        RuleError: With what differs.
     """
     more = [key for key in saved if whole or key.startswith(_PARAMETERS)]
     for key in sorted({*now, *more}):

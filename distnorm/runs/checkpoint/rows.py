@@ -47,9 +47,6 @@ def write_part(folder: Path, connections: Connections, thread: int, now_ms: floa
         thread: Thread of the virtual process.
         now_ms: Time on NEST's clock, from which times in the state are counted.
         norms: Initial norms of its targets, shape (n,), dtype NORM.
-
-    Raises:
-        CheckpointError: They cannot be written.
     """
     virtual = connections.virtual[thread]
     counts = tuple(connections.count(thread, model) for model in connections.models)
