@@ -40,11 +40,7 @@ class Attachment:
     """
 
     def __init__(self, normalized_models: Sequence[str] = ()) -> None:
-        """Prepare.
-
-        Args:
-            normalized_models: Synapse models that are to be replaced by normalized ones, which hold norms.
-        """
+        """Prepare; `normalized_models` are synapse models to be replaced by normalized ones, which hold norms."""
         self._normalized_models = normalized_models
         self._stack = ExitStack()
         self._views: Views | None = None

@@ -27,13 +27,7 @@ if TYPE_CHECKING:
 
 
 class Attached(Attachment):
-    """Normalizes each network of a script.
-
-    Args:
-        rules: What to normalize.
-        observe: Whether to measure only.
-        log: File for the log of the first network; None for none.
-    """
+    """Normalizes, or only observes, each network of a script; `log` is the file for the log of the first network."""
 
     def __init__(self, rules: RulesFile, observe: bool, log: Path | None) -> None:
         super().__init__(() if observe else rules.normalized_models)

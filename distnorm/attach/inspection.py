@@ -17,9 +17,7 @@ class _Stop(SystemExit):
 class Inspection(Attachment):
     """Prints what the network has, and ends the script.
 
-    Args:
-        rules: Rules to look through; None for all that there is.
-        output: File for rules to start from; None to print them.
+    Without rules to look through it prints all that there is, and writes rules to start from, or prints them as well.
     """
 
     def __init__(self, rules: RulesFile | None, output: Path | None) -> None:

@@ -46,11 +46,7 @@ class Views:
     """The views of one process; distnorm's is in force at first."""
 
     def __init__(self, path: Sequence[str]) -> None:
-        """Prepare the other view.
-
-        Args:
-            path: `sys.path` of the script.
-        """
+        """Prepare the other view, in which `sys.path` is this path."""
         self._is_ours = True
         self._other_path = list(path)
         self._shared = {name for name in sys.modules if _top(name) in _BEFORE}

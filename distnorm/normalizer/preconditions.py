@@ -16,11 +16,9 @@ _SET_BACK = (
 
 
 class Preconditions:
-    """The network that stands when this is made, and a claim on its weights. The same on every rank.
+    """The network that stands when this is made, and a claim on the weights that are to be changed by rules.
 
-    Args:
-        calls: NEST's calls.
-        changes: Rules whose weights are to be changed; none when observing.
+    The same on every rank.
     """
 
     def __init__(self, calls: NestCalls, changes: Sequence[Rule]) -> None:

@@ -23,24 +23,12 @@ class Progress:
     """
 
     def __init__(self, total_ms: float, bound: float | None, stream: TextIO | None = None) -> None:
-        """Show nothing yet.
-
-        Args:
-            total_ms: Biological time at the end of the run in ms.
-            bound: What the drift should stay below; None without one.
-            stream: Where to; None for stderr.
-        """
+        """Show nothing yet; `total_ms` is simulated time at the end of the run, and `stream` is stderr by default."""
         self._bound = "" if bound is None else f" (bound {_percent(bound)})"
         self._view = _view(total_ms, sys.stderr if stream is None else stream)
 
     def update(self, time_ms: float, drift: float, interval_ms: float) -> None:
-        """Show a new state.
-
-        Args:
-            time_ms: Biological time in ms.
-            drift: Drift last measured.
-            interval_ms: Interval being simulated in ms.
-        """
+        """Show simulated time, the drift last measured, and the interval that is being simulated."""
         self._view.update(time_ms, f"drift {_percent(drift)}{self._bound}, interval {interval_ms:,.6g} ms")
 
     def close(self) -> None:
@@ -50,12 +38,7 @@ class Progress:
 
 @contextmanager
 def shown(loop: Loop, end_ms: float) -> Iterator[None]:
-    """Show progress while a Normalizer simulates; on one rank.
-
-    Args:
-        loop: That of the Normalizer.
-        end_ms: Simulated time at the end in ms.
-    """
+    """Show progress while a Normalizer simulates, up to `end_ms` of simulated time; on one rank."""
     hooks = loop.chunks.hooks
     with closing(Progress(end_ms, getattr(loop.interval, "bound", None))) as progress:
 

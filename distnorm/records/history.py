@@ -25,15 +25,7 @@ def header_of(
     simulate_ms: float | None = None,
     run: str | None = None,
 ) -> Header:
-    """The header of a run log. Collective, as reading NEST's status is.
-
-    Args:
-        nest: The imported module.
-        loop: That of the Normalizer.
-        seed: That of the job; None for NEST's own.
-        simulate_ms: See `Header`.
-        run: See `Header`.
-    """
+    """The header of a run log; `seed` is NEST's own by default. Collective, as reading NEST's status is."""
     status = nest.kernel_status
     return Header(
         distnorm=version("distnorm"),

@@ -44,14 +44,7 @@ class Session:
         self._end: End | None = None
 
     def begin(self, loop: Loop, header: Header, run_log: RunLog | None, resume: Resume | None = None) -> None:
-        """The run begins or, with a `resume`, goes on.
-
-        Args:
-            loop: What measures and normalizes.
-            header: What runs.
-            run_log: Where to write; None on other ranks, and for no log.
-            resume: From where it goes on.
-        """
+        """The run begins or, with a `resume`, goes on; there is no `run_log` on other ranks."""
         self._loop, self._header, self._log, self._resume = loop, header, run_log, resume
         if run_log is not None:
             run_log.write(resume or header)
@@ -83,13 +76,7 @@ class JobSession(Session):
     """The session of a job: shows progress, writes checkpoints between two chunks of a Run, and stops when asked to."""
 
     def __init__(self, job: Job, claim: Claim | None, stack: ExitStack) -> None:
-        """Hear signals from now on, until the stack is closed, if there are to be checkpoints.
-
-        Args:
-            job: The job.
-            claim: Of the folder for checkpoints; None for none.
-            stack: What ends with the run.
-        """
+        """Hear signals from now on, until the stack is closed, if there is a claim on a folder for checkpoints."""
         super().__init__()
         self._job = job
         self._claim = claim
@@ -119,7 +106,7 @@ class JobSession(Session):
             ranks: All ranks.
             observe: Whether weights are only measured.
             found: The checkpoint to go on from; None to begin.
-            resume: Whether to go on was asked for.
+            resume: Whether to go on was asked for; there may be no checkpoint.
             log_path: File for the log; None for none.
             until_ms: Simulated time at the end of the run.
 

@@ -38,16 +38,7 @@ class Checkpoints:
     def __init__(
         self, claim: Claim, job: Job, observe: bool, normalizer: Normalizer, ranks: Ranks, resumes: int
     ) -> None:
-        """Find the connections to keep. Collective.
-
-        Args:
-            claim: Of the folder, taken.
-            job: The job.
-            observe: Whether weights are only measured.
-            normalizer: Of the network as it stands.
-            ranks: All ranks.
-            resumes: How often the run has been resumed, this time included.
-        """
+        """Find the connections to keep, of a run that was resumed so often, this time included. Collective."""
         self._claim = claim
         self._normalizer = normalizer
         self._ranks = ranks
@@ -74,13 +65,7 @@ class Checkpoints:
         self._ranks.from_first(self._claim.mark)
 
     def save(self, log_bytes: int | None) -> tuple[Path, int]:
-        """Write a checkpoint. Collective.
-
-        Args:
-            log_bytes: Size of the run log by now, on rank 0.
-
-        Returns:
-            Where it is, and its bytes.
+        """Write a checkpoint; where it is, and its bytes. `log_bytes` is the size of rank 0's run log. Collective.
 
         Raises:
             CheckpointError: It cannot be written; those before it are as they were.

@@ -12,12 +12,9 @@ _INTO_FILES = ("ascii", "sionlib")
 
 
 def name_anew(nest: Any, ranks: Ranks, time_ms: float) -> str:
-    """Give the files of all recorders names that none has yet. Collective, before the network is prepared.
+    """Give the files of all recorders names that none has yet, when a run goes on from `time_ms`.
 
-    Args:
-        nest: The imported module.
-        ranks: All ranks.
-        time_ms: Simulated time from which the run goes on.
+    Collective, before the network is prepared.
 
     Returns:
         What was done, for the user; empty where no recorder writes a file.

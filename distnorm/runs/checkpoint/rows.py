@@ -39,12 +39,12 @@ def on_each(connections: Connections, action: Callable[[int], T]) -> list[T]:
 
 
 def write_part(folder: Path, connections: Connections, thread: int, now_ms: float, norms: npt.NDArray[np.void]) -> Part:
-    """Write the files of one virtual process.
+    """Write the files of the virtual process that a thread is.
 
     Args:
         folder: Where to.
-        connections: Of this rank.
-        thread: Thread of the virtual process.
+        connections: Those of this rank.
+        thread: The thread.
         now_ms: Time on NEST's clock, from which times in the state are counted.
         norms: Initial norms of its targets, shape (n,), dtype NORM.
     """
