@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DistnormError
 from ..files.views import Views
-from ..normalizer.nest_calls import calls_of, replaced, watched
+from ..normalizer.nest_calls import added, calls_of
 from .run_script import Ending, Script, after_import, claim, is_claimed, run_script
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class Attachment:
         calls = calls_of(nest, self.ranks)
         if self._normalized_models:
             load_models(nest, self.ranks)
-            self._stack.enter_context(watched(calls, self._replace))
+            self._stack.enter_context(added(self._replace, calls.watchers))
             self._replace()
-        self._stack.enter_context(replaced(calls, self))
+        self._stack.enter_context(added(self, calls.drivers))
 
     @property
     def kernel(self) -> ctypes.CDLL | None:

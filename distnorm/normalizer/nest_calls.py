@@ -9,13 +9,12 @@ is made, and do what they did before unless there are drivers or watchers.
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
-import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..errors import RuleError
 from ..mpi.ranks import Ranks
@@ -23,7 +22,7 @@ from ..rules.rule import Rule
 from .arguments import whole_steps
 from .one_run import Grid, OneRun, Part, Run, SeveralRuns
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _EDITS = ("llapi_set_connection_status", "llapi_disconnect", "llapi_disconnect_syncoll")
 _UNITS = {"resolution", "tics_per_ms", "tics_per_step"}
@@ -57,7 +56,8 @@ class NestCalls:
 
     Attributes:
         drivers: What simulates; where several are at the same time, the first one measures first.
-        watchers: What follows each call that may change the synapse models that NEST has.
+        watchers: What follows each call that may change the synapse models that NEST has: ResetKernel, CopyModel, and a
+            kernel status, which may be the number of threads.
         resets: Number of calls of nest.ResetKernel.
         set_backs: How often the script has set NEST's clock back to 0 after it had simulated.
         edits: How often connections were set or removed through PyNEST.
@@ -84,7 +84,7 @@ class NestCalls:
             "llapi_reset_kernel": self._reset,
             "llapi_copy_model": self._copy_model,
             "llapi_set_kernel_status": self._set_status,
-            **{name: partial(self._edit, name) for name in _EDITS},
+            **{name: functools.partial(self._edit, name) for name in _EDITS},
         }
         self._theirs = {name: getattr(api, name) for name in ours}
         self._clock_was_read = False
@@ -257,33 +257,17 @@ class _DrivenRun:
         self._driver.advance(Part(self._run, steps))
 
 
-_made: list[NestCalls] = []
-
-
+@functools.cache
 def calls_of(nest: Any, ranks: Ranks) -> NestCalls:
     """The calls of this process's NEST, replaced when first asked for. Collective then."""
-    if not _made:
-        _made.append(NestCalls(nest, ranks))
-    return _made[0]
+    return NestCalls(nest, ranks)
 
 
 @contextmanager
-def replaced(calls: NestCalls, driver: Driver) -> Iterator[None]:
-    """While this lasts, a driver simulates whenever the model does."""
-    calls.drivers.append(driver)
+def added(item: T, to: list[T]) -> Iterator[None]:
+    """While this lasts, a driver simulates whenever the model does, or an action watches the models that NEST has."""
+    to.append(item)
     try:
         yield
     finally:
-        calls.drivers.remove(driver)
-
-
-@contextmanager
-def watched(calls: NestCalls, action: Callable[[], None]) -> Iterator[None]:
-    """While this lasts, an action follows each call of the model that may change the synapse models that NEST has:
-    ResetKernel, CopyModel, and a kernel status, which may be the number of threads.
-    """
-    calls.watchers.append(action)
-    try:
-        yield
-    finally:
-        calls.watchers.remove(action)
+        to.remove(item)

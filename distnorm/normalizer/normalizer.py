@@ -16,7 +16,7 @@ from ..synapses.access import Backend
 from .arguments import check_arguments, check_network, checked_rules, digests
 from .loop import Loop
 from .measurement import Measurement
-from .nest_calls import calls_of, replaced
+from .nest_calls import added, calls_of
 from .progress import shown
 from .state import NormalizerState
 
@@ -118,7 +118,7 @@ class Normalizer:
         own it does nothing. After a Prepare made before it, the first measurement is made within Run. After
         `nest.ResetKernel` inside, the next Simulate raises a RuleError.
         """
-        with nullcontext() if self._loop in self._calls.drivers else replaced(self._calls, self._loop):
+        with nullcontext() if self._loop in self._calls.drivers else added(self._loop, self._calls.drivers):
             yield
 
     def normalize(self) -> Measurement:
