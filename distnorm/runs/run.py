@@ -11,7 +11,7 @@ from typing import Any
 
 import nest
 
-from ..errors import AllocationEnds, Interruption, RuleError
+from ..errors import AllocationEnds, RuleError
 from ..intervals.exact import ExactInterval
 from ..mpi.ranks import Ranks, world
 from ..normalizer.normalizer import Normalizer
@@ -44,7 +44,8 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
     """
     with ExitStack() as stack:
         claim = stack.enter_context(Claim(checkpoint)) if checkpoint else None
-        session = JobSession(job, claim, stack)  # hears signals while the network is built
+        # It hears signals while the network is built.
+        session = JobSession(job, claim, stack, observe=observe, resume=resume, log_path=log_path)
         ranks = world(nest.build_info["have_mpi"])
         found = _find(job, claim, observe, resume, ranks) if claim else None
         begun_ms = found.manifest.time_ms if found else 0.0
@@ -58,21 +59,12 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         until_ms = normalizer._loop.time_ms + job.simulate_ms  # build(...) may have simulated
         if found and begun_ms > until_ms:
             raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {begun_ms:g} ms")
-        session.open(
-            normalizer, ranks, observe=observe, found=found, resume=resume, log_path=log_path, until_ms=until_ms
-        )
-        try:
-            session.simulate(max(until_ms - normalizer._loop.time_ms, 0.0))
-        except Interruption as reason:
-            session.end(f"stopped: {reason}")
-            stack.close()
-            if ranks.rank == 0:
-                log.info("stopped (%s); --checkpoint %s --resume goes on", reason, checkpoint)
-            return ranks.end_with(REQUEUE if isinstance(reason, AllocationEnds) else STOPPED)
-        except BaseException as error:
-            session.end(f"{type(error).__name__}: {error}")
-            raise
-        session.end("finished")
+        session.open(normalizer, ranks, found, until_ms)
+        stopped = session.simulate(max(until_ms - normalizer._loop.time_ms, 0.0))
+    if stopped:
+        if ranks.rank == 0:
+            log.info("stopped (%s); --checkpoint %s --resume goes on", stopped, checkpoint)
+        return ranks.end_with(REQUEUE if isinstance(stopped, AllocationEnds) else STOPPED)
     if ranks.rank == 0:
         split = f"{ranks.size} rank(s) x {job.num_threads(ranks.size)} thread(s)"
         since = f"; going on from {begun_ms:g} ms, and what follows is about the time since" if found else ""

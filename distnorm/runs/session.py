@@ -75,12 +75,13 @@ class Session:
 class JobSession(Session):
     """The session of a job: shows progress, writes checkpoints between two chunks of a Run, and stops when asked to."""
 
-    def __init__(self, job: Job, claim: Claim | None, stack: ExitStack) -> None:
+    def __init__(
+        self, job: Job, claim: Claim | None, stack: ExitStack, *, observe: bool, resume: bool, log_path: Path | None
+    ) -> None:
         """Hear signals from now on, until the stack is closed, if there is a claim on a folder for checkpoints."""
         super().__init__()
-        self._job = job
-        self._claim = claim
-        self._stack = stack
+        self._job, self._claim, self._stack = job, claim, stack
+        self._observe, self._is_to_resume, self._log_path = observe, resume, log_path
         self._signals = stack.enter_context(Signals()) if claim else None
         self._timer = Timer(job.checkpoint.every_s, job.checkpoint.grace_s)
         self._progress: Progress | None = None
@@ -88,26 +89,13 @@ class JobSession(Session):
         self._checkpoints: Checkpoints | None = None
         self._said = self._warned = False
 
-    def open(
-        self,
-        normalizer: Normalizer,
-        ranks: Ranks,
-        *,
-        observe: bool,
-        found: Found | None,
-        resume: bool,
-        log_path: Path | None,
-        until_ms: float,
-    ) -> None:
+    def open(self, normalizer: Normalizer, ranks: Ranks, found: Found | None, until_ms: float) -> None:
         """Bring the network, as it stands, to where the checkpoint was, and begin or go on with the log. Collective.
 
         Args:
             normalizer: What simulates.
             ranks: All ranks.
-            observe: Whether weights are only measured.
             found: The checkpoint to go on from; None to begin.
-            resume: Whether to go on was asked for; there may be no checkpoint.
-            log_path: File for the log; None for none.
             until_ms: Simulated time at the end of the run.
 
         Raises:
@@ -116,7 +104,7 @@ class JobSession(Session):
         """
         self._ranks, self._normalizer = ranks, normalizer
         if self._claim is not None:
-            self._open_checkpoints(normalizer, observe, found)
+            self._open_checkpoints(normalizer, found)
         # Asking NEST on one rank only would hang.
         of_run = self._claim.run if self._claim else None
         header = header_of(nest, normalizer._loop, seed=self._job.seed, simulate_ms=until_ms, run=of_run)
@@ -127,17 +115,29 @@ class JobSession(Session):
             if ranks.rank == 0:
                 self._progress = Progress(until_ms, header.bound)
                 self._stack.callback(self._progress.close)
-                if log_path is not None:
-                    run_log = self._stack.enter_context(_open_log(log_path, found, resume, of_run))
+                if self._log_path is not None:
+                    run_log = self._stack.enter_context(self._open_log(self._log_path, found, of_run))
             self.begin(normalizer._loop, header, run_log, resumed)
 
         ranks.together(begin)
 
-    def _open_checkpoints(self, normalizer: Normalizer, observe: bool, found: Found | None) -> None:
+    def _open_log(self, path: Path, found: Found | None, run: str | None) -> RunLog:
+        """A new log, or that of the run that goes on."""
+        if found is not None:
+            if found.manifest.log_bytes is None:
+                raise RuleError(f"the run wrote no log before checkpoint {found.path}; leave out --log")
+            return RunLog.go_on(path, found.manifest.log_bytes, run)
+        if not (self._is_to_resume and path.exists()):
+            return RunLog(path)
+        if path.stat().st_size and ends_finished(path):
+            raise RuleError(f"log {path} is of a run that finished, but there is no checkpoint of it")
+        return RunLog.go_on(path, 0, run)
+
+    def _open_checkpoints(self, normalizer: Normalizer, found: Found | None) -> None:
         assert self._claim is not None
         ranks, resumes = self._ranks, found.manifest.resumes + 1 if found else 0
         normalizer._loop.chunks.save = self._save
-        self._checkpoints = Checkpoints(self._claim, self._job, observe, normalizer, ranks, resumes)
+        self._checkpoints = Checkpoints(self._claim, self._job, self._observe, normalizer, ranks, resumes)
         self._checkpoints.open(found)
         if found:
             nest.rng_seed = seed_of(self._job.seed, resumes)
@@ -177,19 +177,24 @@ class JobSession(Session):
         if self._progress is not None and self._last is not None:
             self._progress.update(time_ms, self._last.drift_max, self._last.next_measurement_ms)
 
-    def simulate(self, time_ms: float) -> None:
-        """Simulate with checkpoints, one at the end included. Collective.
+    def simulate(self, time_ms: float) -> Interruption | None:
+        """Simulate with checkpoints, one at the end included; why the run is to stop, or None. Collective.
 
         Raises:
-            Interruption: The run is to stop; the last checkpoint is of this time.
             DistnormError: Something was wrong on some rank; the same error on every rank.
         """
+        stopped: Interruption | None = None
         try:
-            self._normalizer.simulate(time_ms)
-        except Interruption:
+            try:
+                self._normalizer.simulate(time_ms)
+            except Interruption as reason:
+                stopped = reason
             self._save()
+        except BaseException as error:
+            self.end(f"{type(error).__name__}: {error}")
             raise
-        self._save()
+        self.end(f"stopped: {stopped}" if stopped else "finished")
+        return stopped
 
     def _save(self) -> None:
         """Write a checkpoint, if there are to be any. Collective."""
@@ -226,16 +231,3 @@ class JobSession(Session):
             end = datetime.fromtimestamp(self._timer.end).astimezone()
             plan += f", and {settings.grace_s:g} s before the allocation ends at {end:%Y-%m-%d %H:%M:%S}"
         return plan
-
-
-def _open_log(path: Path, found: Found | None, resume: bool, run: str | None) -> RunLog:
-    """A new log, or that of the run that goes on."""
-    if found is not None:
-        if found.manifest.log_bytes is None:
-            raise RuleError(f"the run wrote no log before checkpoint {found.path}; leave out --log")
-        return RunLog.go_on(path, found.manifest.log_bytes, run)
-    if not (resume and path.exists()):
-        return RunLog(path)
-    if path.stat().st_size and ends_finished(path):
-        raise RuleError(f"log {path} is of a run that finished, but there is no checkpoint of it")
-    return RunLog.go_on(path, 0, run)
