@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .errors import CallbackError, CheckpointError, DistnormError, KernelError, MPIError, RuleError, WeightError
-from .files import views as views  # before what imports others: it notes what there was
+from .files import views as _views  # noqa: F401 # before what imports others: it notes what there was
 from .intervals.adaptive import AdaptiveInterval
 from .intervals.controller import FixedInterval, Interval
 from .intervals.exact import ExactInterval

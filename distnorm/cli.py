@@ -23,6 +23,8 @@ from .runs.options import add_set as _add_set
 from .runs.options import count as _count
 from .runs.options import path as _path
 
+log = logging.getLogger(__name__)
+
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells tell of a program that died of it
 
 
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except DistnormError as error:
         if is_first_rank():
-            print(f"distnorm: {' '.join(str(error).split())}", file=sys.stderr)
+            log.error(" ".join(str(error).split()))
         return 2
     except BrokenPipeError:  # whoever read the output has enough, as `| head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -63,11 +65,12 @@ def _end_others(code: int) -> None:
 
 
 def _say_on_stderr() -> None:
-    """The package's own messages; a script that is run may set up logging as it likes."""
+    """All that the package says beside results is logged; a script may set up logging for itself as it likes."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("distnorm: %(message)s"))
     ours = logging.getLogger("distnorm")
     ours.handlers[:] = [handler]
+    ours.setLevel(logging.INFO)
     ours.propagate = False
 
 
@@ -170,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
     from .runs.run import run  # imports NEST, once the job is known to be sound
 
     # The model may change the current folder.
-    log, checkpoint = (None if each is None else each.absolute() for each in (options.log, options.checkpoint))
+    log, checkpoint = (path and path.absolute() for path in (options.log, options.checkpoint))
     return run(job, options.observe, log, checkpoint, options.resume)
 
 
@@ -192,7 +195,7 @@ def _start_ranks(options: argparse.Namespace) -> None:
         raise RuleError(f"-n {options.ranks} needs mpiexec, which was not found; load the MPI that NEST was built with")
     program = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv[1:])]  # such as -m distnorm
     command = [sys.executable, *program, "run", str(options.job)]
-    command += [f"--set={each}" for each in options.set]
+    command += [f"--set={setting}" for setting in options.set]
     command += ["--observe"] if options.observe else []
     command += [f"--log={options.log}"] if options.log else []
     command += [f"--checkpoint={options.checkpoint}"] if options.checkpoint else []
@@ -201,7 +204,7 @@ def _start_ranks(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    if any(os.path.isdir(each) for each in options.logs):
+    if any(os.path.isdir(path) for path in options.logs):
         print(benchmarks.report(options.logs, options.output))
         return
     print(report(options.logs, options.output))
@@ -216,7 +219,7 @@ def _build(options: argparse.Namespace) -> None:
 
     ranks = world(nest.build_info["have_mpi"])
     path = build_on(nest, ranks)
-    paths = [path, *(build_extension_on(nest, ranks, path, each) for each in options.synapse)]
+    paths = [path, *(build_extension_on(nest, ranks, path, header) for header in options.synapse)]
     if options.exact:
         paths.append(build_on(nest, ranks, "exact"))
     if ranks.rank == 0:
@@ -229,7 +232,7 @@ def _doctor(_: argparse.Namespace) -> int:
     findings = doctor.examine()
     if findings:
         print(doctor.report(findings))
-    return 0 if all(each.ok is not False for each in findings) else 1
+    return 0 if all(finding.ok is not False for finding in findings) else 1
 
 
 def _bench_kernel(options: argparse.Namespace) -> None:

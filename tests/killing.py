@@ -152,8 +152,8 @@ def kill_and_resume(folder, kills, seed=1):
     job = write_job(folder, simulate_ms=until)
     code, _, err = run(command(job, *splits[0], "--resume"))
     assert code == 0, err
-    times = [measurement["time_ms"] for measurement in read_log(log).measurements]
-    assert times == sorted(set(times)) and read_log(log).end["reason"] == "finished"
+    times = [measurement.time_ms for measurement in read_log(log).measurements]
+    assert times == sorted(set(times)) and read_log(log).end.reason == "finished"
     kept = {*lines_of(log), *lines_of(log.with_name("run.jsonl.undone"))}
     assert seen <= kept, f"{len(seen - kept)} lines of the log are lost"
     return resumed, len(cut_off)

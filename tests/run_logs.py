@@ -1,15 +1,17 @@
 """Made-up run logs."""
 
-from distnorm.records.run_log import RunLog
+from distnorm import Drift, Measurement
+from distnorm.files.typed_json import as_json
+from distnorm.records.run_log import Header, RunLog
 
-RULE = {"synapse_models": ["stdp_synapse"], "norm": "l1", "target_norm": "12.0"}
+RULE = {"text": "stdp_synapse", "synapse_models": ["stdp_synapse"], "norm": "l1", "target_norm": "12.0"}
 SECONDS = {"simulate": 0.9, "measure": 0.04, "agree": 0.01, "rescale": 0.05}
 
 
 def header(**changes):
     fields = {"distnorm": "0.1.0", "nest": "3.10.0", "ranks": 2, "threads": 1, "seed": 1, "resolution_ms": 0.1}
     fields |= {"min_delay_ms": 1.5, "simulate_ms": 1000.0, "observe": False, "bound": 0.05, "statistic": "max"}
-    return fields | {"rules": [RULE], "started": "2026-01-01T12:00:00+00:00"} | changes
+    return Header(**fields | {"rules": (RULE,), "started": "2026-01-01T12:00:00+00:00", "run": None} | changes)
 
 
 def drift(largest, mean=0.001):
@@ -17,20 +19,25 @@ def drift(largest, mean=0.001):
     counts |= dict.fromkeys(
         ("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots"), 0
     )
-    counts |= {"unreachable_max": 0.0}
-    return {"max": largest, "mean": mean, "q50": mean, "q90": largest / 2, "q99": largest} | counts
+    return Drift(max=largest, mean=mean, q50=mean, q90=largest / 2, q99=largest, unreachable_max=0.0, **counts)
 
 
 def measurement(time_ms, elapsed_ms, *largest, mean=0.001, normalized=True, **changes):
     fields = {"time_ms": time_ms, "elapsed_ms": elapsed_ms, "normalized": normalized, "next_measurement_ms": 100.0}
-    return fields | {"drift": [drift(each, mean) for each in largest], "seconds": SECONDS} | changes
+    fields |= {"drifts": tuple(drift(each, mean) for each in largest), "since_start": (), "within_slices": ()}
+    return Measurement(**fields | {"seconds": SECONDS} | changes)
+
+
+def line(kind, record):
+    """A record as it is in a log."""
+    return {"kind": kind, **as_json(record)}
 
 
 def write(path, measurements, end=None, **changes):
     with RunLog(path) as log:
-        log.header(**header(**changes))
+        log.write(header(**changes))
         for each in measurements:
-            log.measurement(each)
+            log.write(each)
         if end is not None:
-            log.end(**end)
+            log.write(end)
     return path

@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import DistnormError
 from ..files.views import Views
-from ..normalizer.nest_calls import calls_of, replaced, watched
+from ..normalizer.nest_calls import added, calls_of
 from .run_script import Ending, Script, after_import, claim, is_claimed, run_script
 
 if TYPE_CHECKING:
     from ..mpi.ranks import Ranks
     from ..normalizer.one_run import Run
     from ..rules.rule import Rule
+
+log = logging.getLogger(__name__)
 
 
 class Attachment:
@@ -35,22 +37,16 @@ class Attachment:
         ranks: All ranks, once NEST was imported.
         error: The first error that was raised from here, whatever the script made of it.
         forked: Whether this is a process that the script has forked.
-        stderr: Where to say something.
     """
 
-    def __init__(self, held: Sequence[str] = ()) -> None:
-        """Prepare.
-
-        Args:
-            held: Synapse models whose connections are to hold norms by themselves; NEST's are replaced by such.
-        """
-        self._held = held
+    def __init__(self, normalized_models: Sequence[str] = ()) -> None:
+        """Prepare; `normalized_models` are synapse models to be replaced by normalized ones, which hold norms."""
+        self._normalized_models = normalized_models
         self._stack = ExitStack()
         self._views: Views | None = None
         self.ranks: Ranks | None = None
         self.error: DistnormError | None = None
         self.forked = False
-        self.stderr = sys.stderr  # a script may put something else in its place
         self._fork_failed = mmap(-1, 1)  # a byte that forked processes share with this one
 
     def start(self, views: Views) -> None:
@@ -74,11 +70,11 @@ class Attachment:
 
         self.ranks = world(nest.build_info["have_mpi"])
         calls = calls_of(nest, self.ranks)
-        if self._held:
+        if self._normalized_models:
             load_models(nest, self.ranks)
-            self._stack.enter_context(watched(calls, self._replace))
+            self._stack.enter_context(added(self._replace, calls.watchers))
             self._replace()
-        self._stack.enter_context(replaced(calls, self))
+        self._stack.enter_context(added(self, calls.drivers))
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
@@ -109,8 +105,9 @@ class Attachment:
     def say(self, text: str) -> None:
         """A word from rank 0 to the user."""
         if self.ranks is None or self.ranks.rank == 0:
-            for line in text.splitlines():
-                print(f"distnorm: {line.strip()}", file=self.stderr, flush=True)
+            with _heard():
+                for line in text.splitlines():
+                    log.info(line)
 
     def _begin(self) -> None: ...
 
@@ -125,7 +122,7 @@ class Attachment:
     def _replace(self) -> None:
         from ..synapses.normalized import replace_models
 
-        self._guarded(lambda: replace_models(self._held))
+        self._guarded(lambda: replace_models(self._normalized_models))
 
     def _guarded(self, action: Callable[[], Any]) -> None:
         """Do something in distnorm's own view of modules; an error is remembered, for the script may swallow it."""
@@ -160,17 +157,21 @@ class Attachment:
 @contextmanager
 def _heard() -> Iterator[None]:
     """While this lasts, what distnorm logs is heard; logging.config in a script may have turned it off."""
-    level = logging.root.manager.disable
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.partition(".")[0] == "distnorm" and isinstance(logger, logging.Logger):
-            logger.disabled = False
-    if level:
-        logging.disable(logging.NOTSET)
+    level = _hear()
     try:
         yield
     finally:
-        if level:
-            logging.disable(level)
+        logging.disable(level)
+
+
+def _hear() -> int:
+    """Have what distnorm logs be heard from now on; up to which level the script has turned logging off."""
+    level: int = logging.root.manager.disable
+    logging.disable(logging.NOTSET)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "distnorm" and isinstance(logger, logging.Logger):
+            logger.disabled = False
+    return level
 
 
 def run_attached(attachment: Attachment, script: Script) -> NoReturn:
@@ -185,6 +186,7 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     attachment.start(views)
     views.hand_over()
     ending = run_script(script)
+    _hear()
     if isinstance(ending.error, DistnormError) and is_claimed(ending.error):
         attachment.error = attachment.error or ending.error
     with suppress(DistnormError):  # kept in attachment.error
@@ -192,7 +194,6 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     if attachment.ranks is not None:
         attachment.ranks.leave(2 if attachment.error else ending.code)
     if attachment.error is not None:
-        sys.stderr = attachment.stderr
         raise attachment.error
     if isinstance(ending.error, KeyboardInterrupt):
         sys.excepthook = lambda *_: None

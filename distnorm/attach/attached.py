@@ -1,74 +1,68 @@
 """`distnorm attach`: a Normalizer for each network of a script.
 
-At the first Simulate or Prepare of each network its rules are bound, and the Normalizer that is made then slices every
+At the first Simulate or Prepare of each network its rules are bound. The Normalizer that is made then measures in every
 simulation until nest.ResetKernel.
 """
 
 from __future__ import annotations
 
 import ctypes
-import itertools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import RuleError
-from ..records.history import end_fields, header_fields, measurement_fields
+from ..records.history import header_of
 from ..records.run_log import RunLog
 from .attach import Attachment
 from .rules_file import RulesFile
 from .run_script import Ending
 
 if TYPE_CHECKING:
+    from ..normalizer.loop import Loop
     from ..normalizer.measurement import Measurement
-    from ..normalizer.normalizer import Normalizer
     from ..normalizer.one_run import Run
     from ..rules.rule import Rule
+    from ..runs.session import Session
 
 
 class Attached(Attachment):
-    """Normalizes each network of a script.
-
-    Args:
-        rules: What to normalize.
-        observe: Whether to measure only.
-        log: File for the log of the first network; None for none.
-    """
+    """Normalizes, or only observes, each network of a script; `log` is the file for the log of the first network."""
 
     def __init__(self, rules: RulesFile, observe: bool, log: Path | None) -> None:
-        super().__init__(() if observe else rules.held)
+        super().__init__(() if observe else rules.normalized_models)
         self._rules = rules
         self._observe = observe
         self._path = log
         self._networks = 0  # that this process has simulated
         self._names: list[str] = []
         self._matched: set[int] = set()
-        self._normalizer: Normalizer | None = None
-        self._log: RunLog | None = None  # on rank 0
-        self._used = False  # whether this process has simulated the network at hand
+        self._loop: Loop | None = None
+        self._session: Session | None = None  # once this process has simulated the network at hand
+        self._summary: list[str] = []
 
     def _begin(self) -> None:
-        if self._normalizer is None or not self._normalizer.stands:
+        if self._loop is None or not self._loop.stands:
             self._end_network("nest.ResetKernel")
             self._bind()
-        assert self._normalizer is not None
-        self._use(self._normalizer)
-        self._normalizer.begin()
+        assert self._loop is not None
+        self._use(self._loop)
+        self._loop.begin()
 
     def _advance(self, run: Run) -> None:
-        assert self._normalizer is not None  # the network has begun
-        self._use(self._normalizer)
-        self._normalizer.advance(run)
+        assert self._loop is not None  # the network has begun
+        self._use(self._loop)
+        self._loop.advance(run)
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
         """The compiled kernel, if it is used."""
-        return None if self._normalizer is None else self._normalizer.kernel
+        return None if self._loop is None else self._loop.kernel
 
     @property
     def changes(self) -> tuple[Rule, ...]:
         """Rules whose weights are changed."""
-        return () if self._normalizer is None else self._normalizer.changes
+        return () if self._loop is None else self._loop.changes
 
     def _bind(self) -> None:
         import nest
@@ -77,61 +71,53 @@ class Attached(Attachment):
 
         assert self.ranks is not None
         rules = self._rules.rules_of(nest, self.ranks)
-        self._normalizer = Normalizer(
-            rules, interval=self._rules.interval, observe=self._observe, on_measurement=self._measured
-        )
+        interval = self._rules.interval
+        self._loop = Normalizer(rules, interval=interval, observe=self._observe, on_measurement=self._measured)._loop
         self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]
 
-    def _use(self, normalizer: Normalizer) -> None:
+    def _use(self, loop: Loop) -> None:
         """This process simulates the network: it is its own to count and to log. Collective."""
-        if self._used:
-            return
-        self._used = True
-        self._networks += 1
-        if self._path is None:
+        if self._session is not None:
             return
         import nest
 
-        assert self.ranks is not None
-        path, first, header = self._path, self.ranks.rank == 0, header_fields(nest, normalizer)
-        self._log = self.ranks.together(lambda: self._begun_log(path, header) if first else None)
+        from ..runs.session import Session
 
-    def _begun_log(self, path: Path, header: dict[str, Any]) -> RunLog:
+        assert self.ranks is not None
+        self._networks += 1
+        self._session = session = Session()
+        path, first, header = self._path, self.ranks.rank == 0, header_of(nest, loop)
+        self.ranks.together(lambda: session.begin(loop, header, self._new_log(path) if path and first else None))
+
+    def _new_log(self, path: Path) -> RunLog:
         """A log of a name that no other network, nor another process that the script has forked, has."""
-        log: RunLog | None = None
-        for number in itertools.count(2 if self.forked or self._networks > 1 else 1):
+        number = 2 if self.forked or self._networks > 1 else 1
+        while True:
             try:
-                log = RunLog(numbered(path, number))
-                break
+                return RunLog(numbered(path, number))
             except RuleError:  # another process may have been faster
                 if not numbered(path, number).exists():
                     raise
-        assert log is not None
-        log.header(**header)
-        return log
+            number += 1
 
     def _measured(self, measurement: Measurement) -> None:
-        self._matched |= {i for i, each in enumerate(measurement.drifts) if each.connections}
-        if self._log is not None:
-            self._log.measurement(measurement_fields(measurement))
+        self._matched |= {i for i, drift in enumerate(measurement.drifts) if drift.connections}
+        if self._session is not None:
+            self._session.measured(measurement)
 
     def _end_network(self, reason: str) -> None:
-        if self._normalizer is None or not self._used:
+        if self._session is None:
             return
-        from ..runs.run import what_was_done
-
-        self._last = what_was_done(self._normalizer) if self._normalizer.log else []
-        if self._log is not None:
-            self._log.end(**end_fields(self._normalizer, reason))
+        self._session.end(reason)
+        self._summary = self._session.summary()
         self._leave()
-        self._normalizer = None
+        self._loop = None
 
     def _leave(self) -> None:
         """What comes next is not of the network, or the process, at hand."""
-        self._used = False
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def fork(self) -> None:
         """What was simulated, and its log, are those of the process that was forked."""
@@ -151,7 +137,7 @@ class Attached(Attachment):
             return
         if self._networks > 1:
             self.say(f"{self._networks} networks; of the last:")
-        self.say("\n".join(self._last))
+        self.say("\n".join(self._summary))
         for i, name in enumerate(self._names):
             if i not in self._matched:
                 self.say(f"{name} never matched a connection")
@@ -171,6 +157,6 @@ def check_free(path: Path) -> None:
     taken = re.compile(rf"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}")
     if not path.parent.is_dir():
         raise RuleError(f"cannot write log {path}: there is no folder {path.parent}; make it")
-    for each in sorted(path.parent.iterdir()):
-        if taken.fullmatch(each.name):
-            raise RuleError(f"log {each} exists already and is kept; give another path, or move it away")
+    for other in sorted(path.parent.iterdir()):
+        if taken.fullmatch(other.name):
+            raise RuleError(f"log {other} exists already and is kept; give another path, or move it away")

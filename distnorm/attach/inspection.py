@@ -17,13 +17,11 @@ class _Stop(SystemExit):
 class Inspection(Attachment):
     """Prints what the network has, and ends the script.
 
-    Args:
-        rules: Rules to look through; None for all that there is.
-        output: File for rules to start from; None to print them.
+    Without rules to look through it prints all that there is, and writes rules to start from, or prints them as well.
     """
 
     def __init__(self, rules: RulesFile | None, output: Path | None) -> None:
-        super().__init__(rules.held if rules is not None else ())
+        super().__init__(rules.normalized_models if rules is not None else ())
         self._rules = rules
         self._output = output
         self._done = False
@@ -45,7 +43,9 @@ class Inspection(Attachment):
         nest.verbosity = nest.VerbosityLevel.ERROR
         if self._rules is not None:
             rules = self._rules.rules_of(nest, self.ranks)
-            text = table(survey_rules(nest, self.ranks, rules, exact=bool(self._held)), "matches no connection")
+            text = table(
+                survey_rules(nest, self.ranks, rules, exact=bool(self._normalized_models)), "matches no connection"
+            )
         else:
             found = inspect()
             text, start = str(found), found.rules()

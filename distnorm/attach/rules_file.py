@@ -24,29 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RulesFile:
-    """A rules file.
+    """A rules file."""
 
-    Attributes:
-        rules: What to normalize.
-        interval: Controller of the interval.
-    """
-
-    rules: list[RuleTable]
-    interval: Interval
+    rules: list[RuleTable]  # what to normalize
+    interval: Interval  # controller of the interval
 
     @property
-    def held(self) -> tuple[str, ...]:
+    def normalized_models(self) -> tuple[str, ...]:
         """Synapse models whose connections are to hold norms by themselves: none unless the interval is exact."""
         if not isinstance(self.interval, ExactInterval):
             return ()
-        return tuple(name for each in self.rules for name in names_of(each.table["synapse_model"]))
+        return tuple(name for rule in self.rules for name in names_of(rule.table["synapse_model"]))
 
     def rules_of(self, nest: Any, ranks: Ranks) -> list[Rule]:
-        """The rules for the network that stands. Collective.
-
-        Raises:
-            RuleError: A rule does not fit it; the message says which.
-        """
+        """The rules for the network that stands. Collective."""
         from ..synapses.access import nodes_by_model
 
         nodes, models = nodes_by_model(nest, ranks), set(nest.node_models)
@@ -63,9 +54,9 @@ def read_rules(path: Path) -> RulesFile:
     try:
         check_keys(RulesFile, content, "")
         rules = rule_tables(content["rules"])
-        for i, each in enumerate(rules):
-            if each.is_name("target_norm"):
-                wrong = f"rules[{i}].target_norm is {each.table['target_norm']!r}"
+        for i, rule in enumerate(rules):
+            if rule.is_name("target_norm"):
+                wrong = f"rules[{i}].target_norm is {rule.table['target_norm']!r}"
                 raise RuleError(f'{wrong}; give a positive number, one per target, or "initial"')
         return RulesFile(rules=rules, interval=interval_table(content["interval"]))
     except RuleError as error:

@@ -21,40 +21,24 @@ from ..files.views import adds_folder
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a script ended.
+    """How a script ended."""
 
-    Attributes:
-        reason: In words.
-        code: Exit code.
-        error: What it raised; a SystemExit, too. None if it came to its end.
-    """
-
-    reason: str = "finished"
-    code: int = 0
-    error: BaseException | None = None
+    reason: str = "finished"  # in words
+    code: int = 0  # exit code
+    error: BaseException | None = None  # what it raised; a SystemExit, too. None if it came to its end.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """A script before it runs.
+    """A script before it runs."""
 
-    Attributes:
-        name: As it was given: a path, or with `python -m` the name of a module.
-        arguments: What follows in `sys.argv`.
-        source: What is in the file; None for a module.
-    """
-
-    name: str
-    arguments: Sequence[str]
-    source: bytes | None
+    name: str  # as it was given: a path, or with `python -m` the name of a module
+    arguments: Sequence[str]  # what follows in `sys.argv`
+    source: bytes | None  # what is in the file; None for a module
 
     @classmethod
     def at(cls, path: str, arguments: Sequence[str]) -> Script:
-        """A Python file.
-
-        Raises:
-            RuleError: It cannot be read, or is not text.
-        """
+        """A Python file."""
         try:
             source = Path(path).read_bytes()
         except OSError as error:

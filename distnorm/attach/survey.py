@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from ..rules.rule import Rule
 from ..synapses.access import open_synapses, run_all
 from ..synapses.node_models import NodeModels
 from ..synapses.synapse_models import check_models
+from .distribution import Distribution
 from .rules_file import quoted
-from .spread import Spread
 
 _MOST_LABELS = 12  # that a table names
 _LEARNING = ("lambda", "eta", "A_LTP", "A_plus", "optimizer", "Wmax")  # of models whose weights change
@@ -47,8 +47,8 @@ class Found:
     connections: int
     targets: int
     target_models: tuple[str, ...]
-    in_degree: Spread
-    norm: Spread
+    in_degree: Distribution
+    norm: Distribution
     labels: dict[int, int] = field(default_factory=dict)
     plastic: bool = False
     refused: str = ""
@@ -70,16 +70,16 @@ class Survey:
     def rules(self) -> str:
         """A rules file to start from, for `distnorm attach`: what learns is in it, the rest is there to uncomment."""
         parts = [_START]
-        for each in self.found:
-            if each.refused or not each.connections:
+        for entry in self.found:
+            if entry.refused or not entry.connections:
                 continue
             lines = (
                 "[[rules]]",
-                f"synapse_model = {quoted(each.name)}",
-                f"targets = [{', '.join(map(quoted, each.target_models))}]",
-                f'target_norm = "initial"  # each neuron\'s own; or a number: norms are {each.norm}',
+                f"synapse_model = {quoted(entry.name)}",
+                f"targets = [{', '.join(map(quoted, entry.target_models))}]",
+                f'target_norm = "initial"  # each neuron\'s own; or a number: norms are {entry.norm}',
             )
-            parts.append("\n".join(line if each.plastic else f"# {line}" for line in lines))
+            parts.append("\n".join(line if entry.plastic else f"# {line}" for line in lines))
         return "\n\n".join(parts) + "\n"
 
 
@@ -110,11 +110,7 @@ def inspect() -> Survey:
 
 
 def survey_rules(nest: Any, ranks: Ranks, rules: Sequence[Rule], exact: bool = False) -> tuple[Found, ...]:
-    """What each rule would normalize, by its own norm, or hold if it is to be exact. Collective.
-
-    Raises:
-        DistnormError: A rule does not fit the network.
-    """
+    """What each rule would normalize, by its own norm, or hold if it is to be exact. Collective."""
     check_network(nest, rules)
     return tuple(_measured(nest, ranks, rule, ", ".join(rule.synapse_models), exact=exact) for rule in rules)
 
@@ -123,11 +119,11 @@ def table(rows: Sequence[Found], nothing: str = "none from neurons onto neurons"
     """Aligned columns of text; `nothing` is said where there are no connections."""
     head = ("synapse model", "connections", "targets", "in-degree", "norm", "onto", "")
     cells = [head]
-    for each in rows:
-        onto = ", ".join(map(_shown, each.target_models)) or "-"
-        numbers = (f"{each.connections:,}", f"{each.targets:,}", str(each.in_degree), str(each.norm))
+    for entry in rows:
+        onto = ", ".join(map(_shown, entry.target_models)) or "-"
+        numbers = (f"{entry.connections:,}", f"{entry.targets:,}", str(entry.in_degree), str(entry.norm))
         cells.append(
-            (_shown(each.name), *numbers, onto, each.refused or (_note(each) if each.connections else nothing))
+            (_shown(entry.name), *numbers, onto, entry.refused or (_note(entry) if entry.connections else nothing))
         )
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
@@ -150,7 +146,7 @@ def _found(nest: Any, ranks: Ranks, name: str) -> Found:
         check_models(nest, (name,))
         return _measured(nest, ranks, Rule(name, target_norm="initial"), name, plastic=learns)
     except RuleError as error:  # the same on every rank
-        nothing = Spread.merged(())
+        nothing = Distribution.merged(())
         total, why = _total(nest, ranks, name), str(error).rpartition(": ")[2]
         return Found(
             name=name, connections=total, targets=0, target_models=(), in_degree=nothing, norm=nothing, refused=why
@@ -164,40 +160,44 @@ def _measured(nest: Any, ranks: Ranks, rule: Rule, name: str, *, plastic: bool =
     assert measured is not None
     sums, counts = measured[0], measured[1].astype(np.int64)
     there = counts > 0
-    mine = ranks.together(
-        lambda: (
-            int(counts.sum()),
-            Spread.of(counts[there].astype(np.float64)),
-            Spread.of(norms.norms(sums[there], rule.power)),
-            set(synapses.target_models()[there].tolist()),
-            synapses.labels() if labelled else {},
-        )
-    )
-    synapses.close()
     names = NodeModels(nest).names
-    every = ranks.gather(mine)
 
-    def merge() -> Found:
-        assert every is not None  # on rank 0
-        in_degree = Spread.merged(each[1] for each in every)
+    def mine() -> Found:
+        numbers = np.unique(synapses.target_models()[there])
         return Found(
             name=name,
-            connections=sum(each[0] for each in every),
-            targets=in_degree.counts.total(),
-            target_models=tuple(names[model] for model in sorted(set().union(*(each[3] for each in every)))),
-            in_degree=in_degree,
-            norm=Spread.merged(each[2] for each in every),
-            labels=dict(sum((Counter(each[4]) for each in every), Counter())),
+            connections=int(counts.sum()),
+            targets=int(there.sum()),
+            target_models=tuple(names[number] for number in numbers.tolist()),
+            in_degree=Distribution.of(counts[there].astype(np.float64)),
+            norm=Distribution.of(norms.norms(sums[there], rule.power)),
+            labels=synapses.labels() if labelled else {},
             plastic=plastic,
         )
 
-    return ranks.from_first(merge)
+    of_ranks = ranks.gather(ranks.together(mine))
+    synapses.close()
+    return ranks.from_first(lambda: _merged(of_ranks or [], [names[number] for number in sorted(names)]))
+
+
+def _merged(parts: Sequence[Found], models: Sequence[str]) -> Found:
+    """What all ranks have found together; `models` are the node models in their order."""
+    everywhere = {model for part in parts for model in part.target_models}
+    return replace(
+        parts[0],
+        connections=sum(part.connections for part in parts),
+        targets=sum(part.targets for part in parts),
+        target_models=tuple(model for model in models if model in everywhere),
+        in_degree=Distribution.merged(part.in_degree for part in parts),
+        norm=Distribution.merged(part.norm for part in parts),
+        labels=dict(sum((Counter(part.labels) for part in parts), Counter())),
+    )
 
 
 def _total(nest: Any, ranks: Ranks, name: str) -> int:
     """Connections of a synapse model on all ranks, those of devices included."""
-    every = ranks.gather(int(nest.GetDefaults(name)["num_connections"]))
-    return ranks.from_first(lambda: sum(every or []))
+    of_ranks = ranks.gather(int(nest.GetDefaults(name)["num_connections"]))
+    return ranks.from_first(lambda: sum(of_ranks or []))
 
 
 def _shown(name: str) -> str:

@@ -74,8 +74,8 @@ def examine() -> list[Finding]:
 
 def report(findings: Sequence[Finding]) -> str:
     """One line per finding: ok, -- (optional) or !! (wrong), the name, and what it says."""
-    width = max((len(each.name) for each in findings), default=0)
-    return "\n".join(f"{_MARKS[each.ok]}  {each.name:<{width}}  {each.says}" for each in findings)
+    width = max((len(finding.name) for finding in findings), default=0)
+    return "\n".join(f"{_MARKS[finding.ok]}  {finding.name:<{width}}  {finding.says}" for finding in findings)
 
 
 def _careful(name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:

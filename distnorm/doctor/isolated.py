@@ -44,9 +44,6 @@ def ask(find: Callable[[], Facts], launcher: Sequence[str] = (), *, alone: bool 
         find: One of the functions below.
         launcher: Command in front of the program.
         alone: False to let the process take this one's place among the ranks of a run.
-
-    Raises:
-        DistnormError: It failed there, crashed, or took too long.
     """
     # The child searches for packages where this process does, whatever its working directory holds.
     program = (

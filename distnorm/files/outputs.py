@@ -25,11 +25,7 @@ _FIGURES: dict[str, tuple[str, bytes, bytes]] = {
 
 
 def results_folder(folder: Path) -> None:
-    """Make a folder for results, in which they may be made anew; one with something else in it is refused.
-
-    Raises:
-        RuleError: It is no such folder, or cannot be made.
-    """
+    """Make a folder for results, in which they may be made anew; one with something else in it is refused."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         there = os.listdir(folder)
@@ -44,11 +40,7 @@ def results_folder(folder: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Refuse to write a file in place of one that distnorm did not make.
-
-    Raises:
-        RuleError: It is somebody else's.
-    """
+    """Refuse to write a file in place of one that distnorm did not make."""
     if os.path.lexists(path) and not _is_ours(Path(os.path.realpath(path))):
         raise RuleError(f"{path} exists already, and distnorm did not make it; give another path, or move it away")
 

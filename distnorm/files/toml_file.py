@@ -61,20 +61,16 @@ def _within(value: Any) -> Iterable[Any]:
 
 
 def override(content: dict[str, Any], setting: str) -> None:
-    """Put a "key=value" setting on top ("table.key=value" inside a table).
-
-    Raises:
-        RuleError: It makes no sense.
-    """
+    """Put a "key=value" setting on top ("table.key=value" inside a table)."""
     key, equals, text = setting.partition("=")
     if not equals or not key:
         raise RuleError(f"--set {shown(setting)} is not KEY=VALUE")
     *tables, name = key.split(".")
     table = content
-    for each in tables:
-        table = table.setdefault(each, {})
+    for key in tables:
+        table = table.setdefault(key, {})
         if not isinstance(table, dict):
-            raise RuleError(f"--set {shown(setting)}: {shorter(each)} is not a table")
+            raise RuleError(f"--set {shown(setting)}: {shorter(key)} is not a table")
     try:
         table[name] = parsed(text)
     except RuleError as error:
@@ -82,11 +78,7 @@ def override(content: dict[str, Any], setting: str) -> None:
 
 
 def parsed(text: str) -> Any:
-    """A value from the command line: a Python literal (numbers, lists, True), or else the text itself.
-
-    Raises:
-        RuleError: It is nested too deeply for Python.
-    """
+    """A value from the command line: a Python literal (numbers, lists, True), or else the text itself."""
     try:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError, TypeError):

@@ -34,7 +34,7 @@ def _is_program() -> bool:
     if sys.argv[:1] != ["-m"]:
         return False
     given = iter(sys.orig_argv[1:])
-    option = next((each for each in given if each.startswith("-m")), "")
+    option = next((argument for argument in given if argument.startswith("-m")), "")
     return (option[2:] or next(given, "")).partition(".")[0] == "distnorm"
 
 
@@ -46,11 +46,7 @@ class Views:
     """The views of one process; distnorm's is in force at first."""
 
     def __init__(self, path: Sequence[str]) -> None:
-        """Prepare the other view.
-
-        Args:
-            path: `sys.path` of the script.
-        """
+        """Prepare the other view, in which `sys.path` is this path."""
         self._is_ours = True
         self._other_path = list(path)
         self._shared = {name for name in sys.modules if _top(name) in _BEFORE}
@@ -136,8 +132,8 @@ class _Again:
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         if path is not None or name not in self._aside:
             return None
-        finders = [each for each in sys.meta_path if each is not self and hasattr(each, "find_spec")]
-        found = next((spec for each in finders if (spec := each.find_spec(name, None))), None)
+        finders = [finder for finder in sys.meta_path if finder is not self and hasattr(finder, "find_spec")]
+        found = next((spec for finder in finders if (spec := finder.find_spec(name, None))), None)
         if found is not None and found.origin == _origin(self._aside[name]):
             found.loader = _Loader(self._aside)  # type: ignore[assignment]
         return found

@@ -1,10 +1,8 @@
 """Intervals from the agreed drift: as long as the drift stays below its bound.
 
 At each measurement the growth of drift is learned and forecast (`growth.py`). The next measurement is planned where an
-error
-of
-MARGIN standard deviations would meet the bound, or one of FAR standard deviations WORST times the bound, whichever is
-earlier. A measurement ends the interval unless that could still become longer by more than the drift scatters.
+error of MARGIN standard deviations would meet the bound, or one of FAR standard deviations WORST times the bound,
+whichever is earlier. A measurement ends the interval unless that could become longer by more than the drift scatters.
 """
 
 from __future__ import annotations
@@ -37,21 +35,13 @@ SILENT_MS = 100.0  # between measurements while no drift was ever seen
 
 @dataclass(frozen=True)
 class State:
-    """What an AdaptiveInterval knows.
+    """What an AdaptiveInterval knows."""
 
-    Attributes:
-        clock: Of the network.
-        growth: Of the drift.
-        before: The last measurement of this interval.
-        changing: expect_change was called, and no measurement has followed.
-        early: The next measurement is one that even an interval without probes has: the drift is not known, or may have
-            risen.
-    """
-
-    clock: Clock
-    growth: Growth = field(default_factory=Growth)
-    before: Point | None = None
-    changing: bool = False
+    clock: Clock  # of the network
+    growth: Growth = field(default_factory=Growth)  # of the drift
+    before: Point | None = None  # the last measurement of this interval
+    changing: bool = False  # expect_change was called, and no measurement has followed
+    # The next measurement is one that even an interval without probes has: the drift is not known, or may have risen
     early: bool = True
 
     @property
@@ -174,7 +164,7 @@ class AdaptiveInterval:
         return MARGIN if self.probes in (0, 1) else FAR
 
     def _spacing(self, growth: Growth) -> float:
-        """Longest time in ms between two looks for the promise of `probes`.
+        """Longest time in ms between two measurements for the promise of `probes`.
 
         Drift STEP times as large means an age that grows STEP ** power times as fast. A measurement finds at most ROOM
         of the age at the bound, and the age at 1 + 3 / probes times the bound must not be passed before the next; SAFE

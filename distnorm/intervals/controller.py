@@ -21,15 +21,10 @@ LONGEST_MS = 1e15
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """What a controller may know of the network.
+    """What a controller may know of the network."""
 
-    Attributes:
-        resolution_ms: Time step of NEST.
-        min_delay_ms: Smallest delay of the network.
-    """
-
-    resolution_ms: float
-    min_delay_ms: float
+    resolution_ms: float  # time step of NEST
+    min_delay_ms: float  # smallest delay of the network
 
 
 class Interval(Protocol):
@@ -56,7 +51,7 @@ class Hintable(Interval, Protocol):
     """A controller that wants to know when a change is expected; one without this method is not told."""
 
     def expect_change(self, state: Any) -> Any:
-        """The new state, when the user says that the drift may change now; a look at the same time follows."""
+        """The new state, when the user says that the drift may change now; a measurement at the same time follows."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Exact normalization: when to check it. The norm itself is held by the synapse models, in every time slice."""
+"""Exact normalization: when to check it. The synapse models themselves hold the norm, in every time slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How drift grows with the time since a normalization: learned from looks at it, and forecast.
+"""How drift grows with the time since a normalization: learned from measurements, and forecast.
 
 The largest drift is taken to grow as a power of time, `bound * (time / reach) ** exponent`: exponent near 1 where every
 neuron's norm moves steadily, near 1/2 where it diffuses. Seen the other way round, `drift ** (1 / exponent)` grows at a
@@ -29,42 +29,25 @@ LENGTHEN = 2.0  # the expected interval grows at most so much at once
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A measurement within an interval.
+    """A measurement within an interval."""
 
-    Attributes:
-        time_ms: Since the last normalization.
-        grown_ms: The part of it in which the drift grew.
-        drift: As a fraction of the target norm, at least SILENT.
-    """
-
-    time_ms: float
-    grown_ms: float
-    drift: float
+    time_ms: float  # since the last normalization
+    grown_ms: float  # the part of it in which the drift grew
+    drift: float  # as a fraction of the target norm, at least SILENT
 
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """What is known of the growth of drift.
+    """What is known of the growth of drift."""
 
-    Attributes:
-        reach_ms: Time in which the drift is expected to reach the bound; None before any has ended.
-        sxx: Of the fit of the exponent through ratios of times and drifts.
-        sxy: Likewise.
-        across: Mean square error of log drift at the end of an interval.
-        within: Mean square error of log drift from one measurement to the next, per unit of log age.
-        intervals: Number of intervals that `across` was learned from.
-        measurements: Number of measurements that `within` was learned from.
-        agreeing: Number of intervals since the start or the last rise, which `reach_ms` was learned from.
-    """
-
-    reach_ms: float | None = None
-    sxx: float = 1.0
-    sxy: float = 1.0
-    across: float = SPREAD**2
-    within: float = SPREAD**2
-    intervals: int = 0
-    measurements: int = 0
-    agreeing: int = 0
+    reach_ms: float | None = None  # time in which the drift is expected to reach the bound; None before any has ended
+    sxx: float = 1.0  # of the fit of the exponent through ratios of times and drifts
+    sxy: float = 1.0  # likewise
+    across: float = SPREAD**2  # mean square error of log drift at the end of an interval
+    within: float = SPREAD**2  # mean square error of log drift from one measurement to the next, per unit of log age
+    intervals: int = 0  # number of intervals that `across` was learned from
+    measurements: int = 0  # number of measurements that `within` was learned from
+    agreeing: int = 0  # number of intervals since the start or the last rise, which `reach_ms` was learned from
 
     @property
     def exponent(self) -> float:

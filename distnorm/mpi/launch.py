@@ -21,11 +21,7 @@ _LAUNCHERS = (
 
 
 def check_environment() -> None:
-    """Refuse what no launcher says: the MPI library would end this process for it.
-
-    Raises:
-        MPIError: A variable of a launcher is no number.
-    """
+    """Refuse what no launcher says: the MPI library would end this process for it."""
     for name in itertools.chain(*_LAUNCHERS):
         text = os.environ.get(name, "")
         if text and not _is_number(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..norms import drift
 _TEXT_BYTES = 600
 
 
+@functools.cache  # its hash is looked up at each agreement
 def message_type(num_rules: int) -> np.dtype[np.void]:
     """The one message of a normalization; its size depends on the number of rules only."""
     return np.dtype(
@@ -40,7 +42,23 @@ def in_short(error: BaseException) -> tuple[int, bytes]:
     return kind + 1, text.encode(errors="backslashreplace")[:_TEXT_BYTES]
 
 
-def operation_on(dtype: np.dtype[np.void]) -> tuple[Any, Any]:
+class Merged:
+    """Messages of all ranks as one, by an Allreduce of fixed size."""
+
+    def __init__(self) -> None:
+        self._types: dict[np.dtype[np.void], tuple[Any, Any]] = {}  # MPI has room for few
+
+    def over(self, communicator: Any, message: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+        """The messages of all ranks of a communicator, merged. Collective."""
+        if message.dtype not in self._types:
+            self._types[message.dtype] = _operation_on(message.dtype)
+        datatype, operation = self._types[message.dtype]
+        merged = np.empty_like(message)
+        communicator.Allreduce([message, 1, datatype], [merged, 1, datatype], operation)
+        return merged
+
+
+def _operation_on(dtype: np.dtype[np.void]) -> tuple[Any, Any]:
     """MPI's data type and operation for messages of this type."""
     from mpi4py import MPI
 

@@ -11,18 +11,18 @@ import math
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import KINDS, MPIError, RuleError
+from .interrupts import Interrupts
 from .launch import started_processes
-from .message import in_short, message_type, operation_on
+from .message import Merged, in_short, message_type
 from .same_library import check_same_library
 
 T = TypeVar("T")
@@ -48,8 +48,9 @@ class Ranks:
         self.rank: int = 0 if communicator is None else communicator.Get_rank()
         self.size: int = 1 if communicator is None else communicator.Get_size()
         self.allreduces = self.allreduced_bytes = 0
-        self._interrupted = self._leaving = False
-        self._types: dict[int, tuple[Any, Any]] = {}
+        self._leaving = False
+        self._interrupts = Interrupts()
+        self._merged = Merged()
 
     def agree(self, records: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
         """Merge drift records over all ranks, with one Allreduce of fixed size. Collective.
@@ -65,13 +66,15 @@ class Ranks:
             DistnormError: Some rank had an error; the same one on every rank.
             KeyboardInterrupt: Some rank was interrupted.
         """
-        error = error or self._take_interrupt()
+        error = error or self._interrupts.take()
         message = np.zeros((), message_type(len(records)))
         message["drift"] = records
         if error is not None:
             message["error_kind"], message["error_text"] = in_short(error)
             message["error_rank"] = self.rank
-        merged = self._allreduce(message)
+        self.allreduces += 1
+        self.allreduced_bytes += message.nbytes
+        merged = message if self._comm is None or self.size == 1 else self._merged.over(self._comm, message)
         if merged["error_kind"]:
             self._raise(int(merged["error_rank"]), int(merged["error_kind"]), merged["error_text"].item(), error)
         result: npt.NDArray[np.void] = merged["drift"]
@@ -84,11 +87,9 @@ class Ranks:
             error: What went wrong on this rank since the last agreement, or None.
             values: As many on each rank.
 
-        Raises:
-            DistnormError: Some rank had an error; the same one on every rank.
-            KeyboardInterrupt: Some rank was interrupted.
+        It raises as `agree`.
         """
-        error = error or self._take_interrupt()
+        error = error or self._interrupts.take()
         fine = error is None
         message = np.array((0 if fine else self.size - self.rank, fine, *values), np.int64)
         if self._comm is not None and self.size > 1:
@@ -123,45 +124,9 @@ class Ranks:
         error = KINDS[kind - 1](where + text.decode(errors="ignore"))
         raise error from cause
 
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """While this lasts, Ctrl-C is heard where the ranks agree next, and by all of them.
-
-        In between, one rank that leaves would have the others wait for ever.
-        """
-        if (
-            threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-        ):
-            yield
-            return
-        signal.signal(signal.SIGINT, self._interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            if self._take_interrupt():
-                signal.raise_signal(signal.SIGINT)
-
-    def _interrupt(self, *_: Any) -> None:
-        self._interrupted = True
-
-    def _take_interrupt(self) -> KeyboardInterrupt | None:
-        heard, self._interrupted = self._interrupted, False
-        return KeyboardInterrupt() if heard else None
-
-    def _allreduce(self, message: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
-        self.allreduces += 1
-        self.allreduced_bytes += message.nbytes
-        if self._comm is None or self.size == 1:
-            return message
-        num_rules = len(message["drift"])
-        if num_rules not in self._types:
-            self._types[num_rules] = operation_on(message.dtype)
-        datatype, operation = self._types[num_rules]
-        merged = np.empty_like(message)
-        self._comm.Allreduce([message, 1, datatype], [merged, 1, datatype], operation)
-        return merged
+    def interruptible(self) -> AbstractContextManager[None]:
+        """While this lasts, Ctrl-C is heard where the ranks agree next, and by all of them."""
+        return self._interrupts.noted()
 
     def together(self, action: Callable[[], T]) -> T:
         """Run an action that may fail on some ranks; all raise if one does. Collective.
@@ -170,46 +135,30 @@ class Ranks:
             DistnormError: The action failed on some rank; the same error on every rank.
             KeyboardInterrupt: Some rank was interrupted.
         """
-        error: BaseException | None = None
-        result: Any = None
-        try:
-            result = action()
-        except BaseException as exception:  # whatever it is, the other ranks must hear of it
-            error = exception
+        result, error = _tried(action)
         self.settle(error)
-        return result  # type: ignore[no-any-return]
+        return result
 
     def of_user(self, action: Callable[[], T]) -> T:
         """As `together`, for code of the user's in which ranks may wait for each other in NEST. Collective.
 
         A rank that fails there ends all if the others do not come soon: they may wait for it.
         """
-        if self._comm is None or self.size == 1:
-            return self.together(action)
-        error: BaseException | None = None
-        result: Any = None
-        try:
-            result = action()
-        except BaseException as exception:
-            error = exception
-        self._meet(2 if error else 0, f"rank {self.rank}: {error}")
+        result, error = _tried(action)
+        if self._comm is not None and self.size > 1:
+            self._meet(2 if error else 0, f"rank {self.rank}: {error}")
         self.settle(error)
-        return result  # type: ignore[no-any-return]
+        return result
 
     def from_first(self, action: Callable[[], T]) -> T:
-        """Run an action on rank 0 only and hand its (picklable) result to all. Collective.
-
-        Raises:
-            DistnormError: The action failed; the same error on every rank.
-        """
+        """Run an action on rank 0 only and hand its (picklable) result to all; raises as `together`. Collective."""
         result = self.together(lambda: action() if self.rank == 0 else None)
         return result if self._comm is None else self._comm.bcast(result)  # type: ignore[return-value]
 
     def once_per_node(self, action: Callable[[], T]) -> T:
         """Run an action on the lowest rank of each node and hand its (picklable) result to the rest. Collective.
 
-        Raises:
-            DistnormError: The action failed on some node; the same error on every rank.
+        It raises as `together`.
         """
         if self._comm is None:
             return self.together(action)
@@ -282,7 +231,15 @@ class Ranks:
             time.sleep(_POLL_SECONDS)
 
 
-@functools.cache  # MPI has room for few communicators and operations, and a session may make many Normalizers
+def _tried(action: Callable[[], T]) -> tuple[T, BaseException | None]:
+    """Result and error of an action: whatever it is, the other ranks must hear of it."""
+    try:
+        return action(), None
+    except BaseException as error:
+        return None, error  # type: ignore[return-value]
+
+
+@functools.cache  # MPI has room for few communicators and operations, and a script may make many Normalizers
 def world(nest_has_mpi: bool) -> Ranks:
     """All ranks of this run, the same object each time. Call after `import nest`. Collective at the first call.
 

@@ -98,9 +98,6 @@ def whole_steps(time_ms: Any, what: str, resolution_ms: float, tic_ms: float) ->
         what: Its name, for the message.
         resolution_ms: Time step of NEST.
         tic_ms: Its smallest unit of time.
-
-    Raises:
-        RuleError: NEST would refuse to simulate it.
     """
     time_ms, given = as_number(time_ms), time_ms
     if not math.isfinite(time_ms):
@@ -119,11 +116,7 @@ def whole_steps(time_ms: Any, what: str, resolution_ms: float, tic_ms: float) ->
 
 
 def whole_interval(time_ms: Any, resolution_ms: float, tic_ms: float) -> int:
-    """Number of time steps in an interval, at least one.
-
-    Raises:
-        RuleError: None, or as `whole_steps`.
-    """
+    """Number of time steps in an interval, at least one."""
     steps = whole_steps(time_ms, "interval", resolution_ms, tic_ms)
     if steps == 0:
         raise RuleError(f"interval is {time_ms} ms, less than the resolution of {resolution_ms} ms")

@@ -104,7 +104,7 @@ class Chunks:
         start = time.perf_counter()
         try:
             run.go(steps)
-        except DistnormError:  # of somebody who slices inside, and agreed
+        except DistnormError:  # of another driver inside, and agreed
             raise
         except Exception as error:
             if self._ranks.size > 1:

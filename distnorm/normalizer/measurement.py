@@ -1,4 +1,4 @@
-"""What one look at the drift found and did."""
+"""What one measurement found and did: the same object in memory, in a run log, in a figure and in a table."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 
 from ..norms.drift import Drift
 
+PHASES = ("simulate", "measure", "agree", "rescale")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """What one look at the drift found and did; the same on every rank but for the seconds.
+    """What one measurement found and did; the same on every rank but for the seconds.
 
     Attributes:
         time_ms: Simulated time in ms since ResetKernel, also where nest.biological_time was set since.
         elapsed_ms: Time since the last normalization, in ms.
-        drifts: Drift of each rule's targets over all ranks, before any rescaling.
         normalized: True if an interval ended and the weights were rescaled; False for a probe part-way in an interval,
             and when only observing.
         next_measurement_ms: Time to the next measurement, in ms.
+        drifts: Drift of each rule's targets over all ranks, before any rescaling.
         since_start: When only observing, the drift from each target's own norm at the first measurement; else empty.
         within_slices: With `ExactInterval`, per rule, how far norms were from their targets at the end of a time slice
             since the last measurement, before the factor followed; else empty. Its `zero_norm` counts the targets that
@@ -27,9 +29,9 @@ class Measurement:
 
     time_ms: float
     elapsed_ms: float
-    drifts: tuple[Drift, ...]
     normalized: bool
     next_measurement_ms: float
+    drifts: tuple[Drift, ...]
     since_start: tuple[Drift, ...]
     within_slices: tuple[Drift, ...]
     seconds: dict[str, float]
@@ -44,13 +46,13 @@ class Measurement:
     @property
     def drift_max(self) -> float:
         """Largest drift of all rules and ranks."""
-        return max(d.max for d in self.drifts)
+        return max(drift.max for drift in self.drifts)
 
     def small(self) -> Measurement:
         """The same with only the statistics of each drift, some 0.7 kB in place of 6: what a log keeps."""
         return replace(
             self,
-            drifts=tuple(each.small() for each in self.drifts),
-            since_start=tuple(each.small() for each in self.since_start),
-            within_slices=tuple(each.small() for each in self.within_slices),
+            drifts=tuple(drift.small() for drift in self.drifts),
+            since_start=tuple(drift.small() for drift in self.since_start),
+            within_slices=tuple(drift.small() for drift in self.within_slices),
         )

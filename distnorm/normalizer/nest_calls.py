@@ -1,21 +1,20 @@
-"""NEST's low-level calls, through which every simulation goes: to look at the network in between, and to see what the
+"""NEST's low-level calls, through which every simulation goes: replaced, to measure in between, and to see what the
 model does that a Normalizer must know.
 
 `nest.Simulate` and names from `from nest import *` look up `llapi_simulate` and its like when they are called, so
 replacing these reaches a model that knows nothing of it. They are replaced once in a process, when the first Normalizer
-is made, and do what they did before unless somebody slices or watches.
+is made, and do what they did before unless there are drivers or watchers.
 """
 
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
-import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ..errors import RuleError
 from ..mpi.ranks import Ranks
@@ -23,14 +22,14 @@ from ..rules.rule import Rule
 from .arguments import whole_steps
 from .one_run import Grid, OneRun, Part, Run, SeveralRuns
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _EDITS = ("llapi_set_connection_status", "llapi_disconnect", "llapi_disconnect_syncoll")
 _UNITS = {"resolution", "tics_per_ms", "tics_per_step"}
 
 
-class Cutter(Protocol):
-    """Something that looks at the network now and then.
+class Driver(Protocol):
+    """What simulates in the place of NEST: it lets NEST advance, and measures in between.
 
     Attributes:
         kernel: The compiled kernel; None where only PyNEST serves.
@@ -48,33 +47,34 @@ class Cutter(Protocol):
         ...
 
     def advance(self, run: Run) -> None:
-        """Simulate what is left of a Run, and look in between. Collective."""
+        """Simulate what is left of a Run, and measure in between. Collective."""
         ...
 
 
 class NestCalls:
-    """What is in `nest.nestkernel_api`, with slicing and watching put in. Made by `calls_of`.
+    """What is in `nest.nestkernel_api`, with drivers and watchers put in. Made by `calls_of`.
 
     Attributes:
-        cutters: Who slices simulations; the first one measurements first.
-        watchers: What follows each call that may change the synapse models that NEST has.
+        drivers: What simulates; where several are at the same time, the first one measures first.
+        watchers: What follows each call that may change the synapse models that NEST has: ResetKernel, CopyModel, and a
+            kernel status, which may be the number of threads.
         resets: Number of calls of nest.ResetKernel.
         set_backs: How often the script has set NEST's clock back to 0 after it had simulated.
         edits: How often connections were set or removed through PyNEST.
         steps: Time steps that were simulated since ResetKernel; setting NEST's clock does not change it.
-        held: Who holds the norms of a synapse model in each slice, by its name.
+        holders: Which Normalizer has a normalized model hold its norms, by the name of the model.
     """
 
     def __init__(self, nest: Any, ranks: Ranks) -> None:
         api = importlib.import_module("nest.nestkernel_api")
         self._nest = nest
         self._ranks = ranks
-        self.cutters: list[Cutter] = []
+        self.drivers: list[Driver] = []
         self.watchers: list[Callable[[], None]] = []
-        self.held: dict[str, object] = {}
+        self.holders: dict[str, object] = {}
         self.resets = self.set_backs = self.edits = 0
         self._nest_failed = False
-        self._begun: list[Cutter] = []
+        self._begun: list[Driver] = []
         self._grid: Grid | None = None
         ours = {
             "llapi_prepare": self._prepare,
@@ -84,7 +84,7 @@ class NestCalls:
             "llapi_reset_kernel": self._reset,
             "llapi_copy_model": self._copy_model,
             "llapi_set_kernel_status": self._set_status,
-            **{name: partial(self._edit, name) for name in _EDITS},
+            **{name: functools.partial(self._edit, name) for name in _EDITS},
         }
         self._theirs = {name: getattr(api, name) for name in ours}
         self._clock_was_read = False
@@ -115,23 +115,19 @@ class NestCalls:
         return float(self.steps * self._tics_per_step / self._tics_per_ms)
 
     def whole_steps(self, time_ms: Any) -> int:
-        """A time in ms as steps of the resolution.
-
-        Raises:
-            RuleError: NEST would refuse to simulate it.
-        """
+        """A time in ms as steps of the resolution."""
         self._read_clock()
         return whole_steps(time_ms, "time to simulate", self._resolution_ms, 1 / self._tics_per_ms)
 
     def _begin(self) -> None:
-        for cutter in self.cutters:  # more may come while they begin
-            if cutter not in self._begun:
-                cutter.begin()
+        for driver in self.drivers:  # more may come while they begin
+            if driver not in self._begun:
+                driver.begin()
 
     def _prepare(self) -> None:
         self._begin()
-        self._begun = list(self.cutters)
-        if self.cutters and self._kernel is None:
+        self._begun = list(self.drivers)
+        if self.drivers and self._kernel is None:
             # Now: reading a kernel status between Prepare and Run ends NEST 3.10 where smallest delays differ.
             self._grid = self._read_grid()
         self._theirs["llapi_prepare"]()
@@ -142,25 +138,25 @@ class NestCalls:
         self._prepared = False
 
     def _simulate(self, time_ms: float) -> None:
-        if not self.cutters:
+        if not self.drivers:
             self._counted("llapi_simulate", time_ms)
             return
         with self._ranks.interruptible():
             self._prepare()
             try:
-                self._run_cut(time_ms)
+                self._drive(time_ms)
             finally:
                 if not self._nest_failed:  # NEST does not clean up after an error of its own
                     self._cleanup()
 
     def _run(self, time_ms: float) -> None:
-        if self.cutters:
+        if self.drivers:
             with self._ranks.interruptible():
-                self._run_cut(time_ms)
+                self._drive(time_ms)
         else:
             self._counted("llapi_run", time_ms)
 
-    def _run_cut(self, time_ms: float) -> None:
+    def _drive(self, time_ms: float) -> None:
         self._nest_failed = False
         steps = self._steps_of(time_ms)
         if not self._prepared or steps == 0:
@@ -170,10 +166,10 @@ class NestCalls:
         self._begun = []
         run = self._opened(time_ms, steps)
         parts: Run = run
-        for cutter in self.cutters[:-1]:
-            parts = _CutRun(parts, cutter)
+        for driver in self.drivers[:-1]:
+            parts = _DrivenRun(parts, driver)
         try:
-            self.cutters[-1].advance(parts)
+            self.drivers[-1].advance(parts)
         finally:
             self._nest_failed = run.failed
             if not run.failed:
@@ -206,7 +202,7 @@ class NestCalls:
 
     @property
     def _kernel(self) -> ctypes.CDLL | None:
-        return next((cutter.kernel for cutter in self.cutters if cutter.kernel is not None), None)
+        return next((driver.kernel for driver in self.drivers if driver.kernel is not None), None)
 
     def _read_grid(self) -> Grid:
         status = self._nest.kernel_status
@@ -215,7 +211,7 @@ class NestCalls:
 
     def _reset(self) -> None:
         self.resets += 1
-        self.held.clear()
+        self.holders.clear()
         self._clock_was_read = False
         self._watched("llapi_reset_kernel")
 
@@ -242,12 +238,12 @@ class NestCalls:
                 act()
 
 
-class _CutRun:
-    """A Run inside of which somebody slices, for who slices outside of that."""
+class _DrivenRun:
+    """A Run that a driver simulates, for the driver around it."""
 
-    def __init__(self, run: Run, cutter: Cutter) -> None:
+    def __init__(self, run: Run, driver: Driver) -> None:
         self._run = run
-        self._cutter = cutter
+        self._driver = driver
 
     @property
     def left(self) -> int:
@@ -258,36 +254,20 @@ class _CutRun:
         return self._run.grid
 
     def go(self, steps: int) -> None:
-        self._cutter.advance(Part(self._run, steps))
+        self._driver.advance(Part(self._run, steps))
 
 
-_made: list[NestCalls] = []
-
-
+@functools.cache
 def calls_of(nest: Any, ranks: Ranks) -> NestCalls:
     """The calls of this process's NEST, replaced when first asked for. Collective then."""
-    if not _made:
-        _made.append(NestCalls(nest, ranks))
-    return _made[0]
+    return NestCalls(nest, ranks)
 
 
 @contextmanager
-def replaced(calls: NestCalls, cutter: Cutter) -> Iterator[None]:
-    """While this lasts, each simulation of the model itself is sliced."""
-    calls.cutters.append(cutter)
+def added(item: T, to: list[T]) -> Iterator[None]:
+    """While this lasts, a driver simulates whenever the model does, or an action watches the models that NEST has."""
+    to.append(item)
     try:
         yield
     finally:
-        calls.cutters.remove(cutter)
-
-
-@contextmanager
-def watched(calls: NestCalls, action: Callable[[], None]) -> Iterator[None]:
-    """While this lasts, an action follows each call of the model that may change the synapse models that NEST has:
-    ResetKernel, CopyModel, and a kernel status, which may be the number of threads.
-    """
-    calls.watchers.append(action)
-    try:
-        yield
-    finally:
-        calls.watchers.remove(action)
+        to.remove(item)

@@ -176,7 +176,7 @@ class SeveralRuns:
 
 
 class Part:
-    """Some steps of a Run, for who slices inside of another."""
+    """Some steps of a Run, for a driver inside of another."""
 
     def __init__(self, run: Run, steps: int) -> None:
         self._run = run

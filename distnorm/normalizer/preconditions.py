@@ -16,11 +16,9 @@ _SET_BACK = (
 
 
 class Preconditions:
-    """The network that stands when this is made, and a claim on its weights. The same on every rank.
+    """The network that stands when this is made, and a claim on the weights that are to be changed by rules.
 
-    Args:
-        calls: NEST's calls.
-        changes: Rules whose weights are to be changed; none when observing.
+    The same on every rank.
     """
 
     def __init__(self, calls: NestCalls, changes: Sequence[Rule]) -> None:
@@ -34,30 +32,22 @@ class Preconditions:
         return self._network == self._calls.resets
 
     def check(self) -> None:
-        """Refuse a network that is gone, a clock that was set back, and weights that an attached Normalizer changes.
-
-        Raises:
-            RuleError: With what to do.
-        """
+        """Refuse a network that is gone, a clock that was set back, and weights that an attached Normalizer changes."""
         if not self.stands:
             raise RuleError(_GONE)
         if self._calls.set_backs != self._set_backs and self._changes:
             raise RuleError(_SET_BACK)
-        for other in self._calls.cutters:
+        for other in self._calls.drivers:
             if other.changes is not self._changes and (both := overlapping(other.changes, self._changes)):
                 raise RuleError(
                     f"two Normalizers change the same connections at the same time, by the rules {both[0]} and "
                     f"{both[1]}; let one of them observe, or attach one after the other"
                 )
 
-    def check_not_held(self) -> None:
-        """Refuse weights whose norms another Normalizer holds in each slice.
-
-        Raises:
-            RuleError: With the synapse model.
-        """
+    def check_holder(self) -> None:
+        """Refuse weights whose norms another Normalizer holds in each slice."""
         for name in self._models():
-            if self._calls.held.get(name, self) is not self:
+            if self._calls.holders.get(name, self) is not self:
                 raise RuleError(
                     f"{name}: norms are held by an earlier distnorm.ExactInterval(); go on with that, or start anew "
                     "with nest.ResetKernel()"
@@ -65,12 +55,12 @@ class Preconditions:
 
     def hold(self) -> None:
         """The norms are held in each slice from now on."""
-        self._calls.held.update(dict.fromkeys(self._models(), self))
+        self._calls.holders.update(dict.fromkeys(self._models(), self))
 
     @property
     def holds(self) -> bool:
         """Whether that was said of this network."""
-        return any(holder is self for holder in self._calls.held.values())
+        return any(holder is self for holder in self._calls.holders.values())
 
     def _models(self) -> list[str]:
         return [name for rule in self._changes for name in rule.synapse_models]

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
-    from .normalizer import Normalizer
+    from .loop import Loop
 
 _SECONDS_PER_LINE = 10.0
 
@@ -23,24 +23,12 @@ class Progress:
     """
 
     def __init__(self, total_ms: float, bound: float | None, stream: TextIO | None = None) -> None:
-        """Show nothing yet.
-
-        Args:
-            total_ms: Biological time at the end of the run in ms.
-            bound: What the drift should stay below; None without one.
-            stream: Where to; None for stderr.
-        """
+        """Show nothing yet; `total_ms` is simulated time at the end of the run, and `stream` is stderr by default."""
         self._bound = "" if bound is None else f" (bound {_percent(bound)})"
         self._view = _view(total_ms, sys.stderr if stream is None else stream)
 
     def update(self, time_ms: float, drift: float, interval_ms: float) -> None:
-        """Show a new state.
-
-        Args:
-            time_ms: Biological time in ms.
-            drift: Drift last measured.
-            interval_ms: Interval being simulated in ms.
-        """
+        """Show simulated time, the drift last measured, and the interval that is being simulated."""
         self._view.update(time_ms, f"drift {_percent(drift)}{self._bound}, interval {interval_ms:,.6g} ms")
 
     def close(self) -> None:
@@ -49,18 +37,13 @@ class Progress:
 
 
 @contextmanager
-def shown(normalizer: Normalizer, end_ms: float) -> Iterator[None]:
-    """Show progress while a Normalizer simulates; on one rank.
-
-    Args:
-        normalizer: What simulates.
-        end_ms: Simulated time at the end in ms.
-    """
-    hooks = normalizer.chunks.hooks
-    with closing(Progress(end_ms, getattr(normalizer.interval, "bound", None))) as progress:
+def shown(loop: Loop, end_ms: float) -> Iterator[None]:
+    """Show progress while a Normalizer simulates, up to `end_ms` of simulated time; on one rank."""
+    hooks = loop.chunks.hooks
+    with closing(Progress(end_ms, getattr(loop.interval, "bound", None))) as progress:
 
         def tell(time_ms: float) -> None:
-            progress.update(time_ms, normalizer.log[-1].drift_max, normalizer.log[-1].next_measurement_ms)
+            progress.update(time_ms, loop.log[-1].drift_max, loop.log[-1].next_measurement_ms)
 
         hooks.insert(0, tell)
         try:

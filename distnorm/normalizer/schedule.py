@@ -56,7 +56,7 @@ class Schedule:
         """Whether a change was announced that no measurement has followed yet."""
         return self._hint
 
-    def piece(self, steps: int, grid: Grid) -> int:
+    def steps_to_simulate(self, steps: int, grid: Grid) -> int:
         """How many of these steps to simulate before the next measurement; at least one."""
         return min(steps, max(grid.up(self._steps_left), 1))
 
@@ -88,7 +88,7 @@ class Schedule:
         return ends or forced
 
     def measured(self, now_ms: float, normalized: bool) -> None:
-        """There was a look at simulated time `now_ms`."""
+        """There was a measurement at simulated time `now_ms`."""
         if normalized or not self.begun:
             self._normalized_ms = now_ms
         self.begun = True
@@ -99,8 +99,8 @@ class Schedule:
             self._state = self._interval.expect_change(self._state)
             self._hint = True
 
-    def memory(self, clock_ms: float) -> NormalizerState:
-        """What `recall` needs."""
+    def state(self, clock_ms: float) -> NormalizerState:
+        """What `restore` needs, when NEST's clock is at `clock_ms`."""
         return NormalizerState(
             time_steps=self._total_steps(clock_ms),
             steps_left=self._steps_left,
@@ -109,15 +109,11 @@ class Schedule:
             state=self._state,
         )
 
-    def time_of(self, memory: NormalizerState) -> float:
-        """Simulated time of a memory in ms."""
-        return memory.time_steps * self._resolution_ms
-
-    def recall(self, memory: NormalizerState, clock_ms: float) -> None:
-        """Go on from a memory, when NEST's clock is at `clock_ms`."""
+    def restore(self, state: NormalizerState, clock_ms: float) -> None:
+        """Go on from a state, when NEST's clock is at `clock_ms`."""
         self.begun = True
-        self._steps_before = memory.time_steps - round(clock_ms / self._resolution_ms)
-        self._steps_left = memory.steps_left
-        self._normalized_ms = memory.normalized_ms
-        self._hint = memory.hint
-        self._state = memory.state
+        self._steps_before = state.time_steps - round(clock_ms / self._resolution_ms)
+        self._steps_left = state.steps_left
+        self._normalized_ms = state.normalized_ms
+        self._hint = state.hint
+        self._state = state.state

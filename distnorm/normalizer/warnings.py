@@ -14,10 +14,11 @@ from ..norms.drift import Drift
 from ..rules.rule import Rule
 from ..synapses.access import Synapses, run_all
 from ..synapses.node_models import NodeModels
+from .measurement import Measurement
 
 log = logging.getLogger(__name__)
 
-_FAR = 2.0  # a drift above it at so many looks in a row, each a fixed interval after a normalization, is told
+_FAR = 2.0  # a drift above it at so many measurements in a row, each a fixed interval after a normalization, is told
 _FAR_IN_A_ROW = 3
 
 
@@ -49,30 +50,28 @@ class Warnings:
         self._rules = rules
         self._told: set[tuple[int, str]] = set()
         self._fixed = fixed
-        self._far = [-1] * len(rules)  # looks in a row with a drift above _FAR; the first measurement tells nothing
+        self._far = [-1] * len(rules)  # measurements in a row with a drift above _FAR; the first tells nothing
 
-    def tell(self, drifts: Sequence[Drift]) -> None:
-        """Warn of what the drifts, one per rule, hold for the first time."""
-        for i, (rule, drift) in enumerate(zip(self._rules, drifts, strict=True)):
+    def tell(self, measurement: Measurement) -> None:
+        """Warn of what a measurement shows for the first time."""
+        for i, (rule, drift) in enumerate(zip(self._rules, measurement.drifts, strict=True)):
             far = self._fixed and not rule.soft and (drift.max > _FAR or self._far[i] < 0)
             self._far[i] = self._far[i] + 1 if far else 0
-            for name, number, text in [*_texts(rule, drift), _far_text(self._far[i], drift)]:
+            texts = [*_texts(rule, drift), _far_text(self._far[i], drift)]
+            texts += [_let_go_text(measurement.within_slices[i])] if measurement.within_slices else []
+            for name, number, text in texts:
                 if number and (i, name) not in self._told:
                     self._told.add((i, name))
                     log.warning("rule %d (%s): %s", i + 1, rule.text, text)
 
-    def say_let_go(self, within_slices: Sequence[Drift]) -> None:
-        """Warn of targets that an exact rule let go."""
-        for i, (rule, within) in enumerate(zip(self._rules, within_slices, strict=False)):
-            if within.zero_norm and (i, "let go") not in self._told:
-                self._told.add((i, "let go"))
-                log.warning(
-                    "rule %d (%s): all weights of %s targets became zero, which no factor changes; they are left alone "
-                    "until one of them is not zero",
-                    i + 1,
-                    rule.text,
-                    f"{within.zero_norm:,}",
-                )
+
+def _let_go_text(within_slices: Drift) -> tuple[str, int, str]:
+    return (
+        "let go",
+        within_slices.zero_norm,
+        f"all weights of {within_slices.zero_norm:,} targets became zero, which no factor changes; they are left alone "
+        "until one of them is not zero",
+    )
 
 
 def _far_text(measurements: int, drift: Drift) -> tuple[str, int, str]:
@@ -86,7 +85,6 @@ def _far_text(measurements: int, drift: Drift) -> tuple[str, int, str]:
 
 
 def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
-    why = "w_min and w_max" if rule.bounded else "signs that stay"
     silent = "all of them, so nothing is normalized" if not drift.targets else f"beside {drift.targets:,} others"
     signs = "signs that stay" if rule.norm == "sum" else "their connections' Wmin and Wmax"
     why = "w_min and w_max" if rule.bounded else signs

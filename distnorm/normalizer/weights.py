@@ -74,7 +74,7 @@ class Weights:
         self._exact = exact
         self._edits = edits
         self._synapses: list[Synapses] = []
-        self._kept: list[Kept] = []  # none where norms are held: nothing is written
+        self._kept: list[Kept] = []  # none where normalized models hold the norms: nothing is written
         self._unverified = list(range(len(rules)))
         self._explained = False
         self._target_norms = [TargetNorms(rule) for rule in rules]
@@ -83,15 +83,15 @@ class Weights:
     @property
     def initial_norms(self) -> list[InitialNorms]:
         """Norms once measured and kept: for the rules, then for what observing compares with."""
-        return [each.initial for each in self._target_norms] + self._start_norms
+        return [target_norms.initial for target_norms in self._target_norms] + self._start_norms
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
-        """The compiled kernel, once the way to the connections is known; None where only PyNEST serves."""
+        """The compiled kernel, once the connections are open; None where only PyNEST serves."""
         return next((synapses.kernel for synapses in self._synapses), None)
 
     def open(self) -> None:
-        """Find the way to the connections, once. Collective."""
+        """Open the connections of each rule, once. Collective."""
         if not self._synapses:
             self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._backend, self._exact)
             watched = [] if self._exact else self._synapses
@@ -174,7 +174,7 @@ class Weights:
     def agreed(self, drifts: Sequence[Drift]) -> None:
         """All ranks agree on these drifts, one per rule. Collective.
 
-        The way to a rule's connections is checked as soon as it has any, on whatever rank.
+        How a rule's connections are reached is checked as soon as it has any, on whatever rank.
         """
         self._explained = True
         for i in [i for i in self._unverified if drifts[i].targets]:

@@ -117,7 +117,7 @@ def tally(
         Array of shape (len(ROWS), num_targets).
     """
     keep = ~np.isnan(at[of.targets])
-    value, low, high = (each[keep] for each in of.ends(signed, flat))
+    value, low, high = (values[keep] for values in of.ends(signed, flat))
     targets, x = of.targets[keep], at[of.targets[keep]]
     if units is not None:
         value = units.of_weights(value, targets)
@@ -147,7 +147,8 @@ def tally(
     left = ((over, -edge_high, slope), (over | free | at_high, -edge_low, -slope))
     for side, events in (("left", left), ("right", right)):
         last = np.inf if shifts or side == "right" else 0.0
-        columns = [np.concatenate(each) for each in zip(*((targets[w], e[w], d[w]) for w, e, d in events), strict=True)]
+        found = [(targets[which], edges[which], slopes[which]) for which, edges, slopes in events]
+        columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
         _keep_nearest(out, side, *(column[columns[1] < last] for column in columns))
     return result
 
@@ -173,20 +174,20 @@ def _keep_nearest(
         out[f"{side}_slope{i}"][targets[which]] = slopes[which]
 
 
-def tally_largest(of: Weights, goal: FloatArray, flat: FloatArray) -> FloatArray:
-    """What `SearchLargest` asks: in "free" the largest |w| of those that may reach the goal; in "low" and "high" the
-    largest lower and upper bound. Shapes as `tally`.
+def tally_largest(of: Weights, target_norm: FloatArray, flat: FloatArray) -> FloatArray:
+    """What `SearchLargest` asks: in "free" the largest |w| of those that may reach the target norm; in "low" and "high"
+    the largest lower and upper bound. Shapes as `tally`.
     """
-    keep = ~np.isnan(goal[of.targets])
-    value, low, high = (each[keep] for each in of.ends(False, flat))
+    keep = ~np.isnan(target_norm[of.targets])
+    value, low, high = (values[keep] for values in of.ends(False, flat))
     targets = of.targets[keep]
-    result = np.zeros((len(ROWS), len(goal)))
+    result = np.zeros((len(ROWS), len(target_norm)))
     out = dict(zip(ROWS, result, strict=True))
     np.maximum.at(out["low"], targets, low)
     can = value > 0
     np.maximum.at(out["high"], targets[can], high[can])
-    can &= high >= goal[targets]
+    can &= high >= target_norm[targets]
     np.maximum.at(out["free"], targets[can], value[can])
     outside = (value < low) | (value > high)
-    out["outside_count"][:] = np.bincount(targets[outside], minlength=len(goal))
+    out["outside_count"][:] = np.bincount(targets[outside], minlength=len(target_norm))
     return result

@@ -1,7 +1,7 @@
 """What one normalization does to the targets of a rule on this rank.
 
 measured  sums, counts, and with bounds a tally       Correction(...)
-goal      the norm to reach now                       rate, tau_ms, only, tolerance
+next norm the norm to reach now                       rate, tau_ms, only, tolerance
 search    a factor or shift inside the bounds         next_pass, learn: further passes, until each target has its own
 change    one last pass                               change
 record    drift, and targets that no change reaches   record
@@ -62,7 +62,7 @@ class Correction:
         self._drift = self._distance(self._now.norm)
         self._due = self.present & (np.abs(self._drift) > rule.tolerance)
         self._flat = np.where(self.zero & (rule.zero == "equal") & ~np.isnan(target_norm), 1.0, 0.0)
-        self._goal = self._now.goals(self._due | (self._flat > 0), rule.fraction(elapsed_ms))
+        self._next_norm = self._now.next_norms(self._due | (self._flat > 0), rule.fraction(elapsed_ms))
         self._search: Search | SearchLargest | None = None
         self._at_bound = _number(measured, "low", "high", "outside") if len(measured) == len(ROWS) else 0
         if rule.shifts or rule.bounded:
@@ -109,7 +109,7 @@ class Correction:
         return np.minimum(relative, 0.0) if self.rule.only == "below" else relative
 
     def _factors(self) -> FloatArray:
-        result = norms.factors(self._now.own_norm, self._goal)
+        result = norms.factors(self._now.own_norm, self._next_norm)
         result[~self._due] = 1.0
         return np.where(self._flat > 0, self._equal_size(), result)
 
@@ -120,17 +120,17 @@ class Correction:
 
     def _begin_search(self) -> None:
         rule, flat = self.rule, self._flat > 0
-        self._goal = np.where(flat, self._now.target, self._goal)
+        self._next_norm = np.where(flat, self._now.target, self._next_norm)
         units = self._now.units
         begin = np.where(flat, self._equal_size(), 0.0 if rule.shifts else 1.0)
         if units is not None and not rule.shifts:
             begin = np.where(units.are_ones, begin, self._factors())
         if rule.power == math.inf:
-            self._search = SearchLargest(self._goal, np.where(self.present | flat, begin, np.nan), units)
+            self._search = SearchLargest(self._next_norm, np.where(self.present | flat, begin, np.nan), units)
             return
         inside = self._measured[ROWS.index("outside_count")] == 0
         active = (self.present & (self._due | ~inside)) | flat
-        self._search = Search(self._goal, np.where(active, begin, np.nan), shifts=rule.shifts, power=rule.power)
+        self._search = Search(self._next_norm, np.where(active, begin, np.nan), shifts=rule.shifts, power=rule.power)
         if units is None and not flat.any():  # the tally was made where the search begins
             self._search.learn(self._measured)
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import RuleError, WeightError
+from ..files.typed_json import NOT_WRITTEN
 from ..rules.node_ids import Int64Array
 from . import sums as norms
 from .sums import FloatArray
@@ -50,15 +51,9 @@ RECORD = np.dtype(
         ("histogram", np.int64, BINS),
     ]
 )
+_ONLY_IN_RECORDS = ("sum_whole", "sum_fraction", "histogram")
 _MAXIMA = ("max", "unreachable_max")
-_COUNTS = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "worst_target"))
-
-
-# Fields of a `Drift` that are counts of the whole rule, and go into logs as they are.
-COUNTS = (
-    *("worst_target", "targets", "no_input", "zero_norm", "connections"),
-    *("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots"),
-)
+_ADDED = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "worst_target"))
 
 _IN_WORDS = {
     "no_input": "without input",
@@ -74,13 +69,16 @@ Statistic = Literal["max", "mean", "q50", "q90", "q99"]
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Drift:
     """Drift of the targets of a rule over all ranks.
 
     Attributes:
         max: Largest drift; 0 without targets.
         mean: Mean drift over the targets with a norm above zero.
+        q50: Drift that half of the targets do not exceed; q90 and q99 alike. Rounded up by at most 1/16.
+        q90: Likewise.
+        q99: Likewise.
         worst_target: Node ID of the target with the largest drift; 0 without targets.
         targets: Number of targets with a norm above zero.
         no_input: Targets that the rule names and that have no connection of it; left alone. 0 if it names none.
@@ -88,7 +86,6 @@ class Drift:
         connections: Connections in the norms.
         unreachable: Targets whose target norm the rule's bounds, or signs, make impossible (with `ExactInterval` the
             bounds of their connections). Their drift is that from the nearest norm that is possible.
-        unreachable_max: Largest |nearest norm / target norm - 1| of these.
         at_bound: Weights at or beyond a bound of the rule (zero is one in subtractive mode) when measured; beyond only
             for the norm "linf".
         above_wmax: At the first measurement, weights beyond the `Wmax` of their synapse after normalizing; NEST clips
@@ -100,36 +97,36 @@ class Drift:
         late_initial: Where the target norm is "initial", targets whose norm was measured for the first time, after
             something was simulated.
         parrots: At the first measurement, targets that are parrot neurons, which ignore weights.
-        q50: Drift that half of the targets do not exceed; q90 and q99 alike. Rounded up by at most 1/16.
+        unreachable_max: Largest |nearest norm / target norm - 1| of the unreachable targets.
         histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
     """
 
     max: float
     mean: float
+    q50: float
+    q90: float
+    q99: float
     worst_target: int
     targets: int
     no_input: int
     zero_norm: int
     connections: int
     unreachable: int
-    unreachable_max: float
     at_bound: int
     above_wmax: int
     below_wmin: int
     near_zero: int
     late_initial: int
     parrots: int
-    q50: float
-    q90: float
-    q99: float
-    histogram: npt.NDArray[np.int64] | None = field(repr=False)
+    unreachable_max: float
+    histogram: npt.NDArray[np.int64] | None = field(default=None, repr=False, compare=False, metadata=NOT_WRITTEN)
 
     def __str__(self) -> str:
         worst = f" (neuron {self.worst_target})" if self.worst_target else ""
         counts = [f"{getattr(self, name):,} {text}" for name, text in _IN_WORDS.items() if getattr(self, name)]
         return (
             f"drift at most {100 * self.max:.3g} %{worst}, mean {100 * self.mean:.3g} %, of {self.targets:,} targets "
-            f"with {self.connections:,} connections" + "".join(f", {each}" for each in counts)
+            f"with {self.connections:,} connections" + "".join(f", {count}" for count in counts)
         )
 
     def small(self) -> Drift:
@@ -225,34 +222,15 @@ def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
     into["worst_target"] = np.where(tie, smallest, np.where(larger, ids[1], ids[0]))
     for name in _MAXIMA:
         into[name] = np.maximum(into[name], other[name])
-    for name in _COUNTS:
+    for name in _ADDED:
         into[name] += other[name]
 
 
 def read(record: npt.NDArray[np.void]) -> Drift:
     """Readable form of one merged record."""
-    targets, largest = int(record["targets"]), float(record["max"])
-    total = float(record["sum_whole"]) + float(record["sum_fraction"]) / _FRACTION
+    stored = {name: record[name].item() for name in RECORD.names or () if name not in _ONLY_IN_RECORDS}
+    total = record["sum_whole"].item() + record["sum_fraction"].item() / _FRACTION
     histogram = record["histogram"].copy()
-    q50, q90, q99 = (_quantile(histogram, targets, largest, q) for q in (0.5, 0.9, 0.99))
-    return Drift(
-        max=largest,
-        mean=total / targets if targets else 0.0,
-        worst_target=int(record["worst_target"]),
-        targets=targets,
-        no_input=int(record["no_input"]),
-        zero_norm=int(record["zero_norm"]),
-        connections=int(record["connections"]),
-        unreachable=int(record["unreachable"]),
-        unreachable_max=float(record["unreachable_max"]),
-        at_bound=int(record["at_bound"]),
-        above_wmax=int(record["above_wmax"]),
-        below_wmin=int(record["below_wmin"]),
-        near_zero=int(record["near_zero"]),
-        late_initial=int(record["late_initial"]),
-        parrots=int(record["parrots"]),
-        q50=q50,
-        q90=q90,
-        q99=q99,
-        histogram=histogram,
-    )
+    q50, q90, q99 = (_quantile(histogram, stored["targets"], stored["max"], q) for q in (0.5, 0.9, 0.99))
+    mean = total / stored["targets"] if stored["targets"] else 0.0
+    return Drift(mean=mean, q50=q50, q90=q90, q99=q99, histogram=histogram, **stored)

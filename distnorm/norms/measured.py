@@ -80,13 +80,13 @@ class Measured:
             self._count_in(unit_of(target_norm, rule.power))
             return
         shifted = np.where((np.abs(target_norm) > _LARGE) & (unit == 0), _SHIFTED, 0)
-        self.own_norm, self.own_scale = (moved_by(each, -shifted) for each in (self.own_norm, self.own_scale))
+        self.own_norm, self.own_scale = (moved_by(values, -shifted) for values in (self.own_norm, self.own_scale))
         self._own_unit = unit + shifted
         self._count_in(self._own_unit)
 
     def _count_in(self, unit: Int64Array) -> None:
         self._unit = unit
-        self.norm, self.scale = (moved_by(each, self._own_unit - unit) for each in (self.own_norm, self.own_scale))
+        self.norm, self.scale = (moved_by(values, self._own_unit - unit) for values in (self.own_norm, self.own_scale))
         self.target = moved_by(self._given, -unit)
 
     @property
@@ -94,26 +94,26 @@ class Measured:
         """Units of the passes over the weights; None for plain numbers."""
         return Units(self._own_unit, self._unit) if self._own_unit.any() or self._unit.any() else None
 
-    def goals(self, due: BoolArray, fraction: float) -> FloatArray:
+    def next_norms(self, due: BoolArray, fraction: float) -> FloatArray:
         """The norms to reach now, in units that are taken from now on: those of what is to be reached.
 
         Args:
             due: Which targets are to move towards their target norm.
-            fraction: How much of the way.
+            fraction: How much of the distance.
         """
         if not self._rule.shifts:
-            unit = unit_of(self._given, self._rule.power) if fraction == 1 else self._unit_on_the_way(fraction)
+            unit = unit_of(self._given, self._rule.power) if fraction == 1 else self._unit_part_way(fraction)
             self._count_in(np.where(due, unit, self._own_unit))
         return np.where(due, self.target if fraction == 1 else self._step(fraction), self.norm)
 
     def _step(self, fraction: float) -> FloatArray:
-        """A part of the way, also where the target norm is larger than any double in these units."""
+        """A part of the distance, also where the target norm is larger than any double in these units."""
         part = moved_by(fraction * self._given, -self._unit)
         with np.errstate(invalid="ignore", over="ignore"):
             step = self.norm + fraction * (self.target - self.norm)
             return np.where(np.isinf(self.target), self.norm + (part - fraction * self.norm), step)
 
-    def _unit_on_the_way(self, fraction: float) -> Int64Array:
+    def _unit_part_way(self, fraction: float) -> Int64Array:
         norm = np.abs(moved_by(self.own_norm, self._own_unit))
         larger = np.maximum(norm, fraction * np.abs(self._given))
         exact = np.isfinite(larger) & (larger >= np.finfo(float).tiny)

@@ -18,24 +18,19 @@ COUNTED = ("above", "below", "close_to_zero")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pass:
-    """What to do with each connection.
+    """What to do with each connection."""
 
-    Attributes:
-        kind: "measure" sums up, "tally" says what a change would do, "scale" multiplies, "move" changes inside bounds.
-        at: Factor or shift per target (a goal where a tally is of the largest |w|), shape (n,); NaN leaves a target
-            alone. None: no change, for any number of targets.
-        flat: Above zero for targets whose weights become equal, shape (n,); None for none.
-        units: Those that the weights and bounds of each target count in, and `at` leads between; None: all are 1.
-        largest: True to measure the largest |w| in place of the rule's norm.
-        counts: True for "scale" and "move" where they are not made: of each target it is counted how many weights (rows
-            of COUNTED) they would bring beyond the synapse's own limits, and how many are close to zero before.
-    """
-
+    # "measure" sums up, "tally" says what a change would do, "scale" multiplies, "move" changes inside bounds
     kind: Literal["measure", "tally", "scale", "move"]
+    # Factor or shift per target (its target norm where a tally is of the largest |w|), shape (n,); NaN leaves a target
+    # alone. None: no change, for any number of targets.
     at: FloatArray | None = None
-    flat: FloatArray | None = None
+    flat: FloatArray | None = None  # above zero for targets whose weights become equal, shape (n,); None for none
+    # Those that the weights and bounds of each target count in, and `at` leads between; None: all are 1
     units: Units | None = None
-    largest: bool = False
+    largest: bool = False  # True to measure the largest |w| in place of the rule's norm
+    # True for "scale" and "move" where they are not made: of each target it is counted how many weights (rows of
+    # COUNTED) they would bring beyond the synapse's own limits, and how many are close to zero before
     counts: bool = False
 
     @property
@@ -46,7 +41,7 @@ class Pass:
     def part(self, first: int, last: int) -> Pass:
         """The pass for some of the targets."""
         which = slice(first, last)
-        at, flat = (None if each is None else each[which] for each in (self.at, self.flat))
+        at, flat = (None if array is None else array[which] for array in (self.at, self.flat))
         return replace(self, at=at, flat=flat, units=None if self.units is None else self.units[which])
 
 

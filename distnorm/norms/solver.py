@@ -1,4 +1,4 @@
-"""The search for the factor or shift per target that meets a norm inside bounds; see `box` for the mathematics."""
+"""The search for the factor or shift per target that meets a norm inside bounds; see `bounds` for the mathematics."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .sums import BoolArray, FloatArray, norms, powers
 from .units import Units, exponents_of, moved_by, ordinary
 
 _PATIENCE = 8  # passes before every second one halves the bracket
-_NEAR = 64.0  # times the goal: from a larger sum the way is too long for a result exact to the last digits
+_NEAR = 64.0  # times the target: from a larger sum the way is too long for a result exact to the last digits
 _FAINT = 2.0**-900  # slope of weights whose power is no ordinary double
-MET = 1e-12  # relative distance from the goal that is a matter of rounding
+MET = 1e-12  # relative distance from the target norm that is a matter of rounding
 _SOUND = 2.0**-8  # least slope, relative to the largest on the way, that is taken for exact
 
 
@@ -21,22 +21,22 @@ class Search:
 
     Attributes:
         at: Where the next tally is to be made; NaN for targets that need none.
-        unit: Exponent of the unit of `at` in that tally: 0, or such that weights which reach the goal are near 1.
+        unit: Exponent of the unit of `at` in that tally: 0, or such that weights with the target norm are near 1.
         x: The answer so far; NaN for targets that are left alone.
-        reached: The norm that the answer gives: the goal, or the nearest that the bounds allow.
-        unreachable: Whether that is not the goal.
+        reached: The norm that the answer gives: the target norm, or the nearest that the bounds allow.
+        unreachable: Whether that is not the target norm.
     """
 
-    def __init__(self, goal: FloatArray, start: FloatArray, *, shifts: bool, power: float) -> None:
+    def __init__(self, target_norm: FloatArray, start: FloatArray, *, shifts: bool, power: float) -> None:
         """Begin at `start`; NaN there leaves a target alone."""
         self.x = start.copy()
-        self.reached = goal.copy()
-        self.unreachable: BoolArray = np.zeros(goal.shape, np.bool_)
-        self._norm = goal
-        self._goal = goal if shifts else powers(goal, power)
+        self.reached = target_norm.copy()
+        self.unreachable: BoolArray = np.zeros(target_norm.shape, np.bool_)
+        self._target_norm = target_norm
+        self._target_sum = target_norm if shifts else powers(target_norm, power)
         self._shifts, self._power = shifts, power
-        self._below = np.full(goal.shape, -np.inf if shifts else 0.0)
-        self._above = np.full(goal.shape, np.inf)
+        self._below = np.full(target_norm.shape, -np.inf if shifts else 0.0)
+        self._above = np.full(target_norm.shape, np.inf)
         self._passes = 0
         self._look_at(start)
 
@@ -50,17 +50,17 @@ class Search:
         self.unit = np.zeros(x.shape, np.int64)
         if not self._shifts:
             with np.errstate(all="ignore"):
-                extreme = ~(ordinary(x, self._power) & ordinary(self._norm / x, self._power)) & (x > 0)
-            self.unit = np.where(extreme, exponents_of(x) - exponents_of(self._norm), 0)
+                extreme = ~(ordinary(x, self._power) & ordinary(self._target_norm / x, self._power)) & (x > 0)
+            self.unit = np.where(extreme, exponents_of(x) - exponents_of(self._target_norm), 0)
 
     def learn(self, tally: FloatArray) -> None:
         """Take in a tally made at `at`."""
         self._passes += 1
         i = np.flatnonzero(~np.isnan(self.at))
         out = dict(zip(ROWS, tally[:, i], strict=True))
-        x, goal, unit = self.at[i], self._goal[i], self.unit[i]
+        x, target, unit = self.at[i], self._target_sum[i], self.unit[i]
         with np.errstate(all="ignore"):
-            chain = _Chain(out, moved_by(x, -unit), goal, self._shifts, self._power)
+            chain = _Chain(out, moved_by(x, -unit), target, self._shifts, self._power)
             chain.follow()
             chain.x = np.minimum(moved_by(chain.x, unit), np.finfo(np.float64).max)
         self._below[i] = np.where(chain.rising, np.maximum(self._below[i], x), self._below[i])
@@ -77,11 +77,11 @@ class Search:
         self._look_at(at)
 
     def _ends(self, i: Int64Array, chain: _Chain) -> BoolArray:
-        """Whether the sum cannot go on towards the goal: all weights are at a bound on that side."""
+        """Whether the sum cannot go on towards the target: all weights are at a bound on that side."""
         least = -np.inf if self._shifts else 0.0
         is_end = np.where(chain.rising, np.isinf(self._above[i]), self._below[i] == least)
-        goal = self._goal[i]
-        result: BoolArray = is_end & (np.abs(chain.sum_here - goal) > MET * np.abs(goal))
+        target = self._target_sum[i]
+        result: BoolArray = is_end & (np.abs(chain.sum_here - target) > MET * np.abs(target))
         return result
 
     def _next(self, i: Int64Array, new: FloatArray) -> FloatArray:
@@ -98,39 +98,41 @@ class Search:
 
 
 class _Chain:
-    """The lines from where a tally was made towards the goal.
+    """The lines from where a tally was made towards the sum that is wanted, the target.
 
     Attributes:
-        rising: Whether the sum must rise to the goal.
-        done: Whether the answer is known: the goal is met at `x`, or missed.
-        missed: Whether no x meets the goal; `x` is then the best, and `sum` what it gives.
+        rising: Whether the sum must rise to the target.
+        done: Whether the answer is known: the target is met at `x`, or missed.
+        missed: Whether no x meets the target; `x` is then the best, and `sum` what it gives.
         x: The answer; where it is not known, where to try next.
-        sum: The sum at the last bend, or at `x` where the goal is missed.
+        sum: The sum at the last bend, or at `x` where the target is missed.
         sum_here: The sum where the tally was made.
     """
 
-    def __init__(self, out: dict[str, FloatArray], x: FloatArray, goal: FloatArray, shifts: bool, power: float) -> None:
-        self._out, self._goal, self._shifts, self._power = out, goal, shifts, power
+    def __init__(
+        self, out: dict[str, FloatArray], x: FloatArray, target: FloatArray, shifts: bool, power: float
+    ) -> None:
+        self._out, self._target, self._shifts, self._power = out, target, shifts, power
         kinds = ("free", "low", "high")
         slopes = {name: out[f"{name}_count"] if shifts else out[name] for name in kinds}
         offset = {name: out[name] if shifts else np.zeros_like(x) for name in kinds}
         self._u = self._to_line(x)
         value = [np.where(slopes[name] > 0, slopes[name] * self._u, 0.0) + offset[name] for name in kinds]
         self.sum = self.sum_here = value[0] + value[1] + value[2] + out["bound"]
-        self.rising = self.sum < goal
+        self.rising = self.sum < target
         self._slope = slopes["free"] + np.where(self.rising, slopes["low"], slopes["high"])
         self.x = x.copy()
-        self.done = self.sum == goal
+        self.done = self.sum == target
         self.missed: BoolArray = np.zeros(x.shape, np.bool_)
 
     def _to_line(self, x: FloatArray) -> FloatArray:
         return x if self._shifts else powers(x, self._power)
 
     def follow(self) -> None:
-        """Go from bend to bend until the goal is met, or no more bends are known."""
+        """Go from bend to bend until the target is met, or no more bends are known."""
         steepest, here, start = self._slope.copy(), np.ones(self.x.shape, np.bool_), self.x.copy()
         stopped = np.zeros(self.x.shape, np.bool_)
-        near = (self.sum <= _NEAR * self._goal) | self._shifts
+        near = (self.sum <= _NEAR * self._target) | self._shifts
         for k in range(EVENTS):
             right, left = self._out[f"right_edge{k}"], self._out[f"left_edge{k}"]
             change = np.where(self.rising, self._out[f"right_slope{k}"], self._out[f"left_slope{k}"])
@@ -138,9 +140,9 @@ class _Chain:
             bend = np.where(self.rising, right, -left)
             at_bend = self._to_line(np.where(last, 1.0, bend))
             there = self.sum + np.where(self._slope > 0, self._slope * (at_bend - self._u), 0.0)
-            beyond = last | np.where(self.rising, there >= self._goal, there <= self._goal)
+            beyond = last | np.where(self.rising, there >= self._target, there <= self._target)
             # No double holds this line, or the bend that it leads to: the next tally is made there, in other units.
-            beyond_doubles = np.isinf(np.where(self._slope > 0, self._u_of_goal(), at_bend))
+            beyond_doubles = np.isinf(np.where(self._slope > 0, self._u_of_target(), at_bend))
             faint = beyond_doubles | ((self._slope > 0) & (self._slope < _FAINT))
             if not self._shifts:
                 faint |= ~beyond & (at_bend < _FAINT)
@@ -160,19 +162,21 @@ class _Chain:
         better = ~self.done & ~stopped & (self._slope > _SOUND * steepest) & np.isfinite(guess)
         self.x = np.where(better, guess, self.x)
 
-    def _u_of_goal(self) -> FloatArray:
-        return self._u + (self._goal - self.sum) / self._slope
+    def _u_of_target(self) -> FloatArray:
+        return self._u + (self._target - self.sum) / self._slope
 
     def _solved(self) -> FloatArray:
-        """Where the present line meets the goal."""
-        u = self._u_of_goal()
+        """Where the present line meets the target."""
+        u = self._u_of_target()
         return u if self._shifts else powers(np.maximum(u, 0.0), 1 / self._power)
 
     def _finish(self, which: BoolArray, last: BoolArray, near: BoolArray, bend: FloatArray) -> None:
-        """Settle targets whose goal lies on the present line, or beyond the last; met ones only if they are near."""
+        """Settle neurons whose target lies on the present line, or beyond the last; met ones only if they are near."""
         flat = which & last & ~(self._slope >= _FAINT)
         at_zero = self.sum - self._slope * self._u
-        below_zero = which & last & ~flat & ~self.rising & (at_zero > self._goal + 1e-9 * self.sum) & (not self._shifts)
+        below_zero = (
+            which & last & ~flat & ~self.rising & (at_zero > self._target + 1e-9 * self.sum) & (not self._shifts)
+        )
         met = which & ~flat & ~below_zero & near
         # Rounding must not carry it over the bend, where other weights would move.
         solved = self._solved()
@@ -184,18 +188,18 @@ class _Chain:
 
 
 class SearchLargest:
-    """The same for the largest |w|: a factor that brings it to the goal. Attributes as `Search`.
+    """The same for the largest |w|: a factor that brings it to the target norm. Attributes as `Search`.
 
-    Tallies are made in plain numbers, at goals; what is reached, and the factor, are in the units given.
+    Tallies are made in plain numbers, at target norms; what is reached, and the factor, are in the units given.
     """
 
-    def __init__(self, goal: FloatArray, start: FloatArray, units: Units | None) -> None:
-        none = np.zeros(goal.shape, np.int64)
+    def __init__(self, target_norm: FloatArray, start: FloatArray, units: Units | None) -> None:
+        none = np.zeros(target_norm.shape, np.int64)
         self._units = Units(none, none) if units is None else units
-        self.at = np.where(np.isnan(start), np.nan, moved_by(goal, self._units.norms))
+        self.at = np.where(np.isnan(start), np.nan, moved_by(target_norm, self._units.norms))
         self.x = start.copy()
-        self.reached = goal.copy()
-        self.unreachable: BoolArray = np.zeros(goal.shape, np.bool_)
+        self.reached = target_norm.copy()
+        self.unreachable: BoolArray = np.zeros(target_norm.shape, np.bool_)
 
     @property
     def done(self) -> bool:
@@ -203,16 +207,16 @@ class SearchLargest:
         return bool(np.isnan(self.at).all())
 
     def learn(self, tally: FloatArray) -> None:
-        """Take in a tally made at `at`, which are goals here."""
+        """Take in a tally made at `at`, which are target norms here."""
         i = np.flatnonzero(~np.isnan(self.at))
         out = dict(zip(ROWS, tally[:, i], strict=True))
-        goal, lowest, highest, largest = self.at[i], out["low"], out["high"], out["free"]
-        nearest = np.clip(goal, lowest, np.maximum(highest, lowest))
-        again = highest < goal  # the weights that may reach the highest bound are not yet known
+        target, lowest, highest, largest = self.at[i], out["low"], out["high"], out["free"]
+        nearest = np.clip(target, lowest, np.maximum(highest, lowest))
+        again = highest < target  # the weights that may reach the highest bound are not yet known
         reached = moved_by(nearest, -self._units.norms[i])
         with np.errstate(all="ignore"):
             factor = reached / moved_by(largest, -self._units.weights[i])
-        self.unreachable[i] |= nearest != goal
+        self.unreachable[i] |= nearest != target
         self.reached[i] = reached
         self.x[i] = np.where(again, self.x[i], factor)
         self.at[i] = np.where(again, highest, np.nan)

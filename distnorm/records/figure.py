@@ -17,9 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ..files.outputs import write_figure
+from ..normalizer.measurement import PHASES, Measurement
 from ..norms.sums import FloatArray
-from .run_log import PHASES, Run
-from .summary import Measurement, above_bound, drift, edges_ms, ends_interval, settled
+from .run_log import RunRecord
+from .summary import above_bound, edges_ms, ends_interval, largest, settled
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -44,17 +45,13 @@ COLOURS = {"measure": _SKY, "agree": _PURPLE, "rescale": _GREEN, "simulate": "0.
 _BINS = 50
 
 
-def draw(runs: Mapping[str, Run], output: Path) -> None:
-    """Write a figure of runs by title.
-
-    Raises:
-        RuleError: It cannot be written.
-    """
+def draw(runs: Mapping[str, RunRecord], output: Path) -> None:
+    """Write a figure of runs by title."""
     with matplotlib.rc_context(STYLE):
         write_figure(figure_of(runs), output)
 
 
-def figure_of(runs: Mapping[str, Run]) -> Figure:
+def figure_of(runs: Mapping[str, RunRecord]) -> Figure:
     """A figure of runs by title."""
     longest_ms = max(max([run.planned_ms or 0.0, *_times(run.measurements)]) for run in runs.values())
     unit, unit_ms = ("s", 1_000.0) if longest_ms >= 2_000 else ("ms", 1.0)
@@ -80,20 +77,20 @@ def figure_of(runs: Mapping[str, Run]) -> Figure:
     return figure
 
 
-def _setting(run: Run) -> str:
-    ranks, threads = run.header["ranks"], run.header["threads"]
+def _setting(run: RunRecord) -> str:
+    ranks, threads = run.header.ranks, run.header.threads
     split = f"{ranks} rank{'s' * (ranks > 1)} \N{MULTIPLICATION SIGN} {threads} thread{'s' * (threads > 1)}"
-    kind = "observed, no weight changed" if run.header["observe"] else "normalized"
+    kind = "observed, no weight changed" if run.header.observe else "normalized"
     return f"{kind}, {split}" + ("" if run.end else ", no end in the log")
 
 
-def _drift(axis: Axes, run: Run, unit_ms: float) -> None:
-    statistic, bound = run.header["statistic"], run.header["bound"]
+def _drift(axis: Axes, run: RunRecord, unit_ms: float) -> None:
+    statistic, bound = run.header.statistic, run.header.bound
 
     def plot(measurements: list[Measurement], name: str, style: str, **how: Any) -> None:
         axis.plot(
             np.array(_times(measurements)) / unit_ms,
-            [100 * drift(measurement, name) for measurement in measurements],
+            [100 * largest(measurement, name) for measurement in measurements],
             style,
             **how,
         )
@@ -105,7 +102,7 @@ def _drift(axis: Axes, run: Run, unit_ms: float) -> None:
     if bound is not None:
         axis.axhline(100 * bound, color="0.15", linestyle="--", linewidth=1, label="bound")
     above = above_bound(run)
-    if above and not run.header["observe"]:  # an observed run is not meant to stay below
+    if above and not run.header.observe:  # an observed run is not meant to stay below
         circles = {"markersize": 5, "fillstyle": "none", "color": _VERMILION, "clip_on": False}
         plot(above, statistic, "o", label="above the bound", **circles)
     probes = [measurement for measurement in settled(run) if not ends_interval(run, measurement)]
@@ -113,14 +110,14 @@ def _drift(axis: Axes, run: Run, unit_ms: float) -> None:
         plot(probes, statistic, ".", markersize=3, color="0.55", zorder=1.5, label="probe")
 
 
-def _intervals(axis: Axes, run: Run, unit_ms: float) -> None:
+def _intervals(axis: Axes, run: RunRecord, unit_ms: float) -> None:
     edges = np.array(edges_ms(run))
     if len(edges) > 1:
         lengths = np.diff(edges)
         axis.step(edges / unit_ms, np.append(lengths[:1], lengths), where="pre", color=_BLUE, linewidth=1.2)
 
 
-def _shares(axis: Axes, run: Run, unit_ms: float) -> float:
+def _shares(axis: Axes, run: RunRecord, unit_ms: float) -> float:
     """Draw the shares; the largest that is no simulating, in %."""
     if not settled(run):
         return 0.0
@@ -134,18 +131,18 @@ def _shares(axis: Axes, run: Run, unit_ms: float) -> float:
     return float(below.max(initial=0))  # below the last, which is simulating
 
 
-def _binned_seconds(run: Run) -> tuple[FloatArray, FloatArray]:
+def _binned_seconds(run: RunRecord) -> tuple[FloatArray, FloatArray]:
     """Edges of bins in ms, shape (bins + 1,), and wall time in them by phase in s, shape (bins, phases)."""
     measurements = settled(run)
     times = np.array([edges_ms(run)[0], *_times(measurements)])
-    seconds = np.array([[measurement["seconds"][phase] for phase in PHASES] for measurement in measurements])
+    seconds = np.array([[measurement.seconds[phase] for phase in PHASES] for measurement in measurements])
     spent = np.vstack([np.zeros(len(PHASES)), np.cumsum(seconds, axis=0)])
     edges = np.linspace(times[0], times[-1], min(_BINS, len(measurements)) + 1)
-    return edges, np.diff([np.interp(edges, times, each) for each in spent.T]).T
+    return edges, np.diff([np.interp(edges, times, of_phase) for of_phase in spent.T]).T
 
 
 def _times(measurements: list[Measurement]) -> list[float]:
-    return [measurement["time_ms"] for measurement in measurements]
+    return [measurement.time_ms for measurement in measurements]
 
 
 def _scale(row: list[Axes], label: str) -> None:

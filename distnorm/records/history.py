@@ -7,62 +7,52 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RuleError
-from ..normalizer.measurement import Measurement
-from ..norms.drift import COUNTS, STATISTICS, Drift
-from .run_log import Run
+from ..files.typed_json import as_json
+from .run_log import End, Header, RunRecord
 
 if TYPE_CHECKING:
+    from ..normalizer.loop import Loop
     from ..normalizer.normalizer import Normalizer
 
+_OF_ALL_RULES = ("time_ms", "elapsed_ms", "normalized", "next_measurement_ms")
 
-def header_fields(nest: Any, normalizer: Normalizer, **fields: Any) -> dict[str, Any]:
-    """Fields of a run log's header. Collective, as reading NEST's status is.
 
-    Args:
-        nest: The imported module.
-        normalizer: What measurements and normalizes.
-        fields: Further ones, or others in place of these.
-    """
+def header_of(
+    nest: Any,
+    loop: Loop,
+    *,
+    seed: int | None = None,
+    simulate_ms: float | None = None,
+    run: str | None = None,
+) -> Header:
+    """The header of a run log; `seed` is NEST's own by default. Collective, as reading NEST's status is."""
     status = nest.kernel_status
-    return {
-        "distnorm": version("distnorm"),
-        "nest": nest.__version__,
-        "ranks": status["num_processes"],
-        "threads": status["local_num_threads"],
-        "seed": status["rng_seed"],
-        "resolution_ms": normalizer.clock.resolution_ms,
-        "min_delay_ms": normalizer.clock.min_delay_ms,
-        "simulate_ms": None,
-        "observe": normalizer.observes,
-        "bound": getattr(normalizer.interval, "bound", None),
-        "statistic": getattr(normalizer.interval, "statistic", "max"),
-        "rules": [rule.as_json() for rule in normalizer.rules],
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    } | fields
+    return Header(
+        distnorm=version("distnorm"),
+        nest=nest.__version__,
+        ranks=status["num_processes"],
+        threads=status["local_num_threads"],
+        seed=status["rng_seed"] if seed is None else seed,
+        resolution_ms=loop.clock.resolution_ms,
+        min_delay_ms=loop.clock.min_delay_ms,
+        simulate_ms=simulate_ms,
+        observe=loop.observes,
+        bound=getattr(loop.interval, "bound", None),
+        statistic=getattr(loop.interval, "statistic", "max"),
+        rules=tuple(rule.as_json() for rule in loop.rules),
+        started=now(),
+        run=run,
+    )
 
 
-def measurement_fields(measurement: Measurement) -> dict[str, Any]:
-    """Fields of a measurement in a run log."""
-    return {
-        "time_ms": measurement.time_ms,
-        "elapsed_ms": measurement.elapsed_ms,
-        "normalized": measurement.normalized,
-        "next_measurement_ms": measurement.next_measurement_ms,
-        "drift": [_drift_fields(each) for each in measurement.drifts],
-        "since_start": [each.max for each in measurement.since_start],
-        "within_slices": [each.max for each in measurement.within_slices],
-        "seconds": measurement.seconds,
-    }
+def now() -> str:
+    """The time, as logs have it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
-def end_fields(normalizer: Normalizer, reason: str) -> dict[str, Any]:
-    """Fields of the end of a run log, now."""
-    return {
-        "time_ms": normalizer.time_ms,
-        "wall_s": normalizer.wall_s,
-        "simulate_s": normalizer.chunks.seconds,
-        "reason": reason,
-    }
+def end_of(loop: Loop, reason: str) -> End:
+    """The end of a run log, now."""
+    return End(time_ms=loop.time_ms, wall_s=loop.wall_s, simulate_s=loop.chunks.seconds, reason=reason)
 
 
 def plot(normalizer: Normalizer) -> Any:
@@ -73,16 +63,15 @@ def plot(normalizer: Normalizer) -> Any:
     """
     import nest
 
-    header = header_fields(nest, normalizer)
+    header = header_of(nest, normalizer._loop)
     if not normalizer.log:
         raise RuleError("the log of this Normalizer is empty; simulate first")
     try:
         from .figure import figure_of
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
-    measurements = [measurement_fields(each) for each in normalizer.log]
-    run = Run(header=header, measurements=measurements, resumes=[], end=end_fields(normalizer, "so far"), torn=0)
-    return figure_of({"": run})
+    end = end_of(normalizer._loop, "so far")
+    return figure_of({"": RunRecord(header=header, measurements=normalizer.log, resumes=[], end=end)})
 
 
 def to_pandas(normalizer: Normalizer) -> Any:
@@ -97,22 +86,8 @@ def to_pandas(normalizer: Normalizer) -> Any:
         raise RuleError(f'a DataFrame needs pandas: pip install "distnorm[pandas]" ({error})') from None
     rows = []
     for measurement in normalizer.log:
-        for i, (rule, each) in enumerate(zip(normalizer.rules, measurement.drifts, strict=True)):
-            rows.append(
-                {
-                    "time_ms": measurement.time_ms,
-                    "elapsed_ms": measurement.elapsed_ms,
-                    "normalized": measurement.normalized,
-                    "next_measurement_ms": measurement.next_measurement_ms,
-                    "rule": i,
-                    "connections_of": rule.text,
-                    **_drift_fields(each),
-                    **{f"{phase}_s": seconds for phase, seconds in measurement.seconds.items()},
-                }
-            )
+        of_all = {name: getattr(measurement, name) for name in _OF_ALL_RULES}
+        seconds = {f"{phase}_s": spent for phase, spent in measurement.seconds.items()}
+        for i, (rule, drift) in enumerate(zip(normalizer.rules, measurement.drifts, strict=True)):
+            rows.append({**of_all, "rule": i, "connections_of": rule.text, **as_json(drift), **seconds})
     return pandas.DataFrame(rows)
-
-
-def _drift_fields(each: Drift) -> dict[str, Any]:
-    fields = (*COUNTS, "unreachable_max")
-    return {name: each.statistic(name) for name in STATISTICS} | {name: getattr(each, name) for name in fields}

@@ -35,8 +35,9 @@ def report(paths: Path | Sequence[Path], output: Path | None = None) -> str:
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
     draw({_title(path, logs): run for path, run in runs.items()}, output)
-    return "\n".join([*(summary(path, run) for path, run in runs.items()), f"figure: {output}"])
+    texts = [f"{path}: " + "\n  ".join(summary(run)) for path, run in runs.items()]
+    return "\n".join([*texts, f"figure: {output}"])
 
 
 def _title(path: Path, logs: Sequence[Path]) -> str:
-    return path.stem if [each.stem for each in logs].count(path.stem) == 1 else str(path)
+    return path.stem if [log.stem for log in logs].count(path.stem) == 1 else str(path)

@@ -14,59 +14,96 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ..errors import DistnormError, RuleError
 from ..files import json_lines
-from ..files.typed_json import loads, shown
-from ..norms.drift import COUNTS, STATISTICS
-
-PHASES = ("simulate", "measure", "agree", "rescale")
+from ..files.typed_json import as_json, from_json, loads, shown
+from ..normalizer.measurement import PHASES, Measurement
+from ..norms.drift import STATISTICS
 
 _HEADER_BYTES = 1 << 20
-_LARGEST = 1e100  # of any number
 
-_NUMBER = (int, float)
-_FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
-    "header": {
-        **dict.fromkeys(("distnorm", "nest", "statistic", "started"), (str,)),
-        **dict.fromkeys(("ranks", "threads", "seed"), (int,)),
-        **dict.fromkeys(("resolution_ms", "min_delay_ms"), _NUMBER),
-        "simulate_ms": (*_NUMBER, type(None)),  # not known where a script simulates
-        "observe": (bool,),
-        "bound": (*_NUMBER, type(None)),
-        "rules": (list,),
-    },
-    "measurement": {
-        **dict.fromkeys(("time_ms", "elapsed_ms", "next_measurement_ms"), _NUMBER),
-        "normalized": (bool,),
-        "drift": (list,),
-        "seconds": (dict,),
-    },
-    "resume": {
-        **dict.fromkeys(("ranks", "threads", "seed"), (int,)),
-        **dict.fromkeys(("time_ms", "simulate_ms"), _NUMBER),
-        "started": (str,),
-    },
-    "end": {**dict.fromkeys(("time_ms", "wall_s", "simulate_s"), _NUMBER), "reason": (str,)},
-}
-_DRIFT: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys((*STATISTICS, "unreachable_max"), _NUMBER),
-    **dict.fromkeys(COUNTS, (int,)),
-}
-_SECONDS: dict[str, tuple[type, ...]] = dict.fromkeys(PHASES, _NUMBER)
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What runs."""
+
+    distnorm: str  # version of this package
+    nest: str  # version of NEST
+    ranks: int  # number of MPI ranks
+    threads: int  # threads per rank
+    seed: int  # seed of NEST's random numbers
+    resolution_ms: float  # time step
+    min_delay_ms: float  # smallest delay of the network
+    simulate_ms: float | None  # simulated time that was asked for; None where a script simulates
+    observe: bool  # whether no weight is changed
+    bound: float | None  # what the drift should stay below; None without one
+    statistic: str  # which statistic of the drift that is about
+    rules: tuple[dict[str, Any], ...]  # each rule as `Rule.as_json` has it
+    started: str  # when, in ISO 8601
+    run: str | None  # identifies a run with checkpoints; None for others
+
+    def check(self) -> None:
+        """Refuse what no run writes."""
+        if self.statistic not in STATISTICS:
+            raise ValueError(f"statistic is {shown(self.statistic)}; known: {', '.join(STATISTICS)}")
+        if self.bound is not None and not 0 < self.bound < 1:
+            raise ValueError(f"bound is {self.bound}")
+        if not self.rules:
+            raise ValueError("rules is empty")
+        for i, rule in enumerate(self.rules):
+            if not isinstance(rule.get("text"), str):
+                raise ValueError(f"rules[{i}].text is {shown(rule.get('text'))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """The run goes on from a checkpoint; fields as in `Header`."""
+
+    time_ms: float  # simulated time at the checkpoint
+    simulate_ms: float
+    ranks: int
+    threads: int
+    seed: int
+    started: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How the run ended."""
+
+    time_ms: float  # simulated time
+    wall_s: float  # wall time of rank 0 spent simulating, measuring, agreeing and rescaling
+    simulate_s: float  # the part of it that was spent simulating after the last measurement
+    reason: str  # in words
+
+
+_KINDS = {"header": Header, "measurement": Measurement, "resume": Resume, "end": End}
+_KIND_OF = {record: kind for kind, record in _KINDS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What a run did: what a log says, or what a Normalizer remembers."""
+
+    header: Header  # what runs
+    measurements: list[Measurement]  # in order
+    resumes: list[Resume]  # in order
+    end: End | None  # None if the run goes on or was cut off
+    torn: bool = False  # whether the last line of the log was cut off in the middle
+
+    @property
+    def planned_ms(self) -> float | None:
+        """Simulated time that was asked for last; None where a script simulates."""
+        return self.resumes[-1].simulate_ms if self.resumes else self.header.simulate_ms
 
 
 class RunLog:
     """A new log file. On rank 0 only."""
 
     def __init__(self, path: Path) -> None:
-        """Make the file.
-
-        Raises:
-            RuleError: It exists already, or cannot be made.
-        """
+        """Make the file."""
         self._path = path
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
@@ -75,12 +112,8 @@ class RunLog:
         except OSError as error:
             raise RuleError(f"cannot write log {path}: {error.strerror}") from None
 
-    def header(self, **fields: Any) -> None:
-        """Write what runs; first."""
-        self._write({"kind": "header", **fields})
-
     @classmethod
-    def go_on(cls, path: Path, size: int, run: str) -> RunLog:
+    def go_on(cls, path: Path, size: int, run: str | None) -> RunLog:
         """The log of a run that goes on from a checkpoint; what was written after the checkpoint is set aside.
 
         Lines beyond `size` belong to simulated time that comes again. They go to the end of `path` + ".undone".
@@ -108,7 +141,7 @@ class RunLog:
             raise
         return log
 
-    def _go_back(self, size: int, run: str) -> None:
+    def _go_back(self, size: int, run: str | None) -> None:
         status = os.fstat(self._file)
         if not stat.S_ISREG(status.st_mode) or (status.st_size and not _is_of(self._file, run)):
             raise RuleError(f"log {self._path} is not of the run that goes on, and is kept; give another path")
@@ -126,17 +159,14 @@ class RunLog:
         os.fsync(self._file)
         return os.fstat(self._file).st_size
 
-    def resume(self, **fields: Any) -> None:
-        """Write that the run goes on."""
-        self._write({"kind": "resume", **fields})
-
-    def measurement(self, record: dict[str, Any]) -> None:
-        """Write one measurement."""
-        self._write({"kind": "measurement", **record})
-
-    def end(self, **fields: Any) -> None:
-        """Write how the run ended; last."""
-        self._write({"kind": "end", **fields})
+    def write(self, record: Header | Measurement | Resume | End) -> None:
+        """Write a line."""
+        try:
+            if os.fstat(self._file).st_nlink == 0:
+                raise DistnormError(f"log {self._path} was removed while the run went on")
+            json_lines.append(self._file, {"kind": _KIND_OF[type(record)], **as_json(record)})
+        except OSError as error:
+            raise DistnormError(f"cannot write log {self._path}: {error.strerror}") from None
 
     def close(self) -> None:
         """Close the file; again does nothing."""
@@ -147,43 +177,8 @@ class RunLog:
     def __enter__(self) -> RunLog:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _write(self, record: dict[str, Any]) -> None:
-        try:
-            if os.fstat(self._file).st_nlink == 0:
-                raise DistnormError(f"log {self._path} was removed while the run went on")
-            json_lines.append(self._file, record)
-        except OSError as error:
-            raise DistnormError(f"cannot write log {self._path}: {error.strerror}") from None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What a log says.
-
-    Attributes:
-        header: Fields of the header.
-        measurements: Fields of each measurement, in order.
-        resumes: Fields of each resume, in order.
-        end: Fields of the end; None if the run goes on or was cut off.
-        torn: Number of torn lines: 1 if the last was cut off in the middle, else 0.
-    """
-
-    header: dict[str, Any]
-    measurements: list[dict[str, Any]]
-    resumes: list[dict[str, Any]]
-    end: dict[str, Any] | None
-    torn: int
-
-    @property
-    def planned_ms(self) -> float | None:
-        """Simulated time that was asked for last; None where a script simulates."""
-        planned: float | None = (self.resumes or [self.header])[-1]["simulate_ms"]
-        return planned
 
 
 def ends_finished(path: Path) -> bool:
@@ -192,7 +187,7 @@ def ends_finished(path: Path) -> bool:
     return end.get("kind") == "end" and end.get("reason") == "finished"
 
 
-def _is_of(file: int, run: str) -> bool:
+def _is_of(file: int, run: str | None) -> bool:
     """Whether a log has the header of this run."""
     header = _object(os.pread(file, _HEADER_BYTES, 0).split(b"\n")[0])
     return header.get("kind") == "header" and header.get("run") == run
@@ -212,7 +207,7 @@ def _set_aside(path: Path, size: int) -> None:
     undone = path.with_name(path.name + ".undone")
     with path.open("rb") as source, open(undone, "a+b", opener=_not_through_links) as aside:
         aside.seek(0)
-        if (first := aside.readline()) and _object(first).get("kind") not in list(_FIELDS):
+        if (first := aside.readline()) and _object(first).get("kind") not in list(_KINDS):
             raise RuleError(f"{undone}, where lines of log {path} are to go, is something else; move it away")
         source.seek(size)
         whole, newline, _ = source.read().rpartition(b"\n")
@@ -225,7 +220,7 @@ def _not_through_links(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
-def read_log(path: Path) -> Run:
+def read_log(path: Path) -> RunRecord:
     """Read a log, of a run that goes on or was killed, too.
 
     Raises:
@@ -238,56 +233,43 @@ def read_log(path: Path) -> Run:
         raise RuleError(f"cannot read log {path}: {error.strerror}") from None
     if not lines:
         raise RuleError(f"log {path} has no header: the run was cut off before its first line, or this is no run log")
-    records: list[dict[str, Any]] = []
+    records: list[Any] = []
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(_record(line, records))
+            records.append(_read_line(line, records))
         except ValueError as error:
             raise RuleError(f"log {path}, line {number}: {error}") from None
-    end = records.pop() if records[-1]["kind"] == "end" else None
+    end = records.pop() if isinstance(records[-1], End) else None
     if end and rest:
         raise RuleError(f"log {path}, line {len(lines) + 1}: follows the end")
-    measurements, resumes = ([each for each in records if each["kind"] == kind] for kind in ("measurement", "resume"))
-    return Run(header=records[0], measurements=measurements, resumes=resumes, end=end, torn=1 if rest else 0)
+    measurements = [record for record in records if isinstance(record, Measurement)]
+    resumes = [record for record in records if isinstance(record, Resume)]
+    return RunRecord(header=records[0], measurements=measurements, resumes=resumes, end=end, torn=bool(rest))
 
 
-def _record(line: bytes, before: list[dict[str, Any]]) -> dict[str, Any]:
-    record = loads(line)
-    kind = record.get("kind") if isinstance(record, dict) else None
-    if kind not in list(_FIELDS):  # a list compares with what cannot be hashed, too
-        raise ValueError(f"kind is {shown(kind)}; known: {', '.join(_FIELDS)}")
+def _read_line(line: bytes, before: list[Any]) -> Any:
+    given = loads(line)
+    kind = given.pop("kind", None) if isinstance(given, dict) else None
+    if kind not in list(_KINDS):  # a list compares with what cannot be hashed, too
+        raise ValueError(f"kind is {shown(kind)}; known: {', '.join(_KINDS)}")
     if (kind == "header") != (not before):
         raise ValueError("a second header" if before else f"has no header: the first line is of kind {kind!r}")
-    if before and before[-1]["kind"] == "end":
+    if before and isinstance(before[-1], End):
         raise ValueError("follows the end")
-    _check(record, _FIELDS[kind], kind)
-    if kind == "measurement":
-        _check(record["seconds"], _SECONDS, "seconds")
-        if len(record["drift"]) != len(before[0]["rules"]):
-            raise ValueError(f"drift of {len(record['drift'])} rules; the header has {len(before[0]['rules'])}")
-        for each in record["drift"]:
-            _check(each, _DRIFT, "drift")
-        since_start = record.get("since_start", [])
-        _check({"since_start": since_start}, {"since_start": (list,)}, kind)
-        for each in since_start:
-            _check({"since_start": each}, {"since_start": _NUMBER}, kind)
-    elif kind == "header" and record["statistic"] not in STATISTICS:
-        raise ValueError(f"statistic is {shown(record['statistic'])}; known: {', '.join(STATISTICS)}")
-    elif kind == "header" and record["bound"] is not None and not 0 < record["bound"] < 1:
-        raise ValueError(f"bound is {record['bound']}")
-    elif kind == "header" and not record["rules"]:
-        raise ValueError("rules is empty")
-    return record  # type: ignore[no-any-return]  # JSON
+    record = from_json(given, _KINDS[kind], kind)
+    if isinstance(record, Header):
+        record.check()
+    elif isinstance(record, Measurement):
+        _check_measurement(record, len(before[0].rules))
+    return record
 
 
-def _check(record: Any, fields: dict[str, tuple[type, ...]], what: str) -> None:
-    if not isinstance(record, dict):
-        raise ValueError(f"{what} is {shown(record)}, not an object")
-    for name, kinds in fields.items():
-        if name not in record:
-            raise ValueError(f"{what} has no {name}")
-        value = record[name]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):  # to Python True is an int
-            raise ValueError(f"{name} is {shown(value)}")
-        if isinstance(value, int | float) and not abs(value) < _LARGEST:
-            raise ValueError(f"{name} is {shown(value)}, which no run comes to")
+def _check_measurement(measurement: Measurement, num_rules: int) -> None:
+    for phase in PHASES:
+        if phase not in measurement.seconds:
+            raise ValueError(f"seconds has no {phase}")
+    if len(measurement.drifts) != num_rules:
+        raise ValueError(f"drifts of {len(measurement.drifts)} rules; the header has {num_rules}")
+    for name, drifts in (("since_start", measurement.since_start), ("within_slices", measurement.within_slices)):
+        if len(drifts) not in (0, num_rules):
+            raise ValueError(f"{name} of {len(drifts)} rules; the header has {num_rules}")

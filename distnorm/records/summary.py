@@ -1,143 +1,180 @@
-"""What a run did, from its log, in a few lines; and what a figure is drawn of.
+"""What a run did, in a few lines, and what a figure is drawn of; from its log or from the Normalizer's memory.
 
 Where there are several rules, a drift is that of the rule where it is largest. The measurement before anything was
-simulated
-shows how the network was built, not how it drifts; it is reported apart.
+simulated shows how the network was built, not how it drifts; it is reported apart.
 """
 
 from __future__ import annotations
 
 import itertools
 import statistics
-from pathlib import Path
-from typing import Any
 
-from .run_log import PHASES, Run
-
-Measurement = dict[str, Any]
+from ..normalizer.measurement import PHASES, Measurement
+from .run_log import RunRecord
 
 _BOUNDS = (0.01, 0.02, 0.05, 0.1)
 
 
-def settled(run: Run) -> list[Measurement]:
+def settled(run: RunRecord) -> list[Measurement]:
     """Measurements that something was simulated before."""
-    return [measurement for measurement in run.measurements if measurement["elapsed_ms"] > 0]
+    return [measurement for measurement in run.measurements if measurement.elapsed_ms > 0]
 
 
-def ends_interval(run: Run, measurement: Measurement) -> bool:
+def ends_interval(run: RunRecord, measurement: Measurement) -> bool:
     """Whether a measurement is no probe: it normalized, or would have if the run did not only observe."""
-    return bool(measurement["normalized"] or run.header["observe"])
+    return measurement.normalized or run.header.observe
 
 
-def drift(measurement: Measurement, statistic: str) -> float:
+def largest(measurement: Measurement, statistic: str) -> float:
     """A statistic of a measurement's drift, of the rule where it is largest."""
-    return float(max(each[statistic] for each in measurement["drift"]))
+    return max(float(getattr(drift, statistic)) for drift in measurement.drifts)
 
 
-def above_bound(run: Run) -> list[Measurement]:
+def above_bound(run: RunRecord) -> list[Measurement]:
     """Measurements with a drift above the bound; none without a bound."""
-    bound = run.header["bound"]
+    bound, statistic = run.header.bound, run.header.statistic
     if bound is None:
         return []
-    return [measurement for measurement in settled(run) if drift(measurement, run.header["statistic"]) > bound]
+    return [measurement for measurement in settled(run) if largest(measurement, statistic) > bound]
 
 
-def edges_ms(run: Run) -> list[float]:
+def edges_ms(run: RunRecord) -> list[float]:
     """Biological times between which the intervals lie, in ms; one more than there are intervals."""
     if not run.measurements:
         return []
     first = run.measurements[0]
-    ends = [measurement["time_ms"] for measurement in settled(run) if ends_interval(run, measurement)]
-    return [first["time_ms"] - first["elapsed_ms"], *ends]
+    ends = [measurement.time_ms for measurement in settled(run) if ends_interval(run, measurement)]
+    return [first.time_ms - first.elapsed_ms, *ends]
 
 
-def summary(path: Path, run: Run) -> str:
-    """Lines that sum up one log."""
-    lines = (_ending(path, run), *_drifts(run), _wall_time(run), *_what_bounds_would_cost(run))
-    return "\n  ".join(line for line in lines if line)
-
-
-def _ending(path: Path, run: Run) -> str:
-    last = run.end or (run.measurements[-1] if run.measurements else None)
-    planned = "" if run.planned_ms is None else f" of {run.planned_ms:,.10g}"
-    simulated = f"{path}: {last['time_ms'] if last else 0:,.10g}{planned} ms simulated"
+def seconds_spent(run: RunRecord) -> dict[str, float]:
+    """Wall time of rank 0 in s by phase, what was simulated after the last measurement included."""
+    spent = {phase: sum(measurement.seconds[phase] for measurement in run.measurements) for phase in PHASES}
     if run.end:
-        return f"{simulated} in {sum(seconds_spent(run).values()):,.1f} s, {run.end['reason']}"
-    return f"{simulated} at the last measurement; " + (
-        "cut off, the last line is torn" if run.torn else "running or cut off"
-    )
+        spent["simulate"] += run.end.simulate_s
+    return spent
 
 
-def _drifts(run: Run) -> list[str]:
+def summary(run: RunRecord) -> list[str]:
+    """What a run did, line by line; `distnorm run`, `attach` and `report` all say it so."""
+    return [_ending(run), *_connections(run), *_intervals(run), *_wall_time(run), *_what_bounds_would_cost(run)]
+
+
+def _ending(run: RunRecord) -> str:
+    last = run.end or (run.measurements[-1] if run.measurements else None)
+    time_ms, begun_ms = last.time_ms if last else 0.0, _begun_ms(run)
+    planned = "" if run.planned_ms is None else f" of {run.planned_ms:,.10g}"
+    part = f", of which {time_ms - begun_ms:,.10g} ms" if begun_ms else ""
+    simulated = f"{time_ms:,.10g}{planned} ms{part} simulated"
+    if run.end:
+        return f"{simulated} in {sum(seconds_spent(run).values()):,.1f} s, {run.end.reason}"
+    why = "cut off, the last line is torn" if run.torn else "running or cut off"
+    return f"{simulated} at the last measurement; {why}"
+
+
+def _begun_ms(run: RunRecord) -> float:
+    """Simulated time at which the measurements begin; `build(...)`, or the run before, may have simulated already."""
+    if not run.measurements:
+        return 0.0
+    return run.resumes[-1].time_ms if run.resumes and run.measurements[0].elapsed_ms else edges_ms(run)[0]
+
+
+def _connections(run: RunRecord) -> list[str]:
+    """Of each rule: its connections, and targets that are not normalized as the others."""
+    if not run.measurements:
+        return []
+    lines = []
+    for i, rule in enumerate(run.header.rules):
+        first, last = run.measurements[0].drifts[i], run.measurements[-1].drifts[i]
+        lines.append(
+            f"{rule['text']}: {last.connections:,} connections onto {last.targets:,} neurons"
+            + (f", {last.no_input:,} without input" if last.no_input else "")
+            + (f", {last.zero_norm:,} with norm zero" if last.zero_norm else "")
+            + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")
+            + f"; at first at most {first.max:.2%} from the target norm"
+        )
+    return lines
+
+
+def _intervals(run: RunRecord) -> list[str]:
+    """How often norms were measured and normalized, and how far they had drifted."""
     measurements = settled(run)
     ending = [measurement for measurement in measurements if ends_interval(run, measurement)]
     if not ending:
         return ["no interval ended yet" + (f", {len(measurements):,} probes" if measurements else "")]
-    edges = edges_ms(run)
-    lengths = [end - start for start, end in itertools.pairwise(edges)]
-    largest = [drift(measurement, "max") for measurement in ending]
+    if measurements[0].within_slices:
+        return [_exact(measurements)]
+    lengths = [end - start for start, end in itertools.pairwise(edges_ms(run))]
+    drifts = [largest(measurement, "max") for measurement in ending]
+    done = (
+        f"observed {len(ending):,} times, not normalized" if run.header.observe else f"normalized {len(ending):,} times"
+    )
     lines = [
-        f"{len(ending):,} {'measurements, observed only' if run.header['observe'] else 'normalizations'}, "
-        f"{len(measurements) - len(ending):,} probes; interval median {statistics.median(lengths):,.6g} ms, "
+        f"{done}, {len(measurements) - len(ending):,} probes; interval median {statistics.median(lengths):,.6g} ms, "
         f"{min(lengths):,.6g} to {max(lengths):,.6g} ms",
-        f"largest drift: median {statistics.median(largest):.2%}, worst {max(largest):.2%}, last {largest[-1]:.2%}",
+        f"largest drift: median {statistics.median(drifts):.2%}, worst {max(drifts):.2%}, last {drifts[-1]:.2%}",
     ]
-    if run.measurements[0]["elapsed_ms"] == 0:
-        lines[-1] += f"; {drift(run.measurements[0], 'max'):.2%} before anything was simulated"
-    if run.header["bound"] is not None:
-        lines.append(_bound(run, ending))
+    if run.measurements[0].elapsed_ms == 0:
+        lines[-1] += f"; {largest(run.measurements[0], 'max'):.2%} before anything was simulated"
+    if run.header.bound is not None:
+        lines.append(_bound(run, run.header.bound, ending))
     return lines
 
 
-def _bound(run: Run, ending: list[Measurement]) -> str:
-    bound, statistic = run.header["bound"], run.header["statistic"]
-    ratios = [drift(measurement, statistic) / bound for measurement in ending]
-    above = [drift(measurement, statistic) / bound for measurement in above_bound(run)]
+def _exact(measurements: list[Measurement]) -> str:
+    drift = max(measurement.drift_max for measurement in measurements)
+    within = [drift for measurement in measurements for drift in measurement.within_slices]
+    let_go = sum(drift.zero_norm for drift in within)
     return (
-        f"bound {100 * bound:.6g}% on {statistic}: drift / bound {statistics.fmean(ratios):.3f} on average; "
-        f"{len(above):,} of {len(settled(run)):,} measurements above the bound"
-        + (f", worst {max(above):.3f} times the bound" if above else "")
+        f"held in every time slice: audited {len(measurements):,} times, drift at most {drift:.1e}; "
+        f"within slices at most {max(drift.max for drift in within):.1e}"
+        + (f"; {let_go:,} times a target was let go" if let_go else "")
     )
 
 
-def seconds_spent(run: Run) -> dict[str, float]:
-    """Wall time of rank 0 in s by phase, what was simulated after the last look included."""
-    spent = {phase: sum(measurement["seconds"][phase] for measurement in run.measurements) for phase in PHASES}
-    if run.end:
-        spent["simulate"] += run.end["simulate_s"]
-    return spent
+def _bound(run: RunRecord, bound: float, ending: list[Measurement]) -> str:
+    statistic, measurements, above = run.header.statistic, settled(run), above_bound(run)
+    ratios = [largest(measurement, statistic) / bound for measurement in ending]
+    text = (
+        f"bound {100 * bound:.6g}% on {statistic}: drift / bound {statistics.fmean(ratios):.3f} on average; "
+        f"{len(above):,} of {len(measurements):,} measurements above the bound"
+    )
+    if above:
+        shortest = min(measurement.elapsed_ms for measurement in measurements)
+        hopeless = sum(measurement.elapsed_ms <= shortest for measurement in above)
+        text += f", worst {max(largest(measurement, statistic) for measurement in above) / bound:.3f} times the bound"
+        text += f"; {hopeless:,} of them after the shortest interval of {shortest:g} ms" if hopeless else ""
+    return text
 
 
-def _wall_time(run: Run) -> str:
+def _wall_time(run: RunRecord) -> list[str]:
     spent = seconds_spent(run)
     total = sum(spent.values())
     if not total:
-        return ""
+        return []
     rest = 1 - spent["simulate"] / total
     phases = ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items())
-    return f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating"
+    return [f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating"]
 
 
-def _what_bounds_would_cost(run: Run) -> list[str]:
+def _what_bounds_would_cost(run: RunRecord) -> list[str]:
     """For an observed run: how soon the drift from the norms at its start reached a bound, and the cost."""
-    start_ms = run.measurements[0]["time_ms"] if run.measurements else 0.0
-    measurements = [
-        measurement
+    start_ms = run.measurements[0].time_ms if run.measurements else 0.0
+    since_start = [
+        (measurement, max(drift.max for drift in measurement.since_start))
         for measurement in settled(run)
-        if measurement["time_ms"] > start_ms and any(measurement.get("since_start", ()))
+        if measurement.time_ms > start_ms and any(drift.max for drift in measurement.since_start)
     ]
-    if not run.header["observe"] or not measurements:
+    if not run.header.observe or not since_start:
         return []
-    times = [measurement["time_ms"] - start_ms for measurement in measurements]
-    drifts = [max(measurement["since_start"]) for measurement in measurements]
-    simulating = sum(measurement["seconds"]["simulate"] for measurement in measurements) / times[-1]
+    times = [measurement.time_ms - start_ms for measurement, _ in since_start]
+    spent = [measurement.seconds for measurement, _ in since_start]
+    simulating = sum(seconds["simulate"] for seconds in spent) / times[-1]
     # A rescaling passes over memory as a measurement does; it was not run here.
-    normalizing = statistics.median(
-        2 * measurement["seconds"]["measure"] + measurement["seconds"]["agree"] for measurement in measurements
-    )
+    normalizing = statistics.median(2 * seconds["measure"] + seconds["agree"] for seconds in spent)
     lines = []
     for bound in _BOUNDS:
-        reached = next((i for i, each in enumerate(drifts) if each >= bound), None)
+        reached = next((i for i, (_, drift) in enumerate(since_start) if drift >= bound), None)
         if reached is None:
             lines.append(f"a bound of {bound:.0%} was not reached in {times[-1]:,.6g} ms")
             continue

@@ -16,12 +16,12 @@ _NOT_HASHED = ("synapse_model", "targets", "sources", "target_norm", "receptor_t
 def rule_hash(rule: Rule) -> str:
     """Of what a rule says, norms per target included, excluded pairs apart."""
     digest = hashlib.sha256()
-    for each in fields(rule):
-        if each.name not in _NOT_HASHED:
-            value = getattr(rule, each.name)
+    for field in fields(rule):
+        if field.name not in _NOT_HASHED:
+            value = getattr(rule, field.name)
             if isinstance(value, np.ndarray):
-                digest.update(f"{each.name}: {value.dtype} {value.shape}".encode())
+                digest.update(f"{field.name}: {value.dtype} {value.shape}".encode())
                 digest.update(np.ascontiguousarray(value).data)
             else:
-                digest.update(f"{each.name}: {value!r}".encode())
+                digest.update(f"{field.name}: {value!r}".encode())
     return digest.hexdigest()

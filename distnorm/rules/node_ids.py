@@ -38,16 +38,12 @@ class Nodes:
 
     def tolist(self) -> list[int]:
         """All node IDs, ascending."""
-        return [each for first, last in self.runs.tolist() for each in range(first, last + 1)]
+        return [node_id for first, last in self.runs.tolist() for node_id in range(first, last + 1)]
 
 
 def union(parts: Sequence[Any], what: str) -> Nodes:
-    """Nodes of several sets together.
-
-    Raises:
-        RuleError: As `as_id_array`, or a node is in two of them.
-    """
-    runs = np.concatenate([runs_of(each, what) for each in parts])
+    """Nodes of several sets together."""
+    runs = np.concatenate([runs_of(nodes, what) for nodes in parts])
     runs = runs[np.argsort(runs[:, 0])]
     shared = np.flatnonzero(runs[1:, 0] <= runs[:-1, 1])
     if shared.size:
@@ -88,15 +84,11 @@ def _largest(values: list[Any], array: npt.NDArray[Any]) -> int:
     """Of the whole numbers; those that int64 does not hold made another array of the list."""
     if array.dtype.kind == "i":
         return int(array.max())
-    return max((int(each) for each in values if isinstance(each, numbers.Integral)), default=0)
+    return max((int(value) for value in values if isinstance(value, numbers.Integral)), default=0)
 
 
 def range_of(text: str, what: str) -> Nodes | None:
-    """The nodes of a range such as "1-800"; None if it is none.
-
-    Raises:
-        RuleError: Its ends make no sense.
-    """
+    """The nodes of a range such as "1-800"; None if it is none."""
     ends = _RANGE.fullmatch(text)
     if ends is None:
         return None
@@ -109,20 +101,12 @@ def range_of(text: str, what: str) -> Nodes | None:
 
 
 def count_of(nodes: Any, what: str) -> int:
-    """Number of nodes; those of runs are not spread out.
-
-    Raises:
-        RuleError: As `as_id_array`.
-    """
+    """Number of nodes; those of runs are not spread out."""
     return sum(last - first + 1 for first, last in runs_of(nodes, what).tolist())
 
 
 def runs_of(nodes: Any, what: str) -> Int64Array:
-    """Runs of a NodeCollection or an iterable of node IDs; what is contiguous is not spread out.
-
-    Raises:
-        RuleError: As `as_id_array`.
-    """
+    """Runs of a NodeCollection or an iterable of node IDs; what is contiguous is not spread out."""
     if isinstance(nodes, Nodes):
         return nodes.runs
     if isinstance(nodes, range) and nodes.step == 1 and 1 <= nodes.start < nodes.stop <= LARGEST + 1:

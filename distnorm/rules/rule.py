@@ -155,8 +155,9 @@ class Rule:
         runs = {"targets": self.target_runs, "sources": self.source_runs}
         norms = self.norms_by_target
         return {
+            "text": self.text,
             "synapse_models": list(self.synapse_models),
-            **{name: None if each is None else each.tolist() for name, each in runs.items()},
+            **{name: None if nodes is None else nodes.tolist() for name, nodes in runs.items()},
             "receptor_type": list(self.receptor_types),
             "label": list(self.labels),
             "sign": self.sign,

@@ -50,7 +50,7 @@ def whole_numbers(given: Any, name: str, what: str) -> tuple[int, ...]:
     sound = isinstance(several, Sequence) and all(isinstance(n, numbers.Integral) for n in several)
     if not sound or not several or any(isinstance(n, bool) or not 0 <= int(n) < 2**63 for n in several):
         raise RuleError(f"{name} is {shown(given)}; give a {what}, a whole number from 0 to {2**63 - 1}, or several")
-    return tuple(sorted({int(each) for each in several}))
+    return tuple(sorted({int(number) for number in several}))
 
 
 def pairs_of(exclude: Any) -> Int64Array:
@@ -149,7 +149,7 @@ def check_choice(given: Any, name: str, choices: Iterable[str | None]) -> None:
     """Refuse what is not among the choices."""
     known = list(choices)
     if given not in known:
-        choice = ", ".join(f'"{each}"' for each in known if each is not None)
+        choice = ", ".join(f'"{value}"' for value in known if value is not None)
         raise RuleError(f"{name} is {shown(given)}; choose {choice}" + (" or None" if None in known else ""))
 
 

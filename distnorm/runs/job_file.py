@@ -39,11 +39,9 @@ _NAMED = (*_NODES, "exclude", "target_norm")
 class RuleTable:
     """One [[rules]] table: arguments of `Rule`, where names stand for something in the network: what `build(...)` of a
     job returned, or for an attached script its node models and ranges of node IDs.
-
-    Attributes:
-        table: Arguments by name. Where several names are targets, one norm per target is by ascending node ID.
     """
 
+    # Arguments by name. Where several names are targets, one norm per target is by ascending node ID.
     table: Mapping[str, Any]
 
     def __post_init__(self) -> None:
@@ -71,22 +69,17 @@ class RuleTable:
         """Whether an argument is the name of something in the network, or several names."""
         value = self.table.get(key)
         if key in _NODES and isinstance(value, list):
-            return any(isinstance(each, str) for each in value)
+            return any(isinstance(name, str) for name in value)
         return key in _NAMED and isinstance(value, str) and (key, value) != ("target_norm", "initial")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSettings:
-    """The [checkpoint] table.
+    """The [checkpoint] table."""
 
-    Attributes:
-        folder: Where to, relative to the current folder; None where --checkpoint says it.
-        every_s: Seconds of wall time between two checkpoints.
-        grace_s: Seconds of wall time before the end of the allocation at which the run writes a last one and stops.
-    """
-
-    folder: str | None = None
-    every_s: float = 600.0
+    folder: str | None = None  # where to, relative to the current folder; None where --checkpoint says it
+    every_s: float = 600.0  # seconds of wall time between two checkpoints
+    # Seconds of wall time before the end of the allocation at which the run writes a last one and stops
     grace_s: float = 60.0
 
     def __post_init__(self) -> None:
@@ -98,36 +91,20 @@ class CheckpointSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job file.
+    """A job file."""
 
-    Attributes:
-        model: Python file with `build(...)`, relative to the job file.
-        parameters: Keyword arguments of `build`.
-        rules: What to normalize.
-        interval: Controller of the interval.
-        simulate_ms: Biological time to simulate in ms.
-        seed: Seed of NEST's random numbers.
-        threads: Threads per rank; "all" is every core for one process, one thread per rank otherwise.
-        resolution_ms: Time step of NEST in ms.
-        checkpoint: Checkpoints, if it says where to.
-    """
-
-    model: Path
-    parameters: dict[str, Any] = field(default_factory=dict)
-    rules: list[RuleTable]
-    interval: Interval
-    simulate_ms: float
-    seed: int = 1
-    threads: int | str = "all"
-    resolution_ms: float = 0.1
-    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+    model: Path  # Python file with `build(...)`, relative to the job file
+    parameters: dict[str, Any] = field(default_factory=dict)  # keyword arguments of `build`
+    rules: list[RuleTable]  # what to normalize
+    interval: Interval  # controller of the interval
+    simulate_ms: float  # biological time to simulate in ms
+    seed: int = 1  # seed of NEST's random numbers
+    threads: int | str = "all"  # threads per rank; "all" is every core for one process, one thread per rank otherwise
+    resolution_ms: float = 0.1  # time step of NEST in ms
+    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)  # checkpoints, if it says where to
 
     def rules_of(self, network: Any) -> list[Rule]:
-        """The rules for a network that was built.
-
-        Raises:
-            RuleError: A rule does not fit it.
-        """
+        """The rules for a network that was built."""
         return rules_of(self.rules, lambda name, what: _named(network, name, what))
 
     def num_threads(self, num_ranks: int) -> int:
@@ -138,12 +115,8 @@ class Job:
 
 
 def rules_of(settings: Sequence[RuleTable], find: Find) -> list[Rule]:
-    """The rules for a network that stands.
-
-    Raises:
-        RuleError: A rule does not fit it; the message says which.
-    """
-    return [_prefixed(f"rules[{i}].", each.rule, find) for i, each in enumerate(settings)]
+    """The rules for a network that stands."""
+    return [_prefixed(f"rules[{i}].", table.rule, find) for i, table in enumerate(settings)]
 
 
 def read_job(path: Path, settings: Sequence[str] = ()) -> Job:
@@ -224,18 +197,18 @@ def _found(given: Any, find: Find, what: str) -> Any:
     """What a name stands for, or several together."""
     if isinstance(given, str):
         return find(given, what)
-    return union([find(each, what) if isinstance(each, str) else [each] for each in given], what)
+    return union([find(nodes, what) if isinstance(nodes, str) else [nodes] for nodes in given], what)
 
 
 def check_keys(schema: Any, given: Mapping[str, Any], prefix: str) -> None:
     """Refuse keys that are no fields of the schema, and miss those without a default."""
-    known = [each for each in fields(schema) if each.init]
+    known = {setting.name: setting for setting in fields(schema) if setting.init}
     for key in given:
-        if key not in [each.name for each in known]:
-            raise RuleError(f"unknown key {shorter(f'{prefix}{key}')}; known: {', '.join(each.name for each in known)}")
-    for each in known:
-        if each.default is MISSING and each.default_factory is MISSING and each.name not in given:
-            raise RuleError(f"{prefix}{each.name} is missing; known: {', '.join(other.name for other in known)}")
+        if key not in known:
+            raise RuleError(f"unknown key {shorter(f'{prefix}{key}')}; known: {', '.join(known)}")
+    for name, setting in known.items():
+        if setting.default is MISSING and setting.default_factory is MISSING and name not in given:
+            raise RuleError(f"{prefix}{name} is missing; known: {', '.join(known)}")
 
 
 def _typed(value: Any, kind: type[T], name: str) -> T:
@@ -258,7 +231,7 @@ def _integer(value: Any, name: str, most: int, alternative: str = "") -> int:
 
 def _named(network: Any, name: str, what: str) -> Any:
     if not hasattr(network, name):
-        known = [each for each in vars(network) if not each.startswith("_")] if hasattr(network, "__dict__") else []
+        known = [attribute for attribute in getattr(network, "__dict__", {}) if not attribute.startswith("_")]
         returned = ", ".join(known) or f"a {type(network).__name__}; return an object whose attributes name populations"
         also = ', nor is it "initial"' if what == "target_norm" else ""
         raise RuleError(f"{what} is {shown(name)}, which build(...) did not return{also}; it returned {returned}")

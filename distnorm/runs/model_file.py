@@ -18,11 +18,7 @@ from ..files.views import Views
 
 
 def load_build(path: Path) -> Callable[..., Any]:
-    """The function `build` of a Python file, which may import what lies beside it.
-
-    Raises:
-        RuleError: No such file, or no such function in it.
-    """
+    """The function `build` of a Python file, which may import what lies beside it."""
     if not os.path.isfile(path):
         raise RuleError(f"model is {path}, which is not a file; give a Python file with a function build(...)")
     views = Views([str(path.resolve().parent), *sys.path])
@@ -57,7 +53,7 @@ def check_parameters(build: Callable[..., Any], given: Iterable[str]) -> None:
         RuleError: A name that `build` does not have; the message lists those it has.
     """
     signature = inspect.signature(build).parameters
-    if any(each.kind is inspect.Parameter.VAR_KEYWORD for each in signature.values()):
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in signature.values()):
         return
     for name in given:
         if name not in signature:

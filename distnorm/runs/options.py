@@ -8,11 +8,7 @@ from pathlib import Path
 
 
 def count(text: str) -> int:
-    """A whole number of at least 1, as 5000000 or 5e6.
-
-    Raises:
-        ArgumentTypeError: It is none.
-    """
+    """A whole number of at least 1, as 5000000 or 5e6."""
     try:
         value = float(text)
     except ValueError:

@@ -1,7 +1,7 @@
 """When to leave a run between two slices: a signal on any rank, the end of the allocation near, a checkpoint due.
 
-PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and somebody looks
-between slices. What is found is raised; it travels to all ranks as an error does.
+PyNEST keeps the interpreter to itself while it simulates, so a handler only notes the signal, and the session
+looks between two chunks. What is found is raised; it travels to all ranks as an error does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from datetime import datetime
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -53,9 +53,7 @@ class Signals:
             self._before[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -69,9 +67,6 @@ class Timer:
         Args:
             every_s: Seconds between the end of a checkpoint and the next.
             grace_s: Seconds before the end of the allocation at which to stop.
-
-        Raises:
-            RuleError: SLURM_JOB_END_TIME is no time.
         """
         self._every_s = every_s
         self._grace_s = grace_s
@@ -97,11 +92,7 @@ class Timer:
             raise CheckpointDue
 
     def check_time_left(self) -> None:
-        """Refuse to begin where all the time there is belongs to the end: each requeue would do next to nothing.
-
-        Raises:
-            RuleError: With what is left.
-        """
+        """Refuse to begin where all the time there is belongs to the end: each requeue would do next to nothing."""
         if self.end is not None and (left := self.end - time.time()) < self._grace_s:
             raise RuleError(
                 f"{left:.0f} s are left of the allocation, less than checkpoint.grace_s of {self._grace_s:g}; ask for "
@@ -114,11 +105,7 @@ class Timer:
 
 
 def allocation_end() -> float | None:
-    """When SLURM will end the job, in seconds since 1970; None if it does not say.
-
-    Raises:
-        RuleError: SLURM_JOB_END_TIME is no time.
-    """
+    """When SLURM will end the job, in seconds since 1970; None if it does not say."""
     text = os.environ.get("SLURM_JOB_END_TIME", "")
     if not text:
         return None

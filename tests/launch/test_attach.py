@@ -103,13 +103,15 @@ def test_each_network_of_a_script_has_its_own_log(ranks, folder):
     assert done.returncode == 0 and "distnorm: 3 networks; of the last:" in done.stderr
     runs = [read_log(folder / name) for name in ("run.jsonl", "run-2.jsonl", "run-3.jsonl")]
     for run in runs:
-        assert [measurement["time_ms"] for measurement in run.measurements] == [0.0, 15.0, 30.0, 45.0, 60.0]
-        assert [each["max"] for measurement in run.measurements for each in measurement["drift"]] == [
-            each["max"] for measurement in runs[0].measurements for each in measurement["drift"]
+        assert [measurement.time_ms for measurement in run.measurements] == [0.0, 15.0, 30.0, 45.0, 60.0]
+        assert [drift.max for measurement in run.measurements for drift in measurement.drifts] == [
+            drift.max for measurement in runs[0].measurements for drift in measurement.drifts
         ]
-    assert [run.end["reason"] for run in runs] == ["nest.ResetKernel", "nest.ResetKernel", "finished"]
-    report = start(folder, "-m", "distnorm", "report", "run.jsonl")
-    assert report.returncode == 0 and "60 ms simulated" in report.stdout
+    assert [run.end.reason for run in runs] == ["nest.ResetKernel", "nest.ResetKernel", "finished"]
+    report = start(folder, "-m", "distnorm", "report", "run-3.jsonl")
+    *lines, _ = report.stdout.removeprefix("run-3.jsonl: ").splitlines()
+    assert report.returncode == 0 and "60 ms simulated" in lines[0]
+    assert [line.strip() for line in lines] == [line.removeprefix("distnorm: ") for line in said(done)[-len(lines) :]]
 
 
 @pytest.mark.parametrize("ranks", [0, 2])

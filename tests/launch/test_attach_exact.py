@@ -129,5 +129,5 @@ def test_an_example_of_nest_as_installed(name, model, target_norm, measurements,
     logs = [read_log(path) for path in sorted(tmp_path.glob("run*.jsonl"))]
     assert len(logs) == measurements
     for log in logs:
-        assert log.measurements[0]["drift"][0]["max"] > 0.1
-        assert max(each["max"] for measurement in log.measurements[1:] for each in measurement["drift"]) < 1e-10
+        assert log.measurements[0].drifts[0].max > 0.1
+        assert max(drift.max for measurement in log.measurements[1:] for drift in measurement.drifts) < 1e-10

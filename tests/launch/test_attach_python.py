@@ -171,7 +171,7 @@ def test_forked_processes_are_normalized_and_logged_apart(backend, logs, folder)
     for name in written:
         run = read_log(folder / name)
         assert run.end is not None and run.torn == 0
-        assert run.end["time_ms"] in (30.0, 45.0) and len(run.measurements) == 1 + run.end["time_ms"] / 15.0
+        assert run.end.time_ms in (30.0, 45.0) and len(run.measurements) == 1 + run.end.time_ms / 15.0
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])

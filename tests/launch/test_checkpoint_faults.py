@@ -71,7 +71,7 @@ def test_full_disk(tmp_path):
         assert code == 2 and f"cannot write checkpoint {checkpoints}/.0000000" in err, err
         assert "No space left on device" in err and "Traceback" not in err
         assert len(folders.numbers(checkpoints)) == 2 and not list(checkpoints.glob(".*"))
-        assert "No space left" in read_log(tmp_path / "run.jsonl").end["reason"]
+        assert "No space left" in read_log(tmp_path / "run.jsonl").end.reason
         remount(checkpoints, "size=10m")
         resumes(tmp_path)
 
@@ -139,7 +139,7 @@ def test_resume_without_checkpoints_begins_anew_and_keeps_the_log(tmp_path):
     undone = log.read_bytes()
     code, _, err = run(command(job, 1, 2, "--resume"))
     assert code == 0 and "beginning: no checkpoint in" in err
-    assert (tmp_path / "run.jsonl.undone").read_bytes() == undone and read_log(log).end["reason"] == "finished"
+    assert (tmp_path / "run.jsonl.undone").read_bytes() == undone and read_log(log).end.reason == "finished"
 
 
 def test_a_log_of_a_run_whose_folder_is_gone_is_kept(tmp_path):

@@ -11,6 +11,7 @@ from killing import MODEL, Running, command, kill_and_resume, lines_of, run, wai
 import distnorm
 from distnorm import checkpoint_table
 from distnorm.records.run_log import read_log
+from distnorm.records.summary import summary
 from distnorm.runs.checkpoint import folder as folders
 
 SPLITS = [(1, 4), (2, 2), (4, 1)]
@@ -75,7 +76,7 @@ def test_goes_on_the_same_however_it_is_split(tmp_path):
         finished(write_job(folder, simulate_ms=100.0), *before)
         finished(write_job(folder, simulate_ms=500.0), *after, "--resume")
         measurements = [
-            (each["time_ms"], each["elapsed_ms"], each["drift"]) for each in read_log(folder / "run.jsonl").measurements
+            (each.time_ms, each.elapsed_ms, each.drifts) for each in read_log(folder / "run.jsonl").measurements
         ]
         outcomes.append((measurements, contents(newest(folder / "checkpoints"))[0].tobytes()))
     assert outcomes[0] == outcomes[1] == outcomes[2]
@@ -83,17 +84,20 @@ def test_goes_on_the_same_however_it_is_split(tmp_path):
 
 
 def test_log_goes_on_and_noise_is_new(tmp_path):
-    finished(write_job(tmp_path, simulate_ms=250.0), 2, 1)
+    out, _ = finished(write_job(tmp_path, simulate_ms=250.0), 2, 1)
+    lines = out.splitlines()[1:]
+    assert lines[0].startswith("  250 of 250 ms simulated in ") and lines[0].endswith(", finished")
+    assert [line.strip() for line in lines] == summary(read_log(tmp_path / "run.jsonl"))
     out, err = finished(write_job(tmp_path, simulate_ms=700.0), 1, 2, "--resume")
     assert "going on from" in err and "700 ms (100%)" in err.replace("of 700", "700") and "from 250 ms" in out
     log = read_log(tmp_path / "run.jsonl")
-    times = [measurement["time_ms"] for measurement in log.measurements]
+    times = [measurement.time_ms for measurement in log.measurements]
     assert times == sorted(set(times)) and len(log.resumes) == 1
-    assert log.resumes[0]["time_ms"] == 250.0 and log.resumes[0]["seed"] != log.header["seed"]
-    normalized = [0.0, *(measurement["time_ms"] for measurement in log.measurements if measurement["normalized"])]
+    assert log.resumes[0].time_ms == 250.0 and log.resumes[0].seed != log.header.seed
+    normalized = [0.0, *(measurement.time_ms for measurement in log.measurements if measurement.normalized)]
     for measurement in log.measurements[1:]:
-        since = max(each for each in normalized if each < measurement["time_ms"])
-        assert measurement["elapsed_ms"] == pytest.approx(measurement["time_ms"] - since)
+        since = max(each for each in normalized if each < measurement.time_ms)
+        assert measurement.elapsed_ms == pytest.approx(measurement.time_ms - since)
 
 
 def start(tmp_path, ranks=2, threads=1, model=MODEL, **settings):
@@ -112,7 +116,7 @@ def test_a_signal_to_any_rank_stops_all_with_a_checkpoint(number, code, rank, tm
     assert f"stopped (rank {rank}: {signal.Signals(number).name})" in err and "--resume goes on" in err
     log = read_log(tmp_path / "run.jsonl")
     last = newest(tmp_path / "checkpoints")
-    assert last.name == "00000002" and manifest(last)["time_ms"] >= log.end["time_ms"]
+    assert last.name == "00000002" and manifest(last)["time_ms"] >= log.end.time_ms
     finished(write_job(tmp_path, simulate_ms=manifest(last)["time_ms"] + 50.0), 2, 1, "--resume")
     assert len(read_log(tmp_path / "run.jsonl").resumes) == 1
 
@@ -196,7 +200,7 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before(file, damage, two_check
     code, _, err = run(command(write_job(tmp_path, simulate_ms=100.0), 2, 1, "--resume"))
     assert code == 0, err
     assert "00000002 is not used" in err and file in err and f"going on from {tmp_path}/checkpoints/00000001" in err
-    assert read_log(tmp_path / "run.jsonl").end["reason"] == "finished"
+    assert read_log(tmp_path / "run.jsonl").end.reason == "finished"
 
 
 def test_a_manifest_of_another_run(two_checkpoints, tmp_path):
@@ -233,8 +237,8 @@ def test_what_build_simulates_comes_before_simulate_ms(checkpointed, tmp_path):
     assert code == 0 and "270 of 270 ms (100%)" in err, err
     assert f"{120 if checkpointed else 240} ms simulated in" in out
     log = read_log(tmp_path / "run.jsonl")
-    assert [measurement["time_ms"] for measurement in log.measurements] == [30.0, 90.0, 150.0, 210.0, 270.0]
-    assert log.end["time_ms"] == 270.0
+    assert [measurement.time_ms for measurement in log.measurements] == [30.0, 90.0, 150.0, 210.0, 270.0]
+    assert log.end.time_ms == 270.0
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_norms_are_held_on_after_a_resume_and_the_split_makes_no_difference(mode
         shutil.copytree(first, folder)
         finished(write_job(folder, simulate_ms=180.0), model, split, "--resume")
         log = read_log(folder / "run.jsonl")
-        assert [measurement["time_ms"] for measurement in log.measurements] == [
+        assert [measurement.time_ms for measurement in log.measurements] == [
             0.0,
             30.0,
             60.0,
@@ -47,7 +47,7 @@ def test_norms_are_held_on_after_a_resume_and_the_split_makes_no_difference(mode
             150.0,
             180.0,
         ]
-        assert all(measurement["drift"][0]["max"] < 1e-10 for measurement in log.measurements[1:])
+        assert all(measurement.drifts[0].max < 1e-10 for measurement in log.measurements[1:])
         after.append(weights(folder)[1])
     assert np.abs(after[0] - before).max() > 1e-3
     assert np.array_equal(after[0], after[1]) and np.array_equal(after[0], after[2])

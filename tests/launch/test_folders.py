@@ -69,7 +69,7 @@ def test_two_runs_at_once(ranks, tmp_path):
     last = folders.read_manifest(tmp_path / "checkpoints", folders.numbers(tmp_path / "checkpoints")[0])["time_ms"]
     code, _, err = run(command(write_job(tmp_path, simulate_ms=last + 20.0), ranks, 2 // ranks, "--resume"))
     assert code == 0 and "going on from" in err, err
-    assert read_log(tmp_path / "run.jsonl").end["reason"] == "finished"
+    assert read_log(tmp_path / "run.jsonl").end.reason == "finished"
 
 
 def test_of_two_that_start_together_one_is_whole(tmp_path):
@@ -80,7 +80,7 @@ def test_of_two_that_start_together_one_is_whole(tmp_path):
     assert "another run is at work in" in err or "holds checkpoints of the run" in err, err
     manifest = folders.read_manifest(tmp_path / "checkpoints", folders.numbers(tmp_path / "checkpoints")[0])
     seed = manifest["identity"]["seed"]
-    assert manifest["time_ms"] == 300.0 and read_log(tmp_path / f"{seed}.jsonl").end["reason"] == "finished"
+    assert manifest["time_ms"] == 300.0 and read_log(tmp_path / f"{seed}.jsonl").end.reason == "finished"
 
 
 def test_a_run_that_is_refused_leaves_no_trace(tmp_path):

@@ -60,7 +60,7 @@ def normalized(register):
     normalizer.simulate(60.0)
     errors = [abs(norm / TARGET_NORM - 1) for norm in norms_by_target(["leaky_synapse"]).values()]
     assert max(errors, default=0) <= 1e-12 and normalizer.log[-1].drift_max > 1e-3
-    return normalizer.weights._synapses[0].backend, connections(["leaky_synapse"])
+    return normalizer._loop.weights._synapses[0].backend, connections(["leaky_synapse"])
 
 
 def test_generic_and_compiled_in_are_the_same(ranks, folder, register, monkeypatch):
@@ -132,7 +132,7 @@ def test_one_that_is_compiled_in_is_noticed_too(ranks, folder, register, monkeyp
     normalizer = normalizer_of(register, "switching_synapse")
     with pytest.raises(distnorm.RuleError, match=SAYS):
         normalizer.simulate(400.0)
-    assert normalizer.weights._synapses[0].backend == "in place"
+    assert normalizer._loop.weights._synapses[0].backend == "in place"
 
 
 @pytest.mark.parametrize("backend", ["inplace", "pynest"])

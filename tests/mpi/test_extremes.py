@@ -68,7 +68,7 @@ def normalized(backend):
         wanted |= dict(zip(ids, norms, strict=True))
         rules.append(distnorm.Rule("stdp_synapse", targets=ids, target_norm=norms, **more))
     normalizer = distnorm.Normalizer(rules, backend=backend)
-    normalizer.weights.open()
+    normalizer._loop.weights.open()
     drifts = normalizer.normalize().drifts
     return before, state(), wanted, drifts
 

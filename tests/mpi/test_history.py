@@ -9,6 +9,8 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset, 
 
 import distnorm
 from distnorm.mpi.ranks import world
+from distnorm.records.history import header_of
+from distnorm.records.run_log import RunLog, read_log
 from distnorm.synapses.access import nodes_by_model
 
 pytestmark = pytest.mark.mpi
@@ -44,6 +46,18 @@ def test_a_figure_from_the_log(observe):
     (line,) = [line for line in figure.axes[0].lines if line.get_label() == "largest"]
     assert line.get_xdata().tolist() == [15.0, 30.0, 45.0, 60.0]
     assert np.allclose(line.get_ydata(), [100 * measurement.drift_max for measurement in normalizer.log[1:]])
+
+
+@pytest.mark.parametrize("observe", [False, True])
+def test_a_log_gives_the_measurements_of_the_memory(observe, tmp_path):
+    path = tmp_path / f"{nest.Rank()}.jsonl"
+    with RunLog(path) as log:
+        seen = []
+        normalizer = simulated(observe=observe, on_measurement=seen.append)
+        log.write(header_of(nest, normalizer._loop))
+        for measurement in seen:
+            log.write(measurement)
+    assert read_log(path).measurements == normalizer.log == seen
 
 
 def test_no_figure_before_the_first_measurement():

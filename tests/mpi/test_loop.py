@@ -3,7 +3,7 @@
 import nest
 import numpy as np
 import pytest
-from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity
+from networks import TARGET_NORM, connections, network, norms_by_target, reset, slow_plasticity, write_weights
 
 import distnorm
 from distnorm.mpi.ranks import world
@@ -170,7 +170,7 @@ def test_each_network_of_a_process_has_a_resolution_of_its_own(backend):
         nest.resolution = resolution_ms
         network()
         normalizer = distnorm.Normalizer(RULE, interval=12.0, backend=backend)
-        assert normalizer.clock.resolution_ms == resolution_ms and normalizer.next_interval == 12.0
+        assert normalizer._loop.clock.resolution_ms == resolution_ms and normalizer.next_interval == 12.0
         normalizer.simulate(30.0)
         assert [measurement.time_ms for measurement in normalizer.log] == [0.0, 12.0, 24.0]
 
@@ -325,7 +325,7 @@ def test_adaptive_intervals_where_smallest_delays_differ_over_ranks():
     nest.Connect(population, population, {"rule": "fixed_indegree", "indegree": 3}, delays)
     normalizer = distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.1))
     normalizer.simulate(100.0)
-    clocks = world(nest.build_info["have_mpi"]).gather(normalizer.clock.min_delay_ms)
+    clocks = world(nest.build_info["have_mpi"]).gather(normalizer._loop.clock.min_delay_ms)
     assert clocks is None or len(set(clocks)) == 1
 
 
@@ -340,3 +340,25 @@ def test_the_log_keeps_statistics_only():
     assert kept.q90 == full.quantile(0.9) > 0 and kept.histogram is None
     with pytest.raises(distnorm.RuleError, match="keeps q50, q90 and q99"):
         kept.quantile(0.3)
+
+
+def test_another_normalizer_goes_on_from_a_state():
+    rule = distnorm.Rule("stdp_synapse", target_norm="initial")
+
+    def prepared():
+        reset()
+        slow_plasticity()
+        network()
+        return distnorm.Normalizer(rule, interval=distnorm.AdaptiveInterval(0.05))
+
+    normalizer, initial = prepared(), norms_by_target(["stdp_synapse"])
+    normalizer.simulate(50.0)
+    known, left_ms = normalizer.state(), normalizer.next_interval
+    prepared()
+    write_weights("stdp_synapse", lambda source, target, weight: weight / 2)
+    again = distnorm.Normalizer(rule, interval=distnorm.AdaptiveInterval(0.05))
+    again.restore(known)
+    assert again.next_interval == left_ms and again.log == []
+    done = again.normalize()
+    assert done.time_ms == 50.0 and done.elapsed_ms == known.time_steps * nest.resolution - known.normalized_ms
+    assert norms_by_target(["stdp_synapse"]) == pytest.approx(initial, rel=1e-12)

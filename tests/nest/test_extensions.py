@@ -54,7 +54,7 @@ def normalized(register, model, backend="inplace", **rule):
     )
     normalizer.simulate(60.0)
     return (
-        normalizer.weights._synapses[0].backend,
+        normalizer._loop.weights._synapses[0].backend,
         [measurement.drift_max for measurement in normalizer.log],
         connections([model]),
     )

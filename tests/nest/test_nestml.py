@@ -57,7 +57,7 @@ def test_generic_and_compiled_in_are_the_same(module, cache, tmp_path, monkeypat
         normalizer.simulate(60.0)
         errors = [abs(norm / TARGET_NORM - 1) for norm in norms_by_target([module.SYNAPSE]).values()]
         assert len(errors) == 40 and max(errors) <= 1e-12 and normalizer.log[-1].drift_max > 1e-3
-        return normalizer.weights._synapses[0].backend, connections([module.SYNAPSE])
+        return normalizer._loop.weights._synapses[0].backend, connections([module.SYNAPSE])
 
     generic = normalized()
     build(header)
@@ -102,7 +102,7 @@ def test_stdsp_synapse_does_not_keep_its_weights(module, cache, tmp_path, monkey
         normalizer = distnorm.Normalizer(distnorm.Rule(SWITCHING, target_norm=3.0), interval=20.0, backend=backend)
         with pytest.raises(distnorm.RuleError, match=says):
             normalizer.simulate(400.0)
-        return normalizer.weights._synapses[0].backend
+        return normalizer._loop.weights._synapses[0].backend
 
     assert (refused("pynest"), refused("inplace")) == ("through PyNEST", "in place (generic)")
     build(tmp_path / "code" / f"{SWITCHING}.h")

@@ -42,8 +42,8 @@ def limit(tmp_path, checkpoints):
 
 def check(checkpoints, text):
     log = read_log(checkpoints.parent / "run.jsonl")
-    times = [measurement["time_ms"] for measurement in log.measurements]
-    assert times == sorted(set(times)) and log.end["reason"] == "finished" and len(log.resumes) == 1
+    times = [measurement.time_ms for measurement in log.measurements]
+    assert times == sorted(set(times)) and log.end.reason == "finished" and len(log.resumes) == 1
     assert "going on from" in text and "is not used" not in text
 
 

@@ -25,7 +25,7 @@ def test_run(nodes, threads, cluster, job, tmp_path):
     assert cluster.wait(number)[:2] == ("COMPLETED", "0:0"), output(tmp_path)
     assert f"{nodes} rank(s) x {threads} thread(s)" in output(tmp_path)
     log = read_log(results(tmp_path) / "run.jsonl")
-    assert log.end["reason"] == "finished" and (log.header["ranks"], log.header["threads"]) == (nodes, threads)
+    assert log.end.reason == "finished" and (log.header.ranks, log.header.threads) == (nodes, threads)
 
 
 def test_run_with_mpiexec(cluster, job, tmp_path):
@@ -39,7 +39,7 @@ def test_array(cluster, job, tmp_path):
     number = cluster.submit("array.sh", job, folder=tmp_path, options=["--array=1-3"])
     wait_for(lambda: not cluster.run("squeue", "-h", "-j", number).stdout.strip(), 60)
     logs = [read_log(results(tmp_path) / f"seed-{seed}.jsonl") for seed in (1, 2, 3)]
-    assert [log.header["seed"] for log in logs] == [1, 2, 3] and all(log.end["reason"] == "finished" for log in logs)
+    assert [log.header.seed for log in logs] == [1, 2, 3] and all(log.end.reason == "finished" for log in logs)
 
 
 def test_checkpoints_of_an_array_are_apart(cluster, job, tmp_path):
@@ -49,7 +49,7 @@ def test_checkpoints_of_an_array_are_apart(cluster, job, tmp_path):
     for seed in (1, 2, 3):
         saved = results(tmp_path) / f"seed-{seed}" / "saved"
         assert folders.read_manifest(saved, folders.numbers(saved)[0])["identity"]["seed"] == str(seed)
-        assert read_log(results(tmp_path) / f"seed-{seed}.jsonl").end["reason"] == "finished", output(tmp_path)
+        assert read_log(results(tmp_path) / f"seed-{seed}.jsonl").end.reason == "finished", output(tmp_path)
 
 
 def test_a_killed_run_does_not_keep_its_folder(cluster, tmp_path):
@@ -78,8 +78,8 @@ def test_scaling(cluster, job, tmp_path):
     )
     assert cluster.wait(number, 120)[:2] == ("COMPLETED", "0:0"), output(tmp_path)
     logs = [read_log(results(tmp_path) / f"nodes-{nodes}.jsonl") for nodes in (1, 2, 4)]
-    assert [log.header["ranks"] for log in logs] == [1, 2, 4]
-    assert [log.measurements[0]["drift"][0]["targets"] for log in logs] == [60, 120, 240]
+    assert [log.header.ranks for log in logs] == [1, 2, 4]
+    assert [log.measurements[0].drifts[0].targets for log in logs] == [60, 120, 240]
     assert (results(tmp_path) / "scaling.png").stat().st_size > 10_000
 
 
@@ -96,9 +96,9 @@ def test_requeue_goes_on_until_done(cluster, tmp_path):
     text = output(tmp_path)
     assert "are left of the allocation" in text and "requeueing after 1 part" in text and "going on from" in text
     log = read_log(checkpoints.parent / "run.jsonl")
-    times = [measurement["time_ms"] for measurement in log.measurements]
-    assert times == sorted(set(times)) and log.end["reason"] == "finished" and len(log.resumes) == 1
-    assert log.resumes[0]["time_ms"] == done
+    times = [measurement.time_ms for measurement in log.measurements]
+    assert times == sorted(set(times)) and log.end.reason == "finished" and len(log.resumes) == 1
+    assert log.resumes[0].time_ms == done
 
 
 def test_scancel_stops_with_a_checkpoint_and_does_not_requeue(cluster, tmp_path):

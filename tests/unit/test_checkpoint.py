@@ -22,7 +22,7 @@ from distnorm.intervals.controller import Clock
 from distnorm.intervals.growth import Growth, Point
 from distnorm.mpi.ranks import Ranks
 from distnorm.normalizer.state import NormalizerState
-from distnorm.records.run_log import RunLog, read_log
+from distnorm.records.run_log import Resume, RunLog, read_log
 from distnorm.rules.rule import Rule
 from distnorm.runs.checkpoint import folder as folders
 from distnorm.runs.checkpoint.identity import of_rules, rule_hash, sum_of_pairs
@@ -185,8 +185,9 @@ RUN = "5e2c"
 
 def resumed(path, size, run=RUN):
     with RunLog.go_on(path, size, run) as log:
-        log.resume(time_ms=10.0, simulate_ms=40.0, ranks=1, threads=2, seed=5, started="2026-01-01T12:00:00+00:00")
-        log.measurement(run_logs.measurement(20.0, 20.0, 0.02))
+        started = "2026-01-01T12:00:00+00:00"
+        log.write(Resume(time_ms=10.0, simulate_ms=40.0, ranks=1, threads=2, seed=5, started=started))
+        log.write(run_logs.measurement(20.0, 20.0, 0.02))
 
 
 def test_a_log_goes_on_and_keeps_what_was_undone(tmp_path):
@@ -198,7 +199,7 @@ def test_a_log_goes_on_and_keeps_what_was_undone(tmp_path):
         resumed(path, size)
     log = read_log(path)
     assert path.read_bytes().startswith(before)
-    assert [measurement["time_ms"] for measurement in log.measurements] == [10.0, 20.0] and len(log.resumes) == 1
+    assert [measurement.time_ms for measurement in log.measurements] == [10.0, 20.0] and len(log.resumes) == 1
     assert log.planned_ms == 40.0
     undone = (tmp_path / "a.jsonl.undone").read_bytes()
     assert undone.count(b'{"kind":"measurement","undone":1}\n') == 2 and undone.endswith(b"\n")
@@ -250,10 +251,10 @@ def test_a_log_that_was_removed(tmp_path):
     from distnorm.errors import DistnormError
 
     with RunLog(tmp_path / "a.jsonl") as log:
-        log.header(**run_logs.header())
+        log.write(run_logs.header())
         (tmp_path / "a.jsonl").unlink()
         with pytest.raises(DistnormError, match=r"a\.jsonl was removed while the run went on"):
-            log.measurement(run_logs.measurement(1.0, 1.0, 0.1))
+            log.write(run_logs.measurement(1.0, 1.0, 0.1))
 
 
 class Garbage:

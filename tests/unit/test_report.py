@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
-from run_logs import measurement, write
+from run_logs import RULE, measurement, write
 
 from distnorm import RuleError
 from distnorm.records import figure
 from distnorm.records.report import report
-from distnorm.records.run_log import read_log
+from distnorm.records.run_log import End, read_log
 from distnorm.records.summary import edges_ms
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-END = {"time_ms": 1000.0, "wall_s": 6.5, "simulate_s": 0.5, "reason": "finished"}
+END = End(time_ms=1000.0, wall_s=6.5, simulate_s=0.5, reason="finished")
 MEASUREMENTS = [
     measurement(0.0, 0.0, 0.5),
     measurement(50.0, 50.0, 0.01, normalized=False),
@@ -37,7 +37,8 @@ def test_the_numbers_are_those_of_the_log(tmp_path):
     path = write(tmp_path / "log.jsonl", MEASUREMENTS, END)
     assert report(path, None).splitlines() == [
         f"{path}: 1,000 of 1,000 ms simulated in 7.5 s, finished",
-        "  4 normalizations, 2 probes; interval median 250 ms, 100 to 400 ms",
+        "  stdp_synapse: 800 connections onto 40 neurons; at first at most 50.00% from the target norm",
+        "  normalized 4 times, 2 probes; interval median 250 ms, 100 to 400 ms",
         "  largest drift: median 3.75%, worst 7.50%, last 3.50%; 50.00% before anything was simulated",
         "  bound 5% on max: drift / bound 0.850 on average; 2 of 6 measurements above the bound, "
         "worst 1.500 times the bound",
@@ -58,14 +59,16 @@ def test_of_several_rules_the_worst_counts(tmp_path):
         measurement(200.0, 100.0, 0.07, 0.01),
         measurement(300.0, 100.0, 0.05, 0.05),
     ]
-    said = report(write(tmp_path / "log.jsonl", measurements, END, rules=["one", "two"]))
+    said = report(write(tmp_path / "log.jsonl", measurements, END, rules=(RULE, RULE)))
     assert "largest drift: median 6.00%, worst 7.00%, last 5.00%\n" in said
     assert "2 of 3 measurements above the bound, worst 1.400" in said
 
 
 def test_without_a_bound_there_is_none(tmp_path):
     path = write(tmp_path / "log.jsonl", MEASUREMENTS, END, bound=None)
-    assert [line.split()[0] for line in report(path).splitlines()[1:-1]] == ["4", "largest", "wall"]
+    assert [line.split()[0] for line in report(path).splitlines()[1:-1]] == [
+        *("stdp_synapse:", "normalized", "largest", "wall")
+    ]
     assert pixels(tmp_path / "log.png", VERMILION) == 0
 
 
@@ -83,9 +86,9 @@ def test_an_observed_run_is_seen_at_every_measurement(tmp_path):
     path = write(tmp_path / "log.jsonl", OBSERVED, observe=True)
     lines = report(path).splitlines()
     assert lines[0] == f"{path}: 600 of 1,000 ms simulated at the last measurement; running or cut off"
-    assert lines[1] == "  6 measurements, observed only, 0 probes; interval median 100 ms, 100 to 100 ms"
-    assert "last 128.00%" in lines[2]
-    assert "5 of 6 measurements above the bound, worst 25.600 times" in lines[3]
+    assert lines[2] == "  observed 6 times, not normalized, 0 probes; interval median 100 ms, 100 to 100 ms"
+    assert "last 128.00%" in lines[3]
+    assert "5 of 6 measurements above the bound, worst 25.600 times" in lines[4]
 
 
 def test_a_torn_log_says_so(tmp_path):
@@ -93,7 +96,7 @@ def test_a_torn_log_says_so(tmp_path):
     path.write_bytes(path.read_bytes()[:-20])
     said = report(path)
     assert "700 of 1,000 ms simulated at the last measurement; cut off, the last line is torn\n" in said
-    assert "3 normalizations, 2 probes" in said
+    assert "normalized 3 times, 2 probes" in said
 
 
 @pytest.mark.parametrize(

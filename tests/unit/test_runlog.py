@@ -12,30 +12,30 @@ import run_logs
 from distnorm import DistnormError, RuleError
 from distnorm.records import run_log as runlog
 from distnorm.records.report import report
-from distnorm.records.run_log import RunLog, read_log
+from distnorm.records.run_log import End, RunLog, read_log
 
 MEASUREMENTS = [run_logs.measurement(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
-END = {"time_ms": 300.0, "wall_s": 12.5, "simulate_s": 0.5, "reason": "finished"}
+END = End(time_ms=300.0, wall_s=12.5, simulate_s=0.5, reason="finished")
 
 WRITES_FOR_EVER = """
 import sys, pathlib, run_logs
 from distnorm.records.run_log import RunLog
 log = RunLog(pathlib.Path(sys.argv[1]))
-log.header(**run_logs.header(rules=[run_logs.RULE] * 200))
+log.write(run_logs.header(rules=(run_logs.RULE,) * 200))
 while True:
-    log.measurement(run_logs.measurement(1.0, 1.0, *[0.02] * 200))
+    log.write(run_logs.measurement(1.0, 1.0, *[0.02] * 200))
 """
 RUNS_OUT_OF_SPACE = """
 import sys, pathlib, resource, run_logs
 from distnorm import DistnormError
 from distnorm.records.run_log import RunLog
 log = RunLog(pathlib.Path(sys.argv[1]))
-log.header(**run_logs.header())
-log.measurement(run_logs.measurement(1.0, 1.0, 0.02))
+log.write(run_logs.header())
+log.write(run_logs.measurement(1.0, 1.0, 0.02))
 size = pathlib.Path(sys.argv[1]).stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, size + 50))
 try:
-    log.measurement(run_logs.measurement(2.0, 1.0, 0.03))
+    log.write(run_logs.measurement(2.0, 1.0, 0.03))
 except DistnormError as error:
     print(error)
 """
@@ -49,10 +49,10 @@ def program(text, path):
 @pytest.mark.parametrize("end", [END, None])
 def test_a_log_is_read_as_it_was_written(tmp_path, end):
     run = read_log(run_logs.write(tmp_path / "log.jsonl", MEASUREMENTS, end))
-    assert run.header == {"kind": "header", **run_logs.header()}
-    assert run.measurements == [{"kind": "measurement", **measurement} for measurement in MEASUREMENTS]
-    assert run.end == (None if end is None else {"kind": "end", **end})
-    assert run.torn == 0
+    assert run.header == run_logs.header()
+    assert run.measurements == MEASUREMENTS
+    assert run.end == end
+    assert not run.torn
 
 
 @pytest.mark.parametrize("end", [END, None])
@@ -108,7 +108,7 @@ def test_a_line_that_does_not_fit_leaves_nothing_behind(tmp_path):
     assert "no space" in said
     run = read_log(path)
     assert len(run.measurements) == 1
-    assert run.torn == 0
+    assert not run.torn
 
 
 def test_a_log_that_exists_is_kept(tmp_path):
@@ -131,14 +131,14 @@ def test_a_closed_log_refuses_a_line(tmp_path):
     log.close()
     log.close()
     with pytest.raises(DistnormError, match=r"log\.jsonl"):
-        log.header(**run_logs.header())
+        log.write(run_logs.header())
 
 
 def test_a_number_that_is_none_is_not_written(tmp_path):
     with RunLog(tmp_path / "log.jsonl") as log:
-        log.header(**run_logs.header())
+        log.write(run_logs.header())
         with pytest.raises(ValueError, match="JSON"):
-            log.measurement(run_logs.measurement(100.0, 100.0, float("nan")))
+            log.write(run_logs.measurement(100.0, 100.0, float("nan")))
     assert read_log(tmp_path / "log.jsonl").measurements == []
 
 
@@ -146,7 +146,9 @@ def without(record, *keys):
     return {key: value for key, value in record.items() if key not in keys}
 
 
-GOOD = {"kind": "measurement", **MEASUREMENTS[0]}
+GOOD = run_logs.line("measurement", MEASUREMENTS[0])
+HEADER = run_logs.line("header", run_logs.header())
+DRIFT = GOOD["drifts"][0]
 
 
 @pytest.mark.parametrize(
@@ -157,18 +159,20 @@ GOOD = {"kind": "measurement", **MEASUREMENTS[0]}
         ("[]", "kind is None"),
         ('{"kind": ["measurement"]}', r"kind is \['measurement'\]"),
         (without(GOOD, "kind"), "kind is None; known: header, measurement, resume, end"),
-        ({"kind": "header", **run_logs.header()}, "a second header"),
-        *[(without(GOOD, key), f"has no {key}") for key in MEASUREMENTS[0]],
+        (HEADER, "a second header"),
+        *[(without(GOOD, key), f"has no {key}") for key in without(GOOD, "kind")],
         (GOOD | {"time_ms": "100"}, "time_ms is '100'"),
         (GOOD | {"time_ms": True}, "time_ms is True"),
         (GOOD | {"normalized": 1}, "normalized is 1"),
         (GOOD | {"seconds": without(run_logs.SECONDS, "agree")}, "seconds has no agree"),
-        (GOOD | {"drift": []}, "drift of 0 rules; the header has 1"),
-        (GOOD | {"drift": [3]}, "drift is 3"),
-        (GOOD | {"drift": [without(run_logs.drift(0.1), "q90")]}, "drift has no q90"),
-        (GOOD | {"drift": [run_logs.drift(float("nan"))]}, "NaN is no number"),
-        ({"kind": "end", **without(END, "wall_s")}, "end has no wall_s"),
-        ({"kind": "end", **without(END, "simulate_s")}, "end has no simulate_s"),
+        (GOOD | {"more": 1}, "measurement has an unknown field 'more'"),
+        (GOOD | {"drifts": []}, "drifts of 0 rules; the header has 1"),
+        (GOOD | {"since_start": [DRIFT, DRIFT]}, "since_start of 2 rules; the header has 1"),
+        (GOOD | {"drifts": [3]}, r"measurement.drifts\[0\] is 3"),
+        (GOOD | {"drifts": [without(DRIFT, "q90")]}, r"drifts\[0\] has no q90"),
+        (GOOD | {"drifts": [DRIFT | {"max": float("nan")}]}, "NaN is no number"),
+        (without(run_logs.line("end", END), "wall_s"), "end has no wall_s"),
+        (without(run_logs.line("end", END), "simulate_s"), "end has no simulate_s"),
     ],
 )
 def test_any_other_wrong_line_is_named(tmp_path, line, complaint):
@@ -184,10 +188,11 @@ def test_any_other_wrong_line_is_named(tmp_path, line, complaint):
     ("first", "complaint"),
     [
         (GOOD, "has no header: the first line is of kind 'measurement'"),
-        ({"kind": "header", **without(run_logs.header(), "bound")}, "header has no bound"),
-        ({"kind": "header", **run_logs.header(statistic="q95")}, "statistic is 'q95'; known: max"),
-        ({"kind": "header", **run_logs.header(rules=[])}, "rules is empty"),
-        ({"kind": "header", **run_logs.header(seed=1.5)}, "seed is 1.5"),
+        (without(HEADER, "bound"), "header has no bound"),
+        (HEADER | {"statistic": "q95"}, "statistic is 'q95'; known: max"),
+        (HEADER | {"rules": []}, "rules is empty"),
+        (HEADER | {"rules": [{"text": 3}]}, r"rules\[0\].text is 3"),
+        (HEADER | {"seed": 1.5}, "seed is 1.5"),
     ],
 )
 def test_a_wrong_first_line_is_refused(tmp_path, first, complaint):
@@ -229,7 +234,7 @@ def put(content, path, value):
 
 @pytest.mark.parametrize("observe", [True, False])
 def test_any_value_in_any_place_is_read_or_named(observe, tmp_path):
-    measurements = [run_logs.measurement(10.0 * i, 10.0, 0.01, since_start=[0.01]) for i in (1, 2)]
+    measurements = [run_logs.measurement(10.0 * i, 10.0, 0.01, since_start=(run_logs.drift(0.01),)) for i in (1, 2)]
     path = run_logs.write(tmp_path / "log.jsonl", measurements, END, observe=observe)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     refused = 0

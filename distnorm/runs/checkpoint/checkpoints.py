@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -37,19 +38,7 @@ class Checkpoints:
     def __init__(
         self, claim: Claim, job: Job, observe: bool, normalizer: Normalizer, ranks: Ranks, resumes: int
     ) -> None:
-        """Find the connections to keep. Collective.
-
-        Args:
-            claim: Of the folder, taken.
-            job: The job.
-            observe: Whether weights are only measured.
-            normalizer: Of the network as it stands.
-            ranks: All ranks.
-            resumes: How often the run has been resumed, this time included.
-
-        Raises:
-            DistnormError: Connections of this network cannot be kept.
-        """
+        """Find the connections to keep, of a run that was resumed so often, this time included. Collective."""
         self._claim = claim
         self._normalizer = normalizer
         self._ranks = ranks
@@ -76,31 +65,25 @@ class Checkpoints:
         self._ranks.from_first(self._claim.mark)
 
     def save(self, log_bytes: int | None) -> tuple[Path, int]:
-        """Write a checkpoint. Collective.
-
-        Args:
-            log_bytes: Size of the run log by now, on rank 0.
-
-        Returns:
-            Where it is, and its bytes.
+        """Write a checkpoint; where it is, and its bytes. `log_bytes` is the size of rank 0's run log. Collective.
 
         Raises:
             CheckpointError: It cannot be written; those before it are as they were.
         """
         now_ms = float(nest.biological_time)
-        memory = self._normalizer.schedule.memory(now_ms)
+        state = self._normalizer.state()
         try:
             number, partial = self._ranks.from_first(self._claim.begin)
-            parts = self._ranks.gather(self._ranks.together(lambda: self._write(partial, now_ms)))
-            size = self._ranks.from_first(lambda: self._commit(number, memory, parts, log_bytes))
+            parts = self._ranks.gather(self._ranks.together(lambda: self._write(partial, now_ms, state)))
+            size = self._ranks.from_first(lambda: self._commit(number, state, parts, log_bytes))
         finally:
             if self._ranks.rank == 0:
                 with suppress(CheckpointError):
                     self._claim.tidy()
         return folders.path_of(self._claim.folder, number), size
 
-    def _write(self, partial: Path, now_ms: float) -> list[Part]:
-        norms, connections = self._norms(), self._connections
+    def _write(self, partial: Path, now_ms: float, state: NormalizerState) -> list[Part]:
+        norms, connections = _table(state), self._connections
         by_virtual = norms["target"] % connections.num_virtual
         return on_each(
             connections,
@@ -110,18 +93,18 @@ class Checkpoints:
         )
 
     def _commit(
-        self, number: int, memory: NormalizerState, parts: list[list[Part]] | None, log_bytes: int | None
+        self, number: int, state: NormalizerState, parts: list[list[Part]] | None, log_bytes: int | None
     ) -> int:
         every = sorted((part for of_rank in parts or [] for part in of_rank), key=lambda part: part.virtual)
         manifest = Manifest(
             distnorm=version("distnorm"),
             nest=nest.__version__,
             written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            time_ms=self._normalizer.schedule.time_of(memory),
+            time_ms=state.time_steps * float(nest.resolution),
             resumes=self._resumes,
             log_bytes=log_bytes,
             identity=self._identity,
-            memory=memory,
+            memory=state,
             models=self._models,
             parts=tuple(every),
         )
@@ -132,23 +115,13 @@ class Checkpoints:
     def _models(self) -> tuple[ModelEntry, ...]:
         return tuple(ModelEntry(name=model.name, state=model.state) for model in self._connections.models)
 
-    def _norms(self) -> npt.NDArray[np.void]:
-        """Initial norms of the targets on this rank, dtype NORM."""
-        tables = []
-        for of, initial in enumerate(self._normalizer.weights.initial_norms):
-            targets, norms = initial.known()
-            table = np.zeros(len(targets), NORM)
-            table["of"], table["target"], table["norm"] = of, targets, norms
-            tables.append(table)
-        return np.concatenate(tables) if tables else np.zeros(0, NORM)
-
     def _resume(self, found: Found) -> None:
         """Put weights, state, norms and the controller's state back. Collective."""
         check_same(found, self._of_rules)
         self._connections.sort()
-        parts, connections, schedule = found.manifest.parts, self._connections, self._normalizer.schedule
-        now_ms = float(nest.biological_time)
-        self._ranks.together(lambda: self._check_network(found, schedule.memory(now_ms)))
+        parts, connections = found.manifest.parts, self._connections
+        now_ms, now = float(nest.biological_time), self._normalizer.state()
+        self._ranks.together(lambda: self._check_network(found, now))
         check_same(found, self._identity, whole=True)
         tables = self._ranks.together(
             lambda: on_each(
@@ -157,10 +130,11 @@ class Checkpoints:
             )
         )
         norms = np.concatenate(tables)
-        for of, initial in enumerate(self._normalizer.weights.initial_norms):
-            mine = norms[norms["of"] == of]
-            initial.recall(mine["target"].astype(np.int64), mine["norm"])
-        schedule.recall(found.manifest.memory, now_ms)
+        initial = tuple(
+            (of_one["target"].astype(np.int64), of_one["norm"])
+            for of_one in (norms[norms["of"] == of] for of in range(len(now.initial_norms)))
+        )
+        self._normalizer.restore(replace(found.manifest.memory, initial_norms=initial))
 
     def _check_network(self, found: Found, now: NormalizerState) -> None:
         """Compare models, connections and controller with those of a checkpoint."""
@@ -181,6 +155,16 @@ class Checkpoints:
                         f"{refused} (connections of {model.name} on virtual process {virtual}: {count:,}; it has "
                         f"{part.rows[i]:,}, or others)"
                     )
+
+
+def _table(state: NormalizerState) -> npt.NDArray[np.void]:
+    """Initial norms of the targets on this rank, dtype NORM."""
+    tables = [np.zeros(0, NORM)]
+    for of, (targets, norms) in enumerate(state.initial_norms):
+        table = np.zeros(len(targets), NORM)
+        table["of"], table["target"], table["norm"] = of, targets, norms
+        tables.append(table)
+    return np.concatenate(tables)
 
 
 def _named(models: tuple[ModelEntry, ...]) -> str:

@@ -14,7 +14,6 @@ import socket
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from types import TracebackType
 from uuid import uuid4
 
 from ...errors import CheckpointError, RuleError
@@ -157,9 +156,7 @@ class Claim:
     def __enter__(self) -> Claim:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let go of the folder; one without a marker is as it was before."""
         if self.run is not None and not os.path.lexists(self.folder / marker.NAME):
             with suppress(OSError):  # something else is in it by now, or it is gone
@@ -171,7 +168,7 @@ class Claim:
 
 def _make(folder: Path) -> list[Path]:
     """Make a folder, and those it is in; those that were made, the innermost first."""
-    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    missing = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:

@@ -21,30 +21,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A whole checkpoint of this run.
+    """A whole checkpoint of this run."""
 
-    Attributes:
-        path: Where it is.
-        manifest: What it says.
-    """
-
-    path: Path
-    manifest: Manifest
-
-    @property
-    def time_ms(self) -> float:
-        """Simulated time at the checkpoint."""
-        return self.manifest.time_ms
-
-    @property
-    def resumes(self) -> int:
-        """How often the run had been resumed."""
-        return self.manifest.resumes
-
-    @property
-    def log_bytes(self) -> int | None:
-        """Size of the run log at the checkpoint; None if there was none."""
-        return self.manifest.log_bytes
+    path: Path  # where it is
+    manifest: Manifest  # what it says
 
 
 def find(claim: Claim, job: Job, observe: bool, resume: bool, ranks: Ranks) -> Found | None:
@@ -92,11 +72,7 @@ def _verify(found: Found, ranks: Ranks) -> None:
 
 
 def check_same(found: Found, now: Identity, whole: bool = False) -> None:
-    """Refuse a checkpoint of another run; `now` and `whole` as `identity.check` takes them.
-
-    Raises:
-        RuleError: With what differs.
-    """
+    """Refuse a checkpoint of another run; `now` and `whole` as `identity.check` takes them."""
     try:
         identity.check(found.manifest.identity, now, whole)
     except RuleError as error:

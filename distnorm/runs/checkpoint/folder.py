@@ -33,21 +33,13 @@ def number_of(name: str) -> int | None:
 
 
 def numbers(folder: Path) -> list[int]:
-    """Numbers of the whole checkpoints there, the newest first; none where there is no folder.
-
-    Raises:
-        CheckpointError: The folder cannot be read.
-    """
+    """Numbers of the whole checkpoints there, the newest first; none where there is no folder."""
     whole = [n for n, path in _checkpoints(folder) if path == path_of(folder, n) and _has_manifest(path)]
     return sorted(whole, reverse=True)
 
 
 def entries(folder: Path) -> list[str]:
-    """Names of all that is in a folder; none where there is none.
-
-    Raises:
-        CheckpointError: The folder cannot be read.
-    """
+    """Names of all that is in a folder; none where there is none."""
     try:
         return sorted(os.listdir(folder))
     except FileNotFoundError:
@@ -70,11 +62,7 @@ def path_of(folder: Path, number: int) -> Path:
 
 
 def begin(folder: Path, number: int) -> Path:
-    """A new folder to write a checkpoint into.
-
-    Raises:
-        CheckpointError: It cannot be made.
-    """
+    """A new folder to write a checkpoint into."""
     partial = _partial(folder, number)
     try:
         partial.mkdir()
@@ -84,11 +72,7 @@ def begin(folder: Path, number: int) -> Path:
 
 
 def commit(folder: Path, number: int, manifest: Manifest) -> None:
-    """Make the checkpoint whole.
-
-    Raises:
-        CheckpointError: It cannot be made.
-    """
+    """Make the checkpoint whole."""
     partial, path = _partial(folder, number), path_of(folder, number)
     content = as_json(manifest)
     text = json.dumps({"crc32": _checksum(content), "content": content}, allow_nan=False)
@@ -133,11 +117,7 @@ def _remove(path: Path, files: Collection[str]) -> None:
 
 
 def read_manifest(folder: Path, number: int) -> Any:
-    """What `commit` was given, as JSON.
-
-    Raises:
-        CheckpointError: It is not there, or not as it was written.
-    """
+    """What `commit` was given, as JSON."""
     path = path_of(folder, number) / _MANIFEST
     try:
         with open_file(path) as file:

@@ -45,17 +45,14 @@ def of_rules(rules: Sequence[Rule], ranks: Ranks) -> Identity:
 
     def on_first() -> Identity:
         sums = np.array(pairs, np.uint64).sum(axis=0, dtype=np.uint64).tolist()
-        return {"rules": ", ".join(f"{rule_hash(rule)} {each:x}" for rule, each in zip(rules, sums, strict=True))}
+        texts = [f"{rule_hash(rule)} {of_pairs:x}" for rule, of_pairs in zip(rules, sums, strict=True)]
+        return {"rules": ", ".join(texts)}
 
     return ranks.from_first(on_first)
 
 
 def of_files(model: Path) -> Identity:
-    """The model's file and the modules beside it that were imported, packages included, by a hash of their content.
-
-    Raises:
-        RuleError: One of them cannot be read.
-    """
+    """The model's file and the modules beside it that were imported, packages included, by a hash of their content."""
     folder = model.resolve().parent
     paths = {model.name: model} | {str(path.relative_to(folder)): path for path in _imported_from(folder)}
     return {f"{_FILES}{name}": _hash(path) for name, path in paths.items()}
@@ -63,7 +60,7 @@ def of_files(model: Path) -> Identity:
 
 def _imported_from(folder: Path) -> list[Path]:
     """Files of modules that `import` finds in the folder itself; what is installed somewhere below it is none."""
-    there = {each.split(".")[0] for each in os.listdir(folder)} - {__name__.split(".")[0]}
+    there = {name.split(".")[0] for name in os.listdir(folder)} - {__name__.split(".")[0]}
     found = []
     for name, module in list(sys.modules.items()):
         names, file = name.split("."), getattr(module, "__file__", None)
@@ -102,7 +99,7 @@ def _mixed(x: Any) -> Any:
 def _text(value: Any) -> str:
     """A parameter; tables and sets are without order."""
     if isinstance(value, dict):
-        return f"{{{', '.join(sorted(f'{key!r}: {_text(each)}' for key, each in value.items()))}}}"
+        return f"{{{', '.join(sorted(f'{key!r}: {_text(item)}' for key, item in value.items()))}}}"
     if isinstance(value, set | frozenset):
         return f"{{{', '.join(sorted(map(_text, value)))}}}"
     if isinstance(value, list | tuple):
@@ -117,9 +114,6 @@ def check(saved: Identity, now: Identity, whole: bool = False) -> None:
         saved: Of the run that wrote it.
         now: Of this one.
         whole: Whether that is all there will be to know of it.
-
-    Raises:
-        RuleError: With what differs.
     """
     more = [key for key in saved if whole or key.startswith(_PARAMETERS)]
     for key in sorted({*now, *more}):

@@ -16,44 +16,26 @@ VIRTUAL = "virtual processes"
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """A synapse model.
+    """A synapse model."""
 
-    Attributes:
-        name: Its name in NEST.
-        state: Names of the members that come beside the weight.
-    """
-
-    name: str
-    state: tuple[str, ...]
+    name: str  # its name in NEST
+    state: tuple[str, ...]  # names of the members that come beside the weight
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a checkpoint is of.
+    """What a checkpoint is of."""
 
-    Attributes:
-        distnorm: Version that wrote it.
-        nest: Version that simulated.
-        written: When.
-        time_ms: Simulated time.
-        resumes: How often the run had been resumed.
-        log_bytes: Size of the run log; None if there was none.
-        identity: Of the run, see identity.py.
-        memory: What the Normalizer knew.
-        models: In the order in which rows name them.
-        parts: Of all virtual processes, by number.
-    """
-
-    distnorm: str
-    nest: str
-    written: str
-    time_ms: float
-    resumes: int
-    log_bytes: int | None
-    identity: dict[str, str]
-    memory: NormalizerState
-    models: tuple[ModelEntry, ...]
-    parts: tuple[Part, ...]
+    distnorm: str  # version that wrote it
+    nest: str  # version that simulated
+    written: str  # when
+    time_ms: float  # simulated time
+    resumes: int  # how often the run had been resumed
+    log_bytes: int | None  # size of the run log; None if there was none
+    identity: dict[str, str]  # of the run, see identity.py
+    memory: NormalizerState  # what the Normalizer knew
+    models: tuple[ModelEntry, ...]  # in the order in which rows name them
+    parts: tuple[Part, ...]  # of all virtual processes, by number
 
     @property
     def members(self) -> list[int]:
@@ -62,11 +44,7 @@ class Manifest:
 
     @classmethod
     def from_json(cls, given: Any) -> Manifest:
-        """The manifest again.
-
-        Raises:
-            CheckpointError: It is not what a run writes.
-        """
+        """The manifest again."""
         try:
             manifest: Manifest = from_json(given, cls, "manifest")
             manifest._check()

@@ -18,53 +18,32 @@ _BEGINS = b'{"'  # a line, however soon it was torn
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A line: a run starts, or goes on.
+    """A line: a run starts, or goes on."""
 
-    Attributes:
-        run: Identifies the run, however often it is resumed.
-        start: Identifies this start.
-        at: When.
-        where: Host and process of rank 0.
-        identity: Of the run.
-    """
-
-    run: str
-    start: str
-    at: str
-    where: str
-    identity: dict[str, str]
+    run: str  # identifies the run, however often it is resumed
+    start: str  # identifies this start
+    at: str  # when
+    where: str  # host and process of rank 0
+    identity: dict[str, str]  # of the run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Begun:
-    """A line: a checkpoint is about to be written.
+    """A line: a checkpoint is about to be written."""
 
-    Attributes:
-        checkpoint: Its number.
-    """
-
-    checkpoint: int
+    checkpoint: int  # its number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What a marker tells.
+    """What a marker tells."""
 
-    Attributes:
-        start: The last start; None where there is no marker, or one without a whole line.
-        begun: Number of the last checkpoint that was begun.
-    """
-
-    start: Start | None = None
-    begun: int = 0
+    start: Start | None = None  # the last start; None where there is no marker, or one without a whole line
+    begun: int = 0  # number of the last checkpoint that was begun
 
 
 def read(folder: Path) -> Told:
-    """What the marker of a folder tells; nothing where there is none.
-
-    Raises:
-        CheckpointError: It cannot be read, or is something else.
-    """
+    """What the marker of a folder tells; nothing where there is none."""
     path = folder / NAME
     if not os.path.lexists(path):
         return Told()
@@ -91,11 +70,7 @@ def _with(told: Told, line: bytes) -> Told:
 
 
 def append(folder: Path, record: Start | Begun) -> tuple[int, int]:
-    """Bring a line to the disk; the state of the marker then.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Bring a line to the disk; the state of the marker then."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(folder / NAME, flags, 0o666)
     try:
@@ -109,11 +84,7 @@ def append(folder: Path, record: Start | Begun) -> tuple[int, int]:
 
 
 def state(folder: Path) -> tuple[int, int]:
-    """What changes when another run writes into the marker, or puts one in its place.
-
-    Raises:
-        CheckpointError: It is not there.
-    """
+    """What changes when another run writes into the marker, or puts one in its place."""
     with open_file(folder / NAME) as file:  # opened anew: that makes a network file system ask the server
         return _state(file.fileno())
 

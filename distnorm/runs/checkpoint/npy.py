@@ -10,7 +10,6 @@ import zlib
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -27,17 +26,11 @@ _HEADER = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What a manifest says of a file.
+    """What a manifest says of a file."""
 
-    Attributes:
-        name: File name.
-        bytes: Its size.
-        crc32: Checksum of all its bytes, as in zip files.
-    """
-
-    name: str
-    bytes: int
-    crc32: int
+    name: str  # file name
+    bytes: int  # its size
+    crc32: int  # checksum of all its bytes, as in zip files
 
 
 def open_file(path: Path) -> BufferedReader:
@@ -89,9 +82,7 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:  # closing tries to write what is left: the first error says more
             try:
                 self._file.close()
@@ -152,11 +143,7 @@ class Reader:
         return zlib.crc32(self._file.read(size))
 
     def read(self, into: npt.NDArray[Any]) -> None:
-        """Fill a contiguous array with the next elements.
-
-        Raises:
-            CheckpointError: The file cannot be read.
-        """
+        """Fill a contiguous array with the next elements."""
         data = into.reshape(-1).view(np.uint8).data
         try:
             read = self._file.readinto(data)
@@ -167,11 +154,7 @@ class Reader:
         self._crc = zlib.crc32(data, self._crc)
 
     def skip(self) -> None:
-        """Read what is left, for the checksum.
-
-        Raises:
-            CheckpointError: The file cannot be read.
-        """
+        """Read what is left, for the checksum."""
         try:
             while data := self._file.read(_CHUNK):
                 self._crc = zlib.crc32(data, self._crc)
@@ -179,11 +162,7 @@ class Reader:
             raise CheckpointError(f"cannot read {self.path}: {error.strerror}") from None
 
     def finish(self) -> None:
-        """Check the checksum, after the last element.
-
-        Raises:
-            CheckpointError: Some byte is not what was written.
-        """
+        """Check the checksum, after the last element."""
         self._file.close()
         if self._crc != self._entry.crc32:
             raise CheckpointError(f"{self.path} is damaged: its checksum is not that of what was written")
@@ -191,7 +170,5 @@ class Reader:
     def __enter__(self) -> Reader:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()

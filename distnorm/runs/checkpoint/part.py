@@ -18,28 +18,19 @@ NORM = np.dtype([("of", "<u4"), ("target", "<u4"), ("norm", "<f8")])
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What a manifest says of a virtual process.
+    """What a manifest says of a virtual process."""
 
-    Attributes:
-        virtual: Its number.
-        rows: Number of rows of each model.
-        fingerprints: Sum of the hashes of the connections of each model, modulo 2^64.
-        weights: File of rows.
-        state: File of state, or None.
-        norms: File of norms, or None.
-    """
-
-    virtual: int
-    rows: tuple[int, ...]
-    fingerprints: tuple[int, ...]
-    weights: Entry
-    state: Entry | None
-    norms: Entry | None
+    virtual: int  # its number
+    rows: tuple[int, ...]  # number of rows of each model
+    fingerprints: tuple[int, ...]  # sum of the hashes of the connections of each model, modulo 2^64
+    weights: Entry  # file of rows
+    state: Entry | None  # file of state, or None
+    norms: Entry | None  # file of norms, or None
 
     @property
     def bytes(self) -> int:
         """Size of its files together."""
-        return sum(each.bytes for each in (self.weights, self.state, self.norms) if each is not None)
+        return sum(entry.bytes for entry in (self.weights, self.state, self.norms) if entry is not None)
 
     def open(self, folder: Path, members: Sequence[int]) -> dict[str, Reader]:
         """Its files by what they hold, compared with what is said of them here.
@@ -47,11 +38,8 @@ class Part:
         Args:
             folder: Where they are.
             members: Of each model, how many come beside the weight.
-
-        Raises:
-            CheckpointError: A file is not what was written.
         """
-        doubles = sum(rows * each for rows, each in zip(self.rows, members, strict=True))
+        doubles = sum(rows * number for rows, number in zip(self.rows, members, strict=True))
         files = {
             "weights": (self.weights, ROW, sum(self.rows)),
             "state": (self.state, DOUBLE, doubles),
@@ -64,17 +52,13 @@ class Part:
         }
 
     def check(self, number: int, members: Sequence[int]) -> None:
-        """Refuse what `write_part` does not make for this virtual process and so many models.
-
-        Raises:
-            ValueError: With what is wrong.
-        """
+        """Refuse what `write_part` does not make for this virtual process and so many models."""
         what = f"parts[{number}]"
         if self.virtual != number or not len(self.rows) == len(self.fingerprints) == len(members):
             raise ValueError(f"{what} is of virtual process {self.virtual} and {len(self.rows)} models")
         if any(rows < 0 for rows in self.rows):
             raise ValueError(f"{what}.rows is {self.rows}")
-        if (self.state is None) != (not any(rows * each for rows, each in zip(self.rows, members, strict=True))):
+        if (self.state is None) != (not any(rows * number for rows, number in zip(self.rows, members, strict=True))):
             raise ValueError(f"{what}.state is {self.state}")
         for kind, entry in (("weights", self.weights), ("state", self.state), ("norms", self.norms)):
             if entry is not None and entry.name != file_name(kind, number):

@@ -12,19 +12,16 @@ _INTO_FILES = ("ascii", "sionlib")
 
 
 def name_anew(nest: Any, ranks: Ranks, time_ms: float) -> str:
-    """Give the files of all recorders names that none has yet. Collective, before the network is prepared.
+    """Give the files of all recorders names that none has yet, when a run goes on from `time_ms`.
 
-    Args:
-        nest: The imported module.
-        ranks: All ranks.
-        time_ms: Simulated time from which the run goes on.
+    Collective, before the network is prepared.
 
     Returns:
         What was done, for the user; empty where no recorder writes a file.
     """
     recorders = nest.GetNodes({"element_type": "recorder"})
-    backends = [each.get("record_to") for each in recorders] if len(recorders) else []
-    writing = sorted({each.model for each, to in zip(recorders, backends, strict=True) if to in _INTO_FILES})
+    backends = [recorder.get("record_to") for recorder in recorders] if len(recorders) else []
+    writing = sorted({recorder.model for recorder, to in zip(recorders, backends, strict=True) if to in _INTO_FILES})
     if not writing:
         return ""
     folder, prefix = Path(nest.data_path or "."), nest.data_prefix
@@ -38,4 +35,4 @@ def name_anew(nest: Any, ranks: Ranks, time_ms: float) -> str:
 def _free(folder: Path, prefix: str) -> str:
     taken = {path.name for path in folder.iterdir()}
     candidates = (f"{prefix}resumed{number}-" for number in itertools.count(1))
-    return next(each for each in candidates if not any(name.startswith(each) for name in taken))
+    return next(candidate for candidate in candidates if not any(name.startswith(candidate) for name in taken))

@@ -39,17 +39,14 @@ def on_each(connections: Connections, action: Callable[[int], T]) -> list[T]:
 
 
 def write_part(folder: Path, connections: Connections, thread: int, now_ms: float, norms: npt.NDArray[np.void]) -> Part:
-    """Write the files of one virtual process.
+    """Write the files of the virtual process that a thread is.
 
     Args:
         folder: Where to.
-        connections: Of this rank.
-        thread: Thread of the virtual process.
+        connections: Those of this rank.
+        thread: The thread.
         now_ms: Time on NEST's clock, from which times in the state are counted.
         norms: Initial norms of its targets, shape (n,), dtype NORM.
-
-    Raises:
-        CheckpointError: They cannot be written.
     """
     virtual = connections.virtual[thread]
     counts = tuple(connections.count(thread, model) for model in connections.models)
@@ -127,7 +124,7 @@ def read_part(folder: Path, connections: Connections, thread: int, part: Part, n
     """
     members = [len(model.state) for model in connections.models]
     with ExitStack() as stack:
-        readers = {kind: stack.enter_context(each) for kind, each in part.open(folder, members).items()}
+        readers = {kind: stack.enter_context(reader) for kind, reader in part.open(folder, members).items()}
         for model, count in enumerate(part.rows):
             _read_model(connections, thread, model, count, now_ms, readers["weights"], readers.get("state"))
         norms = np.zeros(readers["norms"].count if part.norms else 0, NORM)
@@ -135,8 +132,8 @@ def read_part(folder: Path, connections: Connections, thread: int, part: Part, n
             readers["norms"].read(norms)
             if not np.isfinite(norms["norm"]).all():
                 raise CheckpointError(f"{readers['norms'].path} is damaged: a norm is not finite")
-        for each in readers.values():
-            each.finish()
+        for reader in readers.values():
+            reader.finish()
     return norms
 
 

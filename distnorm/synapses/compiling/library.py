@@ -104,7 +104,7 @@ def build(nest: Any, prefix: str, source: Source = "kernel") -> Path:
         other = compiled(stem)
         if other is None:
             raise
-        log.info("%s; %s, compiled beforehand, serves", error, other)
+        log.debug("%s; %s, compiled beforehand, serves", error, other)
         target = other
     check_safe(target)
     return target

@@ -27,7 +27,7 @@ def deviation(normalizer, models, through_pynest: bool) -> float:
     """Largest |norm / target norm - 1|, by numpy on weights from PyNEST, or from the weights in place."""
     if through_pynest:
         return max((abs(norm / TARGET_NORM - 1) for norm in norms_by_target(models).values()), default=0.0)
-    return float(np.abs(normalizer.weights._synapses[0].measure()[0] / TARGET_NORM - 1).max(initial=0.0))
+    return float(np.abs(normalizer._loop.weights._synapses[0].measure()[0] / TARGET_NORM - 1).max(initial=0.0))
 
 
 def change(population, model) -> None:

@@ -4,15 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distnorm.attach.spread import Spread
+from distnorm.attach.distribution import Distribution
 
 VALUES = st.lists(st.floats(1e-300, 1e300), min_size=1, max_size=60)
 
 
 @given(VALUES, st.integers(1, 5))
 def test_parts_merge_to_the_whole(values, parts):
-    whole = Spread.of(np.array(values))
-    merged = Spread.merged(Spread.of(np.array(values[i::parts])) for i in range(parts))
+    whole = Distribution.of(np.array(values))
+    merged = Distribution.merged(Distribution.of(np.array(values[i::parts])) for i in range(parts))
     assert merged == whole
     assert whole.smallest == min(values) and whole.largest == max(values)
     assert whole.counts.total() == len(values)
@@ -21,15 +21,18 @@ def test_parts_merge_to_the_whole(values, parts):
 @given(VALUES)
 def test_the_median_is_known_to_one_part_in_two_thousand(values):
     exact = sorted(values)[(len(values) - 1) // 2]
-    assert abs(Spread.of(np.array(values)).median / exact - 1) <= 1 / 2_000
+    assert abs(Distribution.of(np.array(values)).median / exact - 1) <= 1 / 2_000
 
 
 @given(st.lists(st.integers(1, 2_048), min_size=1))
 def test_in_degrees_are_exact(values):
-    spread = Spread.of(np.array(values, dtype=float))
-    assert spread.median == sorted(values)[(len(values) - 1) // 2]
-    assert sorted(spread.counts.elements()) == sorted(values)
+    distribution = Distribution.of(np.array(values, dtype=float))
+    assert distribution.median == sorted(values)[(len(values) - 1) // 2]
+    assert sorted(distribution.counts.elements()) == sorted(values)
 
 
 def test_no_values():
-    assert str(Spread.of(np.zeros(0))) == str(Spread.merged([])) == "-" and Spread.merged([]).median == 0.0
+    assert (
+        str(Distribution.of(np.zeros(0))) == str(Distribution.merged([])) == "-"
+        and Distribution.merged([]).median == 0.0
+    )

@@ -15,21 +15,15 @@ _HALF = np.uint64(1 << (51 - _BITS))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Distribution of positive numbers.
+class Distribution:
+    """Distribution of positive numbers."""
 
-    Attributes:
-        smallest: Smallest value; 0 without any.
-        largest: Largest value; 0 without any.
-        counts: How many values there are of each, by value rounded to 11 bits.
-    """
-
-    smallest: float = 0.0
-    largest: float = 0.0
-    counts: Counter[float]
+    smallest: float = 0.0  # smallest value; 0 without any
+    largest: float = 0.0  # largest value; 0 without any
+    counts: Counter[float]  # how many values there are of each, by value rounded to 11 bits
 
     @classmethod
-    def of(cls, values: npt.NDArray[np.float64]) -> Spread:
+    def of(cls, values: npt.NDArray[np.float64]) -> Distribution:
         """That of an array of any shape."""
         if values.size == 0:
             return cls(counts=Counter())
@@ -42,13 +36,13 @@ class Spread:
         )
 
     @classmethod
-    def merged(cls, parts: Iterable[Spread]) -> Spread:
+    def merged(cls, parts: Iterable[Distribution]) -> Distribution:
         """That of all values together."""
-        given = [each for each in parts if each.counts]
+        given = [part for part in parts if part.counts]
         return cls(
-            smallest=min((each.smallest for each in given), default=0.0),
-            largest=max((each.largest for each in given), default=0.0),
-            counts=sum((each.counts for each in given), Counter()),
+            smallest=min((part.smallest for part in given), default=0.0),
+            largest=max((part.largest for part in given), default=0.0),
+            counts=sum((part.counts for part in given), Counter()),
         )
 
     @property
