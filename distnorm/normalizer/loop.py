@@ -27,7 +27,7 @@ from ..rules.rule import Rule
 from ..synapses.access import Backend
 from .arguments import OURS, checked_interval
 from .chunks import Chunks, PhaseTimer
-from .measurement import Measurement
+from .measurement import Measurement, without_histograms
 from .nest_calls import NestCalls
 from .one_run import Run
 from .preconditions import Preconditions
@@ -200,7 +200,7 @@ class Loop:
         )
         if self._ranks.rank == 0:
             self._warnings.tell(done)
-        self.log.append(done.small())
+        self.log.append(without_histograms(done))
         self._tell(done)
         return done
 

@@ -8,7 +8,7 @@ is split into ranks.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -128,10 +128,6 @@ class Drift:
             f"drift at most {100 * self.max:.3g} %{worst}, mean {100 * self.mean:.3g} %, of {self.targets:,} targets "
             f"with {self.connections:,} connections" + "".join(f", {count}" for count in counts)
         )
-
-    def small(self) -> Drift:
-        """The same without the histogram."""
-        return replace(self, histogram=None)
 
     def statistic(self, name: Statistic) -> float:
         """One number for the drift of all targets; "q90" is the quantile 0.9."""

@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from ..files.outputs import write_figure
 from ..normalizer.measurement import PHASES, Measurement
 from ..norms.sums import FloatArray
-from .run_log import RunRecord
+from .run_record import RunRecord
 from .summary import above_bound, edges_ms, ends_interval, largest, settled
 
 STYLE: dict[Any, Any] = {

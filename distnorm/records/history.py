@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RuleError
 from ..files.typed_json import as_json
-from .run_log import End, Header, RunRecord
+from .run_record import End, Header, RunRecord
 
 if TYPE_CHECKING:
     from ..normalizer.loop import Loop

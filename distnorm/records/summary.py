@@ -10,7 +10,7 @@ import itertools
 import statistics
 
 from ..normalizer.measurement import PHASES, Measurement
-from .run_log import RunRecord
+from .run_record import RunRecord
 
 _BOUNDS = (0.01, 0.02, 0.05, 0.1)
 

@@ -20,7 +20,8 @@ from ..normalizer.measurement import Measurement
 from ..normalizer.normalizer import Normalizer
 from ..normalizer.progress import Progress
 from ..records.history import end_of, header_of, now
-from ..records.run_log import End, Header, Resume, RunLog, RunRecord, ends_finished
+from ..records.run_log import RunLog, ends_finished
+from ..records.run_record import End, Header, Resume, RunRecord
 from ..records.summary import summary
 from .checkpoint.checkpoints import Checkpoints
 from .checkpoint.claim import Claim

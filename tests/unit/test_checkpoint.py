@@ -22,7 +22,8 @@ from distnorm.intervals.controller import Clock
 from distnorm.intervals.growth import Growth, Point
 from distnorm.mpi.ranks import Ranks
 from distnorm.normalizer.state import NormalizerState
-from distnorm.records.run_log import Resume, RunLog, read_log
+from distnorm.records.run_log import RunLog, read_log
+from distnorm.records.run_record import Resume
 from distnorm.rules.rule import Rule
 from distnorm.runs.checkpoint import folder as folders
 from distnorm.runs.checkpoint.identity import of_rules, rule_hash, sum_of_pairs

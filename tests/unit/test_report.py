@@ -11,7 +11,8 @@ from run_logs import RULE, measurement, write
 from distnorm import RuleError
 from distnorm.records import figure
 from distnorm.records.report import report
-from distnorm.records.run_log import End, read_log
+from distnorm.records.run_log import read_log
+from distnorm.records.run_record import End
 from distnorm.records.summary import edges_ms
 
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"

@@ -12,7 +12,8 @@ import run_logs
 from distnorm import DistnormError, RuleError
 from distnorm.records import run_log as runlog
 from distnorm.records.report import report
-from distnorm.records.run_log import End, RunLog, read_log
+from distnorm.records.run_log import RunLog, read_log
+from distnorm.records.run_record import End
 
 MEASUREMENTS = [run_logs.measurement(100.0 * i, 100.0, 0.01 * i) for i in (1, 2, 3)]
 END = End(time_ms=300.0, wall_s=12.5, simulate_s=0.5, reason="finished")

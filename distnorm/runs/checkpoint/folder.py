@@ -34,8 +34,8 @@ def number_of(name: str) -> int | None:
 
 def numbers(folder: Path) -> list[int]:
     """Numbers of the whole checkpoints there, the newest first; none where there is no folder."""
-    whole = [n for n, path in _checkpoints(folder) if path == path_of(folder, n) and _has_manifest(path)]
-    return sorted(whole, reverse=True)
+    numbered = [(n, path) for n, path in _checkpoints(folder) if path == path_of(folder, n)]
+    return sorted((n for n, path in numbered if os.path.lexists(path / _MANIFEST)), reverse=True)
 
 
 def entries(folder: Path) -> list[str]:
@@ -45,7 +45,8 @@ def entries(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
-        raise CheckpointError(f"cannot read checkpoints in {folder}: {_reason(error)}") from None
+        reason = getattr(error, "strerror", error)
+        raise CheckpointError(f"cannot read checkpoints in {folder}: {reason}") from None
 
 
 def is_folder(path: Path) -> bool:
@@ -146,17 +147,9 @@ def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
     return [(number, path) for number, path in named if number is not None and is_folder(path)]
 
 
-def _has_manifest(path: Path) -> bool:
-    return os.path.lexists(path / _MANIFEST)
-
-
 def _checksum(content: Any) -> int:
     return zlib.crc32(json.dumps(content).encode())
 
 
 def _partial(folder: Path, number: int) -> Path:
     return folder / f".{number:08}-partial"
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return str(getattr(error, "strerror", error))

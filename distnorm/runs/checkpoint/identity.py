@@ -66,13 +66,10 @@ def _imported_from(folder: Path) -> list[Path]:
         names, file = name.split("."), getattr(module, "__file__", None)
         if names[0] in there and isinstance(file, str):
             path = Path(file).resolve()
-            if path.is_relative_to(folder) and _dotted(path.relative_to(folder)) in (names, [*names, "__init__"]):
+            place = [*path.parent.parts, path.name.split(".")[0]]
+            if place in ([*folder.parts, *names], [*folder.parts, *names, "__init__"]):
                 found.append(path)
     return found
-
-
-def _dotted(path: Path) -> list[str]:
-    return [*path.parts[:-1], path.name.split(".")[0]]
 
 
 def _hash(path: Path) -> str:
