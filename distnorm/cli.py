@@ -13,7 +13,6 @@ from typing import Any
 
 from .attach import commands as attach_commands
 from .bench import commands as benchmarks
-from .bench.examples import examples
 from .errors import DistnormError, RuleError
 from .files.views import leave_folder
 from .mpi.launch import check_environment, find_mpiexec, is_first_rank, started_processes
@@ -137,11 +136,6 @@ def _add_benchmarks(which: Any) -> None:
     checkpoint.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
     checkpoint.add_argument("--folder", type=_path, default=Path("."), help="on the disk to be measured (default .)")
     checkpoint.set_defaults(run=_bench_checkpoint)
-    examples = which.add_parser("examples", help="NEST's own example models, unmodified, with rules attached")
-    examples.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
-    examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
-    examples.add_argument("--seconds", type=_count, default=600, help="give a run up after them (default 600)")
-    examples.set_defaults(run=_bench_examples)
     benchmarks.add_to(which)
 
 
@@ -255,7 +249,3 @@ def _bench_interval(options: argparse.Namespace) -> None:
     from .bench.intervals import interval
 
     print(interval.run(options.seeds, options.intervals, options.output, first_seed=options.first_seed))
-
-
-def _bench_examples(options: argparse.Namespace) -> None:
-    examples.run(options.names, options.ranks, options.seconds)

@@ -153,12 +153,6 @@ STEPS = (
         arguments=("bench", "convergence", "jobs/balanced_stdp.toml", *_SMALL, "--output={out}"),
         minutes=3,
     ),
-    Step(
-        name="examples",
-        makes="attach.md: NEST's examples",
-        arguments=("bench", "examples", "--seconds=600"),
-        minutes=60,
-    ),
     Step(name="compare", makes="benchmarks.md: Brian2", arguments=("bench", "compare", "-o", "{out}"), minutes=3.5),
     Step(name="predict", makes="benchmarks.md: model", arguments=("bench", "predict", "{out}"), minutes=0.1),
     Step(name="scaling", makes="benchmarks.md: series", arguments=("report", "{out}"), minutes=0.1),
