@@ -9,11 +9,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .attach import commands as attach_commands
-from .bench import commands as benchmarks
-from .bench.examples import examples
+from .bench import checkpoint, duration, exact, kernel, modes, overhead, sizes
+from .bench.compare import compare
+from .bench.scaling import point, scaling
+from .bench.scaling.report import report as report_points
 from .errors import DistnormError, RuleError
 from .files.views import leave_folder
 from .mpi.launch import check_environment, find_mpiexec, is_first_rank, started_processes
@@ -25,6 +26,7 @@ from .runs.options import path as _path
 
 log = logging.getLogger(__name__)
 
+_BENCHMARKS = (kernel, modes, overhead, duration, exact, sizes, checkpoint, scaling, point, compare)
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells tell of a program that died of it
 
 
@@ -105,47 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")
     which = bench.add_subparsers(required=True, metavar="BENCHMARK")
-    _add_benchmarks(which)
+    for benchmark in _BENCHMARKS:
+        benchmark.add_to(which)
     return parser
-
-
-def _add_benchmarks(which: Any) -> None:
-    kernel = which.add_parser(
-        "kernel", help="nanoseconds per connection: documented recipe, PyNEST, in place, streaming"
-    )
-    kernel.add_argument("--connections", type=_count, default=5_000_000, help="plastic connections (default 5000000)")
-    kernel.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
-    kernel.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
-    kernel.add_argument("--neuron-model", default="iaf_psc_delta", help="default iaf_psc_delta")
-    kernel.add_argument("--install", action="append", default=[], metavar="MODULE", help="NEST extension to install")
-    kernel.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
-    kernel.set_defaults(run=_bench_kernel)
-    modes = which.add_parser("modes", help="each norm, mode, bound and selection relative to plain L1")
-    modes.add_argument("--connections", type=_count, default=1_000_000, help="plastic connections (default 1000000)")
-    modes.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
-    modes.add_argument("--threads", type=_count, default=1, help="default 1")
-    modes.set_defaults(run=_bench_modes)
-    interval = which.add_parser(
-        "interval", help="the adaptive interval on recorded networks, against fixed ones and an oracle"
-    )
-    interval.add_argument("--seeds", type=_count, default=10, help="runs of each network (default 10)")
-    interval.add_argument("--first-seed", type=_count, default=1, help="the others follow (default 1)")
-    interval.add_argument("--intervals", type=_count, default=500, help="intervals per case, at least (default 500)")
-    interval.add_argument("-o", "--output", metavar="FOLDER", type=_path, help="also write tables and a figure there")
-    interval.set_defaults(run=_bench_interval)
-    checkpoint = which.add_parser("checkpoint", help="time and memory of checkpoints, against the same bytes plainly")
-    checkpoint.add_argument("--connections", type=_count, default=5_000_000, help="in all (default 5000000)")
-    checkpoint.add_argument("--indegree", type=_count, default=1_000, help="connections per neuron (default 1000)")
-    checkpoint.add_argument("--synapse-model", default="stdp_synapse", help="default stdp_synapse")
-    checkpoint.add_argument("--threads", type=_count, default=os.cpu_count() or 1, help="default: all cores")
-    checkpoint.add_argument("--folder", type=_path, default=Path("."), help="on the disk to be measured (default .)")
-    checkpoint.set_defaults(run=_bench_checkpoint)
-    examples = which.add_parser("examples", help="NEST's own example models, unmodified, with rules attached")
-    examples.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
-    examples.add_argument("--ranks", type=_count, nargs="+", default=[1, 2, 4], help="default 1 2 4")
-    examples.add_argument("--seconds", type=_count, default=600, help="give a run up after them (default 600)")
-    examples.set_defaults(run=_bench_examples)
-    benchmarks.add_to(which)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -205,7 +169,7 @@ def _start_ranks(options: argparse.Namespace) -> None:
 
 def _report(options: argparse.Namespace) -> None:
     if any(os.path.isdir(path) for path in options.logs):
-        print(benchmarks.report(options.logs, options.output))
+        print(report_points(options.logs, options.output))
         return
     print(report(options.logs, options.output))
 
@@ -233,32 +197,3 @@ def _doctor(_: argparse.Namespace) -> int:
     if findings:
         print(doctor.report(findings))
     return 0 if all(finding.ok is not False for finding in findings) else 1
-
-
-def _bench_kernel(options: argparse.Namespace) -> None:
-    from .bench import kernel
-
-    arguments = (options.connections, options.indegree, options.synapse_model, options.neuron_model)
-    print(kernel.run(*arguments, options.install, options.threads))
-
-
-def _bench_modes(options: argparse.Namespace) -> None:
-    from .bench import modes
-
-    print(modes.run(options.connections, options.indegree, options.threads))
-
-
-def _bench_checkpoint(options: argparse.Namespace) -> None:
-    from .bench import checkpoint
-
-    print(checkpoint.run(options.connections, options.indegree, options.synapse_model, options.threads, options.folder))
-
-
-def _bench_interval(options: argparse.Namespace) -> None:
-    from .bench.intervals import interval
-
-    print(interval.run(options.seeds, options.intervals, options.output, first_seed=options.first_seed))
-
-
-def _bench_examples(options: argparse.Namespace) -> None:
-    examples.run(options.names, options.ranks, options.seconds)

@@ -7,90 +7,92 @@ that the system keeps in memory: a run is resumed on other nodes, or much later.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import nest
 import numpy as np
 
 from ..errors import RuleError
-from ..mpi.ranks import world
 from ..runs.checkpoint.part import NORM, Part
 from ..runs.checkpoint.rows import on_each, read_part, write_part
+from ..runs.options import path
 from ..synapses.connection_rows import Connections
-from .resident import begin_peak, peak, resident
+from .arguments import add_command, add_network, add_synapse_model
+from .networks import add_neurons, finish, one_process, reset
+from .tables import table
+from .timing import cost_of, resident
 
 _REPETITIONS = 3
 _BLOCK = np.arange(1 << 20, dtype=np.uint8)
+_COLUMNS = ("", "s, median", "s, all", "MB/s", "more memory at the peak, MB")
+
+Costs = dict[str, list[tuple[float, float]]]
+"""Seconds, and growth of memory in bytes, of each repetition by what was done."""
 
 
-def run(connections: int, indegree: int, synapse_model: str, threads: int, folder: Path) -> str:
-    """Measure on one process and return a table.
+def add_to(commands: Any) -> None:
+    """Add `bench checkpoint`."""
+    about = "time and memory of checkpoints, against the same bytes plainly"
+    parser = add_command(commands, "checkpoint", about, run)
+    add_network(parser, connections=5_000_000)
+    add_synapse_model(parser)
+    parser.add_argument("--folder", type=path, default=Path("."), help="on the disk to be measured (default .)")
 
-    Args:
-        connections: In all; rounded down to whole neurons.
-        indegree: Connections per neuron.
-        synapse_model: Their synapse model.
-        threads: Threads of NEST.
-        folder: On the disk to be measured.
+
+def run(options: argparse.Namespace) -> None:
+    """Measure on one process and print a table.
 
     Raises:
         RuleError: More than one rank, or fewer connections than in-degree.
     """
-    ranks = world(nest.build_info["have_mpi"])
-    if ranks.size > 1:
-        raise RuleError(f"bench checkpoint was started on {ranks.size} ranks; it measures one process")
-    if connections < indegree:
-        raise RuleError(f"{connections} connections with in-degree {indegree}; use at least one neuron's worth")
-    _network(connections // indegree, indegree, synapse_model, threads)
-    kept = Connections(nest, ranks, [synapse_model])
-    before = resident() / 1e6
-    rows: dict[str, list[tuple[float, float]]] = {}
+    import nest
+
+    ranks = one_process(nest, "bench checkpoint")
+    indegree, neurons, model = options.indegree, options.connections // options.indegree, options.synapse_model
+    if not neurons:
+        raise RuleError(f"{options.connections} connections with in-degree {indegree}; use at least one neuron's worth")
+    reset(nest, options.threads)
+    add_neurons(nest, neurons, indegree, {"synapse_model": model, "weight": nest.random.uniform(0.5, 1.5)})
+    finish(nest)
+    kept = Connections(nest, ranks, [model])
+    before = resident()
+    costs: Costs = {}
     for _ in range(_REPETITIONS):
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            size = _once(rows, kept, Path(temporary))
-    return _table(rows, connections // indegree * indegree, size, before)
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            size = _once(costs, kept, Path(folder), float(nest.biological_time))
+    connections = neurons * indegree
+    print(
+        f"{connections:,} connections, {size / connections:.1f} bytes each on disk, {before / 1e6:,.0f} MB in memory; "
+        f"{_REPETITIONS} times in turn\n\n{_report(costs, size)}"
+    )
 
 
-def _once(rows: dict[str, list[tuple[float, float]]], kept: Connections, folder: Path) -> int:
+def _once(costs: Costs, kept: Connections, folder: Path, now_ms: float) -> int:
     """Measure all four in turn; the bytes."""
     parts: list[Part] = []
     plain = folder / "plain"
-    _measure(rows, "write", lambda: parts.extend(_write(folder, kept)))
+
+    def measure(name: str, action: Callable[[], object]) -> None:
+        costs.setdefault(name, []).append(cost_of(action))
+
+    def write() -> None:
+        parts.extend(on_each(kept, lambda thread: write_part(folder, kept, thread, now_ms, np.zeros(0, NORM))))
+
+    def read() -> None:
+        on_each(kept, lambda thread: read_part(folder, kept, thread, parts[thread], now_ms))
+
+    measure("write", write)
     size = sum(part.bytes for part in parts)
-    _measure(rows, "write plainly", lambda: _write_plainly(plain, size))
+    measure("write plainly", lambda: _write_plainly(plain, size))
     _forget(folder)
-    _measure(rows, "read", lambda: _read(folder, kept, parts))
-    _measure(rows, "read plainly", lambda: _read_plainly(plain))
+    measure("read", read)
+    measure("read plainly", lambda: _read_plainly(plain))
     return size
-
-
-def _network(neurons: int, indegree: int, synapse_model: str, threads: int) -> None:
-    nest.ResetKernel()
-    nest.verbosity = nest.VerbosityLevel.ERROR
-    nest.local_num_threads = threads
-    population = nest.Create("iaf_psc_delta", neurons)
-    nest.Connect(
-        population,
-        population,
-        {"rule": "fixed_indegree", "indegree": indegree},
-        {"synapse_model": synapse_model, "weight": nest.random.uniform(0.5, 1.5), "delay": 1.5},
-    )
-    nest.Simulate(1.5)
-
-
-def _write(folder: Path, kept: Connections) -> list[Part]:
-    now_ms = float(nest.biological_time)
-    return on_each(kept, lambda thread: write_part(folder, kept, thread, now_ms, np.zeros(0, NORM)))
-
-
-def _read(folder: Path, kept: Connections, parts: list[Part]) -> None:
-    now_ms = float(nest.biological_time)
-    on_each(kept, lambda thread: read_part(folder, kept, thread, parts[thread], now_ms))
 
 
 def _write_plainly(path: Path, size: int) -> None:
@@ -109,33 +111,21 @@ def _read_plainly(path: Path) -> None:
 
 def _forget(folder: Path) -> None:
     """Have the system drop what it keeps of the files in memory."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
+    for written in folder.iterdir():
+        with written.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _measure(rows: dict[str, list[tuple[float, float]]], name: str, action: Callable[[], None]) -> None:
-    before, start = begin_peak(), time.perf_counter()
-    action()
-    seconds = time.perf_counter() - start
-    rows.setdefault(name, []).append((seconds, (peak() - before) / 1e6))
-
-
-def _table(rows: dict[str, list[tuple[float, float]]], connections: int, size: int, before: float) -> str:
-    lines = [
-        f"{connections:,} connections, {size / connections:.1f} bytes each on disk, {before:,.0f} MB in memory; "
-        f"{_REPETITIONS} times in turn",
-        "",
-        "| | s, median | s, all | MB/s | more memory at the peak, MB |",
-        "|---|---:|---|---:|---:|",
-    ]
-    for name, measured in rows.items():
-        seconds = [each for each, _ in measured]
-        middle = statistics.median(seconds)
-        peak = max(memory for _, memory in measured)
-        every = ", ".join(f"{each:.2f}" for each in seconds)
-        lines.append(f"| {name} | {middle:.2f} | {every} | {size / 1e6 / middle:,.0f} | {peak:,.0f} |")
+def _report(costs: Costs, size: int) -> str:
+    lines = []
+    seconds = {name: [spent for spent, _ in measured] for name, measured in costs.items()}
+    for name, measured in costs.items():
+        median = statistics.median(seconds[name])
+        peak = max(memory for _, memory in measured) / 1e6
+        all_of_them = ", ".join(f"{spent:.2f}" for spent in seconds[name])
+        lines.append((name, f"{median:.2f}", all_of_them, f"{size / 1e6 / median:,.0f}", f"{peak:,.0f}"))
+    parts = [table(_COLUMNS, lines)]
     for name in ("write", "read"):
-        ratios = [a / b for (a, _), (b, _) in zip(rows[name], rows[f"{name} plainly"], strict=True)]
-        lines.append(f"\n{name} / {name} plainly: " + ", ".join(f"{each:.2f}" for each in ratios))
-    return "\n".join(lines)
+        pairs = zip(seconds[name], seconds[f"{name} plainly"], strict=True)
+        parts.append(f"{name} / {name} plainly: " + ", ".join(f"{ours / plain:.2f}" for ours, plain in pairs))
+    return "\n\n".join(parts)

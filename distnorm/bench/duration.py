@@ -6,61 +6,59 @@ long that takes is printed beside: a normalization that reads a status would hav
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+import argparse
+from typing import Any
 
-import nest
 import numpy as np
 
-from ..mpi.ranks import world
-from ..normalizer.normalizer import Normalizer
+from ..normalizer.measurement import PHASES
 from ..runs.job_file import read_job
-from ..runs.run import build_network
+from ..runs.options import count
+from .arguments import add_command, add_job, positive
+from .networks import network_of
 from .tables import table
+from .timing import seconds_of
 
-_OWN = ("measure", "agree", "rescale")
+_OWN = PHASES[1:]  # all but simulating
+_PHASES = tuple(f"{phase} (ms)" for phase in _OWN)
+_COLUMNS = ("simulated (s)", "measurements", "each (ms)", *_PHASES, "kernel status (ms)")
 
 
-def run(job_file: str, settings: list[str], seconds: float, stretches: int) -> str:
-    """Measure on all ranks; the report on rank 0, nothing on the others. Collective.
+def add_to(commands: Any) -> None:
+    """Add `bench duration`."""
+    parser = add_command(commands, "duration", "what a normalization costs after more and more simulated time", run)
+    add_job(parser)
+    parser.add_argument("--seconds", type=positive, default=60.0, metavar="S", help="biological time (default 60)")
+    parser.add_argument("--stretches", type=count, default=10, help="lines of the table (default 10)")
 
-    Args:
-        job_file: Job whose model returns a network.
-        settings: Changes to the job, as "key=value".
-        seconds: Simulated time in all.
-        stretches: Parts of it, each a line of the table.
+
+def run(options: argparse.Namespace) -> None:
+    """Measure on all ranks; rank 0 prints. Collective.
 
     Raises:
         DistnormError: The job or a setting makes no sense.
     """
-    job = read_job(Path(job_file), settings)
-    ranks = world(nest.build_info["have_mpi"])
-    normalizer = Normalizer(job.rules_of(build_network(job, ranks)), interval=job.interval)
-    stretch_ms = seconds * 1e3 / stretches
+    job = read_job(options.job, options.set)
+    import nest
+
+    from ..normalizer.normalizer import Normalizer
+
+    network = network_of(job)
+    normalizer = Normalizer(network.rules, interval=job.interval)
     costs, lines = [], []
-    for _ in range(stretches):
+    for _ in range(options.stretches):
         done = len(normalizer.log)
-        normalizer.simulate(stretch_ms)
-        mine = [[each.seconds[name] for name in _OWN] for each in normalizer.log[done:]]
-        everyone = ranks.gather(mine)
-        status_ms = _ms_of_a_kernel_status()
-        if everyone is None:
+        normalizer.simulate(options.seconds * 1e3 / options.stretches)
+        log = normalizer.log[done:]
+        seconds = network.ranks.gather([[measurement.seconds[phase] for phase in _OWN] for measurement in log])
+        status_ms = 1e3 * seconds_of(lambda: nest.kernel_status)
+        if seconds is None:
             continue
-        slowest = 1e3 * np.array(everyone).max(axis=0)
-        costs.append(float(np.median(slowest.sum(axis=1))))
-        cells = [costs[-1], *np.median(slowest, axis=0), status_ms]
-        lines.append([f"{normalizer.log[-1].time_ms / 1e3:g}", f"{len(mine)}", *(f"{each:.3f}" for each in cells)])
-    if not lines:
-        return ""
-    columns = ("simulated (s)", "measurements", "each (ms)", *(f"{each} (ms)" for each in _OWN), "kernel status (ms)")
-    connections = normalizer.log[-1].drifts[0].connections
-    return (
-        f"{connections:,} plastic connections, {ranks.size} ranks x {job.num_threads(ranks.size)} threads; medians of "
-        f"the slowest rank\n\n{table(columns, lines)}\n\ndearest stretch / cheapest: {max(costs) / min(costs):.3f}\n"
-    )
-
-
-def _ms_of_a_kernel_status() -> float:
-    start = time.perf_counter()
-    assert nest.kernel_status
-    return (time.perf_counter() - start) * 1e3
+        slowest_ms = 1e3 * np.array(seconds).max(axis=0)  # shape (measurements, phases)
+        costs.append(float(np.median(slowest_ms.sum(axis=1))))
+        cells = [costs[-1], *np.median(slowest_ms, axis=0), status_ms]
+        lines.append([f"{log[-1].time_ms / 1e3:g}", f"{len(log)}", *(f"{cell:.3f}" for cell in cells)])
+    if lines:
+        connections = f"{normalizer.log[-1].drifts[0].connections:,} plastic connections"
+        print(f"{connections}, {network.split}; medians of the slowest rank\n\n{table(_COLUMNS, lines)}\n")
+        print(f"dearest stretch / cheapest: {max(costs) / min(costs):.3f}")

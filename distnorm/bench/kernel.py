@@ -1,185 +1,189 @@
 """Nanoseconds and extra memory per connection of each way to normalize, on one network, in one run.
 
 The network is a random one of plastic connections, built once with one thread and once with all. The documented recipe
-and PyNEST in bulk are timed on a sample of its neurons and connections, in place and streaming on all of them.
+and PyNEST in bulk are timed on a sample of its neurons and connections, in place on all of them.
+
+The yardstick is streaming (stream.cpp): memory with as many bytes, read once, and read and written once.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import argparse
+import ctypes
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-import nest
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import RuleError
-from ..mpi.ranks import Ranks, world
+from ..mpi.ranks import Ranks
 from ..norms.passes import Pass
 from ..norms.sums import factors, norms
 from ..rules.rule import Rule
-from ..synapses.access import open_synapses, verify
-from ..synapses.in_place import InPlace
+from ..synapses.compiling.compiler import find_compiler
 from ..synapses.synapse_models import check_models
-from .resident import begin_peak, peak
+from .arguments import add_command, add_network, add_synapse_model
+from .compare.pynest import normalize_in_bulk, normalize_one_by_one
+from .networks import add_neurons, finish, one_process, open_in_place, reset
+from .tables import table
+from .timing import cost_of
 
 _RECIPE_NEURONS = 10
 _BULK_CONNECTIONS = 200_000
 _REPETITIONS = 7
 _TARGET_NORM = 1_000.0
+_BLOCK = 1_024  # connections that NEST keeps together
+_MOST_STREAMED = 1 << 30  # bytes; far more than caches hold
+_COLUMNS = ("way", "ns per connection", "times faster than the recipe", "extra bytes per connection")
+
+Row = tuple[str, float, float]
+"""A label, nanoseconds per connection, and extra bytes per connection."""
 
 
-def run(
-    connections: int, indegree: int, synapse_model: str, neuron_model: str, modules: Sequence[str], threads: int
-) -> str:
-    """Measure on one process and return a table.
+def add_to(commands: Any) -> None:
+    """Add `bench kernel`."""
+    about = "nanoseconds per connection: documented recipe, PyNEST, in place, streaming"
+    parser = add_command(commands, "kernel", about, run)
+    add_network(parser, connections=5_000_000)
+    add_synapse_model(parser)
+    parser.add_argument("--neuron-model", default="iaf_psc_delta", help="default iaf_psc_delta")
+    parser.add_argument("--install", action="append", default=[], metavar="MODULE", help="NEST extension to install")
 
-    Args:
-        connections: Plastic connections in all; rounded down to whole neurons.
-        indegree: Connections per neuron.
-        synapse_model: Their synapse model.
-        neuron_model: Model of the neurons; some synapse models go with some neuron models only.
-        modules: Extension modules to install, after each reset.
-        threads: Threads of NEST for "all threads".
+
+def run(options: argparse.Namespace) -> None:
+    """Measure on one process and print a table.
 
     Raises:
         RuleError: More than one rank, fewer connections than in-degree, or a model that cannot be normalized.
     """
-    ranks = world(nest.build_info["have_mpi"])
-    if ranks.size > 1:
-        raise RuleError(f"bench kernel was started on {ranks.size} ranks; it measures one process")
+    import nest
+
+    ranks = one_process(nest, "bench kernel")
+    connections, indegree, model = options.connections, options.indegree, options.synapse_model
     if connections < 20 * indegree:
         raise RuleError(f"{connections} connections with in-degree {indegree}; use at least 20 neurons' worth")
-    rows: list[tuple[str, float, float | None]] = []
-    for number in sorted({1, threads}):
-        rule = _network(connections // indegree, indegree, synapse_model, neuron_model, modules, number)
-        rows += _in_place(rule, ranks, number)
-    rows = [_recipe(synapse_model, threads), _bulk(synapse_model), *rows]
-    return _table(rows, connections // indegree * indegree, synapse_model, indegree)
+    rows: list[Row] = []
+    for threads in sorted({1, options.threads}):
+        _build(nest, options, threads)
+        rows += _in_place(nest, Rule(model, target_norm=_TARGET_NORM), ranks, threads)
+    rows = [_recipe(nest, options), _bulk(nest, model), *rows]
+    size = nest.GetDefaults(model).get("sizeof", 0)
+    number = connections // indegree * indegree
+    print(f"{number:,} {model} connections of {size} bytes, in-degree {indegree:,}; median of {_REPETITIONS}\n")
+    recipe_ns = rows[0][1]
+    lines = [(label, f"{ns:,.1f}", f"{recipe_ns / ns:,.0f}", f"{extra:,.2f}") for label, ns, extra in rows]
+    print("\n\n".join([table(_COLUMNS, lines), *_ratios(rows)]))
 
 
-def _network(
-    neurons: int, indegree: int, synapse_model: str, neuron_model: str, modules: Sequence[str], threads: int
-) -> Rule:
-    nest.ResetKernel()
-    nest.verbosity = nest.VerbosityLevel.ERROR
-    nest.local_num_threads = threads
-    for module in modules:
-        _install(module)
-    check_models(nest, (synapse_model,))
-    if neuron_model not in nest.node_models:
-        raise RuleError(f"NEST has no neuron model {neuron_model!r}; nest.node_models lists them")
-    population = nest.Create(neuron_model, neurons)
-    weight = _TARGET_NORM / indegree
-    nest.Connect(
-        population,
-        population,
-        {"rule": "fixed_indegree", "indegree": indegree},
-        {"synapse_model": synapse_model, "weight": weight * nest.random.uniform(0.5, 1.5), "delay": 1.5},
-    )
-    nest.Simulate(1.5)  # sorts the connections, as in any run
-    return Rule(synapse_model, target_norm=_TARGET_NORM)
+def _build(nest: Any, options: argparse.Namespace, threads: int) -> None:
+    reset(nest, threads)
+    for module in options.install:
+        try:
+            nest.Install(module)
+        except nest.NESTError as error:
+            raise RuleError(f"NEST cannot install module {module}: {error}") from None
+    check_models(nest, (options.synapse_model,))
+    if options.neuron_model not in nest.node_models:
+        raise RuleError(f"NEST has no neuron model {options.neuron_model!r}; nest.node_models lists them")
+    weight = _TARGET_NORM / options.indegree * nest.random.uniform(0.5, 1.5)
+    synapse = {"synapse_model": options.synapse_model, "weight": weight}
+    add_neurons(nest, options.connections // options.indegree, options.indegree, synapse, options.neuron_model)
+    finish(nest)
 
 
-def _install(module: str) -> None:
-    try:
-        nest.Install(module)
-    except nest.NESTError as error:
-        raise RuleError(f"NEST cannot install module {module}: {error}") from None
-
-
-def _in_place(rule: Rule, ranks: Ranks, threads: int) -> list[tuple[str, float, float | None]]:
-    synapses = open_synapses(nest, [rule], ranks, "inplace")[0]
-    assert isinstance(synapses, InPlace)  # as asked
-    verify(nest, synapses, ranks)
+def _in_place(nest: Any, rule: Rule, ranks: Ranks, threads: int) -> list[Row]:
+    (synapses,) = open_in_place(nest, [rule], ranks)
+    number = int(synapses.measure()[1].sum())
 
     def normalize() -> None:
         sums = synapses.measure()[0]
         at = factors(norms(sums, rule.power), rule.target_norms(synapses.node_ids))
         synapses.run(Pass(kind="scale", at=at))
 
-    number = int(synapses.measure()[1].sum())
     label = f"{threads} thread{'s' if threads > 1 else ''}"
-
-    def stream_twice() -> None:
-        synapses.stream(False)
-        synapses.stream(True)
-
-    result = [
-        (f"{synapses.backend}, {label}", *_best(normalize, number)),
-        (f"  measure, {label}", *_best(synapses.measure, number)),
+    rows = [
+        (f"{synapses.backend}, {label}", *_typical(normalize, number)),
+        (f"  measure, {label}", *_typical(synapses.measure, number)),
     ]
     if not synapses.generic:
-        result += [
-            (f"  streaming read, {label}", *_best(lambda: synapses.stream(False), number)),
-            (f"  streaming read + read and write, {label}", *_best(stream_twice, number)),
-        ]
+        (model,) = rule.synapse_models
+        rows += _streaming(label, number, nest.GetDefaults(model)["sizeof"], threads)
     synapses.close()
-    return result
+    return rows
 
 
-def _recipe(synapse_model: str, threads: int) -> tuple[str, float, float | None]:
-    """The loop of NEST's documentation (synapses/weight_normalization), with its GetConnections per neuron."""
+def _streaming(label: str, connections: int, size: int, threads: int) -> Iterator[Row]:
+    """What memory allows: connections of so many bytes in blocks as NEST has them, streamed by so many threads."""
+    stream, words = _compiled(), _BLOCK * size // 8
+    blocks_each = max(min(connections, _MOST_STREAMED // size) // _BLOCK // threads, 1)
+
+    def allocate(_: int) -> tuple[list[Any], npt.NDArray[np.uintp]]:
+        blocks = [np.ones(words, np.uint64) for _ in range(blocks_each)]
+        return blocks, np.array([block.ctypes.data for block in blocks], np.uintp)
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(allocate, range(threads)))
+
+        def on_all_threads(write: bool) -> None:
+            list(pool.map(lambda part: stream(part[1].ctypes, blocks_each, words, write, 0), parts))
+
+        def read_and_write() -> None:
+            on_all_threads(False)
+            on_all_threads(True)
+
+        number = blocks_each * threads * _BLOCK
+        yield (f"  streaming read, {label}", *_typical(lambda: on_all_threads(False), number))
+        yield (f"  streaming read + read and write, {label}", *_typical(read_and_write, number))
+
+
+def _compiled() -> Any:
+    """The function of stream.cpp, compiled anew, which takes a moment."""
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder, "stream.so")
+        source = Path(__file__).with_name("stream.cpp")
+        subprocess.run([*find_compiler(), "-O3", "-fPIC", "-shared", str(source), "-o", str(library)], check=True)
+        stream = ctypes.CDLL(str(library)).stream_blocks
+    stream.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int, ctypes.c_uint64]
+    return stream
+
+
+def _recipe(nest: Any, options: argparse.Namespace) -> Row:
     population = nest.GetNodes({"element_type": "neuron"})
     picked = population[:: max(1, len(population) // _RECIPE_NEURONS)]
-    done = 0
-
-    def normalize() -> None:
-        nonlocal done
-        for neuron in picked:
-            connections = nest.GetConnections(target=neuron, synapse_model=synapse_model)
-            weights = np.array(connections.weight)
-            connections.weight = _TARGET_NORM * weights / np.abs(weights).sum()
-            done += len(weights)
-
-    seconds, memory = _timed(normalize)
-    return f"documented recipe, {threads} threads ({len(picked)} neurons)", seconds / done * 1e9, memory / done
+    label = f"documented recipe, {options.threads} threads ({len(picked)} neurons)"
+    return _once(label, lambda: normalize_one_by_one(nest, picked, options.synapse_model, _TARGET_NORM))
 
 
-def _bulk(synapse_model: str) -> tuple[str, float, float | None]:
+def _bulk(nest: Any, synapse_model: str) -> Row:
     connections = nest.GetConnections(synapse_model=synapse_model)[:_BULK_CONNECTIONS]
-    number = len(connections)
-
-    def normalize() -> None:
-        status = connections.get(["target", "weight"])
-        targets, weights = np.array(status["target"]), np.array(status["weight"])
-        norm = np.bincount(targets, np.abs(weights))
-        connections.set([{"weight": weight} for weight in (weights * _TARGET_NORM / norm[targets]).tolist()])
-
-    seconds, memory = _timed(normalize)
-    return f"PyNEST in bulk ({number:,} connections)", seconds / number * 1e9, memory / number
+    label = f"PyNEST in bulk ({len(connections):,} connections)"
+    return _once(label, lambda: normalize_in_bulk(connections, _TARGET_NORM))
 
 
-def _timed(action: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds, and growth of the largest resident memory in bytes."""
-    before = begin_peak()
-    start = time.perf_counter()
+def _once(label: str, normalize: Callable[[], int]) -> Row:
+    """The cost of what says how many connections it normalized."""
+    done: list[int] = []
+    seconds, memory = cost_of(lambda: done.append(normalize()))
+    return label, seconds / done[0] * 1e9, memory / done[0]
+
+
+def _typical(action: Callable[[], Any], connections: int) -> tuple[float, float]:
+    """Nanoseconds per connection, median of several runs, and the most extra bytes per connection."""
     action()
-    return time.perf_counter() - start, peak() - before
+    runs = [cost_of(action) for _ in range(_REPETITIONS)]
+    seconds = float(np.median([seconds for seconds, _ in runs]))
+    return seconds / connections * 1e9, max(memory for _, memory in runs) / connections
 
 
-def _best(action: Callable[[], Any], number: int) -> tuple[float, float | None]:
-    """Nanoseconds per connection, median of several runs, and extra bytes per connection."""
-    action()
-    runs = [_timed(action) for _ in range(_REPETITIONS)]
-    return float(np.median([seconds for seconds, _ in runs])) / number * 1e9, max(memory for _, memory in runs) / number
-
-
-def _table(rows: list[tuple[str, float, float | None]], number: int, synapse_model: str, indegree: int) -> str:
-    bytes_each = nest.GetDefaults(synapse_model).get("sizeof", 0)
-    recipe = rows[0][1]
-    lines = [
-        f"{number:,} {synapse_model} connections of {bytes_each} bytes, in-degree {indegree:,}; "
-        f"median of {_REPETITIONS}",
-        "",
-        "| way | ns per connection | times faster than the recipe | extra bytes per connection |",
-        "|---|---:|---:|---:|",
-    ]
-    for name, nanoseconds, memory in rows:
-        extra = "" if memory is None else f"{memory:,.2f}"
-        lines.append(f"| {name} | {nanoseconds:,.1f} | {recipe / nanoseconds:,.0f} | {extra} |")
-    times = {name.strip(): nanoseconds for name, nanoseconds, _ in rows}
-    for label in [name.removeprefix("in place, ") for name in times if name.startswith("in place, ")]:
-        ratio = times[f"in place, {label}"] / times[f"streaming read + read and write, {label}"]
-        lines.append(f"\nin place / streaming the same bytes, {label}: {ratio:.2f}")
-    return "\n".join(lines)
+def _ratios(rows: Sequence[Row]) -> Iterator[str]:
+    times = {label.strip(): nanoseconds for label, nanoseconds, _ in rows}
+    for label, nanoseconds in times.items():
+        if label.startswith("in place, "):
+            threads = label.removeprefix("in place, ")
+            ratio = nanoseconds / times[f"streaming read + read and write, {threads}"]
+            yield f"in place / streaming the same bytes, {threads}: {ratio:.2f}"

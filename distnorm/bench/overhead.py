@@ -7,98 +7,88 @@ the network in its regime.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from pathlib import Path
+import argparse
+from typing import Any
 
-import nest
 import numpy as np
 
-from ..mpi.ranks import world
-from ..normalizer.measurement import Measurement
-from ..normalizer.normalizer import Normalizer
+from ..normalizer.measurement import PHASES
 from ..runs.job_file import read_job
-from ..runs.run import build_network
+from ..runs.options import count
+from .arguments import add_command, add_job
+from .networks import network_of
+from .tables import table
+from .timing import seconds_of
 
 _INTERVALS_PER_STRETCH = 5
 _WARM_UP_MS = 500.0
-_OWN = ("measure", "agree", "rescale")
+_COLUMNS = ("phase", "ms per normalization, mean over ranks", "share of wall time")
 
 
-def run(job_file: str, settings: list[str], pairs: int) -> str:
-    """Measure on all ranks; the report on rank 0, nothing on the others. Collective.
+def add_to(commands: Any) -> None:
+    """Add `bench overhead`."""
+    about = "share of wall time, and observed against plain; run it under mpiexec"
+    parser = add_command(commands, "overhead", about, run)
+    add_job(parser)
+    parser.add_argument("--pairs", type=count, default=7, help="plain and observed stretches (default 7)")
 
-    Args:
-        job_file: Job with a fixed interval, whose model returns `recorded` and `spikes` as jobs/balanced_stdp.py does.
-        settings: Changes to the job, as "key=value".
-        pairs: Number of plain and of observed stretches.
+
+def run(options: argparse.Namespace) -> None:
+    """Measure on all ranks; rank 0 prints. Collective.
+
+    The job has a fixed interval; its model returns `recorded` and `spikes` as jobs/balanced_stdp.py does.
 
     Raises:
         DistnormError: The job or a setting makes no sense.
     """
-    job = read_job(Path(job_file), settings)
-    ranks = world(nest.build_info["have_mpi"])
-    network = build_network(job, ranks)
-    rules = job.rules_of(network)
-    keep = Normalizer(rules, interval=job.interval)
-    watch = Normalizer(rules, interval=job.interval, observe=True)
+    job = read_job(options.job, options.set)
+    import nest
+
+    from ..normalizer.normalizer import Normalizer
+
+    network = network_of(job)
+    ranks, spikes = network.ranks, network.made.spikes
+    keep = Normalizer(network.rules, interval=job.interval)
+    watch = Normalizer(network.rules, interval=job.interval, observe=True)
     interval_ms = keep.next_interval
-    threads = job.num_threads(ranks.size)
+    stretch_ms = _INTERVALS_PER_STRETCH * interval_ms
     keep.simulate(_WARM_UP_MS)
     watch.normalize()
-
-    stretch_ms = _INTERVALS_PER_STRETCH * interval_ms
     ratios = []
-    for _ in range(pairs):
+    for _ in range(options.pairs):
         keep.normalize()
-        plain = _seconds(nest.Simulate, stretch_ms)
+        plain = seconds_of(lambda: nest.Simulate(stretch_ms))
         keep.normalize()
-        ratios.append(_seconds(watch.simulate, stretch_ms) / plain)
+        ratios.append(seconds_of(lambda: watch.simulate(stretch_ms)) / plain)
 
     keep.normalize()
-    done, events = len(keep.log), network.spikes.n_events
-    keep.simulate(pairs * stretch_ms)
-    spikes = ranks.gather(network.spikes.n_events - events)
-    all_logs = ranks.gather([each.seconds for each in keep.log[done:]])
-    if spikes is None or all_logs is None:
-        return ""
-    rate = sum(spikes) / len(network.recorded) / (pairs * stretch_ms) * 1e3
-    return _report(keep.log[done:], all_logs, ratios, rate, ranks.size, threads, interval_ms)
+    done, events = len(keep.log), spikes.n_events
+    keep.simulate(options.pairs * stretch_ms)
+    log = keep.log[done:]
+    all_events = ranks.gather(spikes.n_events - events)
+    # Of all ranks and phases, shape (ranks, phases).
+    seconds = ranks.gather([sum(measurement.seconds[phase] for measurement in log) for phase in PHASES])
+    if all_events is None or seconds is None:
+        return
+    rate = sum(all_events) / len(network.made.recorded) / (options.pairs * stretch_ms) * 1e3
+    drifts = [measurement.drift_max for measurement in log]
+    print(
+        f"{log[-1].drifts[0].connections:,} plastic connections, {rate:.1f} spikes/s, {network.split}, interval "
+        f"{interval_ms:g} ms, {len(log)} normalizations, largest drift {min(drifts):.2%} to {max(drifts):.2%}\n"
+    )
+    print(_report(np.array(seconds), len(log), ratios))
 
 
-def _seconds(action: Callable[[float], object], argument: float) -> float:
-    start = time.perf_counter()
-    action(argument)
-    return time.perf_counter() - start
-
-
-def _report(
-    log: list[Measurement],
-    seconds_by_rank: list[list[dict[str, float]]],
-    ratios: list[float],
-    rate: float,
-    ranks: int,
-    threads: int,
-    interval_ms: float,
-) -> str:
-    totals = {name: [sum(s[name] for s in rank) for rank in seconds_by_rank] for name in ("simulate", *_OWN)}
-    wall = [sum(totals[name][i] for name in totals) for i in range(ranks)]
-    shares = [sum(totals[name][i] for name in _OWN) / wall[i] for i in range(ranks)]
-    drifts = [each.drift_max for each in log]
+def _report(seconds: Any, normalizations: int, ratios: list[float]) -> str:
+    wall = seconds.sum(axis=1)
+    own = seconds[:, 1:].sum(axis=1) / wall  # all but simulating
     lines = [
-        f"{log[-1].drifts[0].connections:,} plastic connections, {rate:.1f} spikes/s, {ranks} ranks x {threads} "
-        f"threads, interval {interval_ms:g} ms, {len(log)} normalizations, largest drift {min(drifts):.2%} "
-        f"to {max(drifts):.2%}",
-        "",
-        "| phase | ms per normalization, mean over ranks | share of wall time |",
-        "|---|---:|---:|",
+        (phase, f"{mean / normalizations * 1e3:.2f}", f"{mean / wall.mean():.2%}")
+        for phase, mean in zip(PHASES, seconds.mean(axis=0), strict=True)
     ]
-    for name, values in totals.items():
-        lines.append(f"| {name} | {np.mean(values) / len(log) * 1e3:.2f} | {np.mean(values) / np.mean(wall):.2%} |")
-    lines += [
-        "",
-        f"(measure + agree + rescale) / wall: {max(shares):.2%} on the rank where it is largest",
+    return (
+        f"{table(_COLUMNS, lines)}\n\n"
+        f"(measure + agree + rescale) / wall: {own.max():.2%} on the rank where it is largest\n"
         f"observed / plain, {len(ratios)} interleaved pairs: median {np.median(ratios):.3f}, "
-        f"range {min(ratios):.3f} to {max(ratios):.3f}",
-    ]
-    return "\n".join(lines) + "\n"
+        f"range {min(ratios):.3f} to {max(ratios):.3f}"
+    )

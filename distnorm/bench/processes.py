@@ -7,6 +7,8 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,14 +24,18 @@ class Ended:
     Attributes:
         said: Its standard output.
         error: What went wrong; None if nothing did.
+        seconds: Wall time.
     """
 
     said: str
     error: str | None
+    seconds: float
 
 
-def run(command: Sequence[str], timeout_s: float) -> Ended:
+def run_process(command: Sequence[str], timeout_s: float) -> Ended:
     """Run a command, and end it with all it started if it takes too long or this process is interrupted."""
+    start = time.perf_counter()
+    error: str | None = None
     with subprocess.Popen(
         command,
         env=os.environ | {"PYNEST_QUIET": "1"},
@@ -41,13 +47,14 @@ def run(command: Sequence[str], timeout_s: float) -> Ended:
     ) as process:
         try:
             said, wrong = process.communicate(timeout=timeout_s)
-        except BaseException as error:
+            error = _error(process.returncode, wrong) if process.returncode else None
+        except BaseException as reason:
             os.killpg(process.pid, signal.SIGKILL)  # mpiexec and its ranks
             process.communicate()
-            if not isinstance(error, subprocess.TimeoutExpired):
+            if not isinstance(reason, subprocess.TimeoutExpired):
                 raise
-            return Ended(said="", error=f"not done within {timeout_s:g} s")
-    return Ended(said=said, error=_error(process.returncode, wrong) if process.returncode else None)
+            said, error = "", f"not done within {timeout_s:g} s"
+    return Ended(said=said, error=error, seconds=time.perf_counter() - start)
 
 
 def _error(code: int, said: str) -> str:
@@ -61,7 +68,7 @@ def ask(command: Sequence[str], settings: Mapping[str, Any], timeout_s: float) -
     Raises:
         DistnormError: It failed.
     """
-    ended = run([*command, json.dumps(settings)], timeout_s)
+    ended = run_process([*command, json.dumps(settings)], timeout_s)
     lines = [line for line in ended.said.splitlines() if line.startswith("{")]
     if ended.error is not None or not lines:
         raise DistnormError(ended.error or "no answer")
@@ -81,3 +88,8 @@ def launcher(ranks: int, given: str | None = None) -> list[str]:
     if found is None and ranks > 1:
         raise RuleError(f"{ranks} ranks need mpiexec, which was not found; load the MPI that NEST was built with")
     return [*shlex.split(found), "-n", str(ranks)] if found else []
+
+
+def say(line: str) -> None:
+    """Tell how it goes, on stderr."""
+    print(line, file=sys.stderr, flush=True)

@@ -140,10 +140,6 @@ class InPlace:
         """Measure as `Synapses.run` does."""
         return self.run(Pass(kind="measure"))
 
-    def stream(self, write: bool) -> None:
-        """Read, or read and write back, the bytes of the connections; a benchmark's yardstick."""
-        self._check(self._library.dn_stream(self._handle, int(write)))
-
     def close(self) -> None:
         if self._handle:
             self._library.dn_close(self._handle)

@@ -62,7 +62,6 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "dn_sample": (ctypes.c_int, [ctypes.c_int64] * 3 + [_PLACES, INTS]),
     "dn_weights_now": (ctypes.c_int, [ctypes.c_int64, _PLACES, DOUBLES]),
     "dn_agree_on_delays": (ctypes.c_int, []),
-    "dn_stream": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
     "dn_connection": (ctypes.c_int, [ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, DOUBLES, INTS]),
 }
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 from launching import TESTS, said, start
+from nest_examples import examples_folder
 
-from distnorm.bench.examples.examples import examples_folder
 from distnorm.records.run_log import read_log
 
 pytestmark = pytest.mark.timeout(900)  # the first test may compile the models

@@ -1,8 +1,8 @@
-"""Short ones of NEST's own example models; `distnorm bench examples` runs the long ones, too."""
+"""Short ones of NEST's own example models; `python tests/nest_examples.py` runs the long ones, too."""
 
+import nest_examples
 import pytest
 
-from distnorm.bench.examples import examples
 from distnorm.mpi.launch import find_mpiexec
 
 
@@ -18,5 +18,5 @@ from distnorm.mpi.launch import find_mpiexec
 def test_an_example(name, ranks, plain, normalized):
     if ranks > 1 and not find_mpiexec():
         pytest.skip("no mpiexec here; tests/run.sh installs one")
-    row = examples.run([name], [ranks], seconds=280).splitlines()[-1].split(" | ")
+    row = nest_examples.run([name], [ranks], seconds=280).splitlines()[-1].split(" | ")
     assert plain in row[3] and row[4] == "same" and normalized in row[5], row

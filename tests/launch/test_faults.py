@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from launching import launch
+from run_logs import measurement, write
 
 SECONDS = 20
 
@@ -55,10 +56,11 @@ def test_mpi4py_for_another_mpi():
     assert "NEST uses the MPI library libmpi.so.12" in done.stderr and "wants libmpi.so.40" in done.stderr
 
 
-def test_a_reader_that_has_enough_ends_a_command_without_a_word():
+def test_a_reader_that_has_enough_ends_a_command_without_a_word(tmp_path):
+    log = write(tmp_path / "run.jsonl", [measurement(100.0 * i, 100.0, 0.01) for i in range(1, 5)])
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "distnorm", "bench", "all", "--list"]
+    command = [sys.executable, "-m", "distnorm", "report", str(log)]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")

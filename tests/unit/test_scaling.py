@@ -3,19 +3,25 @@
 import csv
 import json
 import math
+import shlex
+from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 
+import cost_model
+import everything
+import nest_examples
 import numpy as np
+import predict
 import pytest
 
-from distnorm.bench import everything
-from distnorm.bench.scaling import cost_model, predict
-from distnorm.bench.scaling.groups import efficiency, group, own_s
+from distnorm.bench.scaling.frame import efficiency, frame_of
 from distnorm.bench.scaling.points import Point, RankRecord, read_folder, write
 from distnorm.bench.scaling.provenance import oversubscribed
 from distnorm.bench.scaling.report import report
 from distnorm.errors import DistnormError, RuleError
 
+STUDIES = Path(everything.__file__).parent
 INTERVALS = 3
 TRUE = {"connection": 2e-9, "byte": 0.08e-9, "shared": 0.02e-9, "fixed": 2e-5, "step": 2e-4}
 
@@ -87,8 +93,10 @@ def test_ranks_merge_as_in_bennch():
     merged = replace(one, per_rank=[one.per_rank[0], slow])
     assert merged.total("simulate") == pytest.approx(2 * one.total("simulate"))
     assert merged.summed("memory_bytes") == 2 * 10**9
-    assert merged.real_time_factor == pytest.approx(merged.wall_s / 0.3)
-    assert merged.spikes_per_s == pytest.approx(600 / 10_000 / 0.3)
+    row = frame_of([merged]).iloc[0]
+    assert row["simulate_s"] == merged.total("simulate") and row["memory_bytes"] == 2 * 10**9
+    assert row["real-time factor"] == pytest.approx(row["wall_s"] / 0.3)
+    assert row["spikes_per_s"] == pytest.approx(600 / 10_000 / 0.3)
 
 
 def test_a_point_is_read_as_it_was_written(tmp_path):
@@ -106,12 +114,12 @@ def test_a_folder_without_points(tmp_path):
 def test_efficiency_of_perfect_series_is_one():
     strong = [point(ranks=1, threads=n) for n in (1, 2, 4)]
     weak = [point("weak", ranks=1, threads=n, targets=4_000 * n) for n in (1, 2)]
-    for each in group(strong).values():
-        ideal = efficiency(each, lambda p: p.total("simulate"))
-        assert [number.mean for number in ideal.values()] == pytest.approx([1, 1, 1])
-    for each in group(weak).values():
-        normalizing = [number.mean for number in efficiency(each, own_s).values()]
-        assert normalizing[1] == pytest.approx(own_s(weak[0]) / own_s(weak[1]))
+    frame = frame_of([*strong, *weak])
+    ideal = efficiency(frame, "simulate_s")[frame["series"] == "strong"]
+    assert ideal.tolist() == pytest.approx([1, 1, 1])
+    own_s = frame["own_s"][frame["series"] == "weak"].tolist()
+    normalizing = efficiency(frame, "own_s")[frame["series"] == "weak"].tolist()
+    assert normalizing[1] == pytest.approx(own_s[0] / own_s[1])
 
 
 def test_report_keeps_and_marks_what_was_not_timed(tmp_path):
@@ -120,7 +128,7 @@ def test_report_keeps_and_marks_what_was_not_timed(tmp_path):
         write(each, tmp_path)
     write(replace(point(job="a", ranks=4), oversubscribed=True, per_rank=[bare] * 4), tmp_path)
     write(replace(point(job="a", ranks=8), error="exit code 1: no memory", per_rank=[]), tmp_path)
-    text = report(tmp_path)
+    text = report([tmp_path])
     assert text.startswith((tmp_path / "scaling.md").read_text().rstrip("\n"))
     assert "oversubscribed, not timed" in text and "strong-a-8x1-seed1: exit code 1: no memory" in text
     assert "1 per normalization of 5,816 bytes" in text
@@ -182,8 +190,7 @@ def test_the_fullest_virtual_process_of_random_in_degrees(targets, processes, in
 def test_prediction_for_the_published_network(tmp_path):
     for each in series():
         write(each, tmp_path)
-    machine = predict.Machine(latency_us=2.0, bandwidth_GB_s=140.0, interval_ms=100.0)
-    text = predict.run(tmp_path, machine)
+    text = predict.predict(Namespace(folder=tmp_path, latency=2.0, bandwidth=140.0, interval=100.0))
     assert "mean error 0.0%" in text and "| 4,096 |" in text
     with (tmp_path / "predict.csv").open() as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
@@ -203,6 +210,7 @@ def test_prediction_for_the_published_network(tmp_path):
 def test_steps_are_made_and_failures_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / "studies").symlink_to(STUDIES)
     folder = tmp_path / "made"
     folder.mkdir()
     for each in series()[:12]:
@@ -219,8 +227,15 @@ def test_steps_are_made_and_failures_said(tmp_path, monkeypatch):
 def test_every_step_is_a_command_that_exists():
     from distnorm.cli import _parser
 
-    for each in everything.STEPS:
-        _parser().parse_args([word.replace("{out}", "out") for word in each.arguments])
+    scripts = {"jobs/studies/predict.py": predict, "tests/nest_examples.py": nest_examples}
+    others = {"jobs/studies/adaptive_interval.py", "jobs/studies/convergence.py"}  # import NEST: see tests/nest
+    for step in everything.STEPS:
+        words = shlex.split(step.command)
+        start = words.index("distnorm") if "distnorm" in words else 0
+        if words[0] != "python":
+            _parser().parse_args(words[start + 1 :])
+        elif words[1] not in others:
+            scripts[words[1]].parser().parse_args(words[2:])
     assert json.dumps(everything.listed(everything.STEPS)).count("FOLDER") >= 8
     with pytest.raises(RuleError, match="no step 'kernels'; known: kernel,"):
         everything.choose(["kernels"])

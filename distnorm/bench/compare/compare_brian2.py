@@ -97,9 +97,8 @@ def _network(settings: dict[str, Any], weight: float) -> tuple[Any, Any, Any]:
         (inhibitory, excitatory, in_degree // 4, -_G * weight),
         (inhibitory, inhibitory, in_degree // 4, -_G * weight),
     ):
-        static.append(
-            brian2.Synapses(source, target, on_pre=f"v_post += {jump} * int(not_refractory_post)", delay=_DELAY)
-        )
+        on_pre = f"v_post += {jump} * int(not_refractory_post)"
+        static.append(brian2.Synapses(source, target, on_pre=on_pre, delay=_DELAY))
         _connect(static[-1], len(source), len(target), inputs, rng)
     spikes = brian2.SpikeMonitor(excitatory, record=False)
     return brian2.Network(*groups, *noise, plastic, *static, spikes), plastic, spikes

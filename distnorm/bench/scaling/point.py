@@ -9,83 +9,86 @@ merge    one file                                      rank 0
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import resource
-import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-import nest
 import numpy as np
 
 from ...errors import RuleError
 from ...intervals.controller import FixedInterval
 from ...mpi.ranks import Ranks, world
-from ...normalizer.normalizer import Normalizer
+from ...normalizer.measurement import PHASES
 from ...runs.job_file import Job, read_job
 from ...runs.model_file import load_build
-from ...runs.run import build_network
+from ...runs.options import count, path
+from ..arguments import add_command, add_job
+from ..networks import JobNetwork, network_of
+from ..timing import seconds_of
 from . import provenance
-from .points import PHASES, Point, RankRecord, path_of, write
+from .points import Point, RankRecord, check_free, path_of, write
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What to measure.
-
-    Attributes:
-        job: Job file.
-        settings: Changes to it, as "key=value".
-        series: "weak": `scale` of the job times ranks times threads; "strong": `scale` as it is.
-        threads: Of each rank.
-        seed: Of NEST.
-        warm_up: Intervals before the measured ones.
-        intervals: To measure.
-        folder: For the file.
-    """
-
-    job: Path
-    settings: list[str]
-    series: str
-    threads: int
-    seed: int
-    warm_up: int
-    intervals: int
-    folder: Path
+def add_to(commands: Any) -> None:
+    """Add `bench point`."""
+    parser = add_command(
+        commands, "point", "one point of a series, on the ranks this is started on by mpiexec or srun", run
+    )
+    add_series(parser)
+    parser.add_argument("--threads", type=count, default=1, help="of each rank (default 1)")
+    parser.add_argument("--seed", type=count, default=1, help="of NEST (default 1)")
 
 
-def run(plan: Plan) -> str:
-    """Measure and write the point; the path on rank 0, nothing on the others. Collective.
+def add_series(parser: argparse.ArgumentParser) -> None:
+    """Add what all points of a series have in common."""
+    add_job(parser, "job file whose model has a parameter scale")
+    about = "weak: the job's scale times ranks times threads; strong: the job's scale"
+    parser.add_argument("--series", choices=("weak", "strong"), required=True, help=about)
+    parser.add_argument("--warm-up", type=count, default=1, metavar="N", help="intervals not recorded (default 1)")
+    parser.add_argument("--intervals", type=count, default=5, metavar="N", help="intervals to measure (default 5)")
+    parser.add_argument("-o", "--output", metavar="FOLDER", type=path, required=True, help="for the points")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure and write the point; rank 0 prints where it is. Collective.
 
     Raises:
         DistnormError: It could not be measured; the file says why.
     """
-    job = replace(read_job(plan.job, plan.settings), seed=plan.seed, threads=plan.threads)
+    job = replace(read_job(options.job, options.set), seed=options.seed, threads=options.threads)
     if not isinstance(job.interval, FixedInterval):
-        raise RuleError(f"{plan.job}: a scaling series needs interval.kind fixed, so that all points normalize alike")
-    ranks = world(nest.build_info["have_mpi"])
-    scale = ranks.together(lambda: _scale(job)) * (ranks.size * plan.threads if plan.series == "weak" else 1)
+        raise RuleError(
+            f"{options.job}: a scaling series needs interval.kind fixed, so that all points normalize alike"
+        )
+    import nest
+
+    ranks, folder = world(nest.build_info["have_mpi"]), options.output
+    virtual_processes = ranks.size * options.threads
+    scale = ranks.together(lambda: _scale(job)) * (virtual_processes if options.series == "weak" else 1)
     job = replace(job, parameters=job.parameters | {"scale": scale})
     point = Point(
-        series=plan.series,
-        job=plan.job.stem,
+        series=options.series,
+        job=options.job.stem,
         ranks=ranks.size,
-        threads=plan.threads,
-        seed=plan.seed,
+        threads=options.threads,
+        seed=options.seed,
         scale=scale,
         parameters=job.parameters,
         provenance=provenance.of_machine() | provenance.of_nest(nest),
     )
-    ranks.together(lambda: _place(point, plan.folder) if ranks.rank == 0 else None)
+    ranks.from_first(lambda: check_free(point, folder))
+    ranks.from_first(lambda: write(point, folder))
     try:
-        point = _measured(point, job, plan, ranks)
+        done = _measured(nest, point, job, options, ranks)
     except Exception as error:
         if ranks.rank == 0:
-            write(replace(point, error=f"{type(error).__name__}: {error}"), plan.folder)
+            write(replace(point, error=f"{type(error).__name__}: {error}"), folder)
         raise
-    ranks.together(lambda: write(point, plan.folder) if ranks.rank == 0 else None)
-    return f"{path_of(point, plan.folder)}\n" if ranks.rank == 0 else ""
+    ranks.from_first(lambda: write(done, folder))
+    if ranks.rank == 0:
+        print(path_of(point, folder))
 
 
 def _scale(job: Job) -> float:
@@ -95,40 +98,36 @@ def _scale(job: Job) -> float:
     return float(job.parameters.get("scale", parameters["scale"].default))
 
 
-def _place(point: Point, folder: Path) -> None:
-    path = path_of(point, folder)
-    if path.exists():
-        raise RuleError(f"point {path} exists already and is kept; give another folder, or move it away")
-    write(point, folder)
+def _measured(nest: Any, point: Point, job: Job, options: argparse.Namespace, ranks: Ranks) -> Point:
+    from ...normalizer.normalizer import Normalizer
 
-
-def _measured(point: Point, job: Job, plan: Plan, ranks: Ranks) -> Point:
-    start = time.perf_counter()
-    network = build_network(job, ranks)
-    built = time.perf_counter() - start
-    normalizer = Normalizer(job.rules_of(network), interval=job.interval)
-    _intervals(normalizer, plan.warm_up)
+    networks: list[JobNetwork] = []
+    construction_s = seconds_of(lambda: networks.append(network_of(job)))
+    normalizer = Normalizer(networks[0].rules, interval=job.interval)
+    _simulate(nest, normalizer, options.warm_up)
     first = len(normalizer.log)
     agreed, sent = ranks.allreduces, ranks.allreduced_bytes
-    timers, spikes = _intervals(normalizer, plan.intervals)
+    timers, spikes = _simulate(nest, normalizer, options.intervals)
     agreed, sent = ranks.allreduces - agreed, ranks.allreduced_bytes - sent
     measurements = normalizer.log[first:]
     record = RankRecord(
-        construction_s=built,
-        seconds={phase: [each.seconds[phase] for each in measurements] for phase in PHASES},
+        construction_s=construction_s,
+        seconds={phase: [measurement.seconds[phase] for measurement in measurements] for phase in PHASES},
         timers=timers,
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         connections=int(nest.num_connections),
         spikes=spikes,
         cores=provenance.cores(),
     )
+    drifts = measurements[-1].drifts
+    models = [name for rule in normalizer.rules for name in rule.synapse_models]
     point = replace(
         point,
         neurons=len(nest.GetNodes({"element_type": "neuron"})),
-        targets=sum(each.targets for each in measurements[-1].drifts),
-        plastic_connections=sum(each.connections for each in measurements[-1].drifts),
-        plastic_bytes=max(int(nest.GetDefaults(n)["sizeof"]) for r in normalizer.rules for n in r.synapse_models),
-        interval_ms=float(np.mean([each.elapsed_ms for each in measurements])),
+        targets=sum(drift.targets for drift in drifts),
+        plastic_connections=sum(drift.connections for drift in drifts),
+        plastic_bytes=max(int(nest.GetDefaults(name)["sizeof"]) for name in models),
+        interval_ms=float(np.mean([measurement.elapsed_ms for measurement in measurements])),
         intervals=len(measurements),
         allreduces=agreed,
         message_bytes=sent // agreed,
@@ -137,29 +136,22 @@ def _measured(point: Point, job: Job, plan: Plan, ranks: Ranks) -> Point:
 
 
 def _merged(point: Point, record: RankRecord, ranks: Ranks) -> Point:
-    """The point with what all ranks recorded, on rank 0."""
+    """The point with what all ranks recorded, on rank 0; without times where there were too few cores."""
     crowded = provenance.crowded(ranks, point.threads)
+    if crowded:
+        record = replace(record, construction_s=None, seconds={}, timers={})
     records, machines = ranks.gather(record), ranks.gather(provenance.machine_id())
     if records is None or machines is None:
         return point
-    return replace(
-        point,
-        error=None,
-        oversubscribed=crowded,
-        provenance=point.provenance | {"machines": len(set(machines))},
-        per_rank=[_untimed(each) for each in records] if crowded else records,
-    )
+    where = point.provenance | {"machines": len(set(machines))}
+    return replace(point, error=None, oversubscribed=crowded, provenance=where, per_rank=records)
 
 
-def _untimed(record: RankRecord) -> RankRecord:
-    return replace(record, construction_s=None, seconds={}, timers={})
-
-
-def _intervals(normalizer: Normalizer, number: int) -> tuple[dict[str, float], int]:
+def _simulate(nest: Any, normalizer: Any, intervals: int) -> tuple[dict[str, float], int]:
     """Simulate so many intervals; NEST's own timers, which start anew with each Simulate, and spikes. Collective."""
     timers: dict[str, float] = {}
     spikes = 0
-    for _ in range(number):
+    for _ in range(intervals):
         normalizer.simulate(normalizer.next_interval)
         status: dict[str, Any] = nest.GetKernelStatus()
         spikes += int(status["local_spike_counter"])

@@ -15,10 +15,9 @@ import numpy as np
 
 from ...errors import RuleError
 from ...files import outputs
+from ...normalizer.measurement import PHASES
 
-OWN = ("measure", "agree", "rescale")
-PHASES = ("simulate", *OWN)
-SERIES = ("weak", "strong")
+OWN = PHASES[1:]  # normalization: all but simulating
 UNFINISHED = "did not finish: killed, crashed or still running"
 
 
@@ -93,7 +92,11 @@ class Point:
 
     @property
     def name(self) -> str:
-        return f"{self.series}-{self.job}-{self.ranks}x{self.threads}-seed{self.seed}"
+        return f"{self.series}-{self.job}-{self.split}-seed{self.seed}"
+
+    @property
+    def split(self) -> str:
+        return f"{self.ranks}x{self.threads}"
 
     @property
     def virtual_processes(self) -> int:
@@ -103,45 +106,21 @@ class Point:
     def timed(self) -> bool:
         return self.error is None and not self.oversubscribed
 
-    @property
-    def simulated_s(self) -> float:
-        """Biological time that was measured."""
-        return self.intervals * self.interval_ms / 1e3
-
     def total(self, phase: str) -> float:
         """Seconds in a phase over all intervals, mean over ranks."""
-        return float(np.mean([sum(each.seconds[phase]) for each in self.per_rank]))
+        return float(np.mean([sum(record.seconds[phase]) for record in self.per_rank]))
 
     def typical(self, phase: str) -> float:
         """Seconds of a phase in one interval, median over the intervals of the mean over ranks."""
-        return float(np.median(np.mean([each.seconds[phase] for each in self.per_rank], axis=0)))
+        return float(np.median(np.mean([record.seconds[phase] for record in self.per_rank], axis=0)))
 
     @property
     def construction_s(self) -> float:
-        return float(np.mean([each.construction_s for each in self.per_rank if each.construction_s is not None]))
-
-    @property
-    def wall_s(self) -> float:
-        """All phases over all intervals."""
-        return sum(self.total(phase) for phase in PHASES)
-
-    @property
-    def share(self) -> float:
-        """Of normalization in the wall time."""
-        return sum(self.total(phase) for phase in OWN) / self.wall_s
-
-    @property
-    def real_time_factor(self) -> float:
-        return self.wall_s / self.simulated_s
+        return float(np.mean([record.construction_s for record in self.per_rank if record.construction_s is not None]))
 
     def summed(self, name: str) -> int:
         """Memory, connections or spikes over all ranks."""
-        return sum(int(getattr(each, name)) for each in self.per_rank)
-
-    @property
-    def spikes_per_s(self) -> float:
-        """Of a neuron."""
-        return self.summed("spikes") / self.neurons / self.simulated_s
+        return sum(int(getattr(record, name)) for record in self.per_rank)
 
 
 def path_of(point: Point, folder: Path) -> Path:
@@ -149,16 +128,25 @@ def path_of(point: Point, folder: Path) -> Path:
     return folder / f"{point.name}.json"
 
 
-def write(point: Point, folder: Path) -> Path:
+def check_free(point: Point, folder: Path) -> None:
+    """Refuse a point whose file is there already.
+
+    Raises:
+        RuleError: It is.
+    """
+    path = path_of(point, folder)
+    if path.exists():
+        raise RuleError(f"point {path} exists already and is kept; give another folder, or move it away")
+
+
+def write(point: Point, folder: Path) -> None:
     """Write a point, whole or not at all, in place of an older version of itself.
 
     Raises:
         RuleError: It cannot be written.
     """
     outputs.results_folder(folder)
-    path = path_of(point, folder)
-    outputs.write(path, (json.dumps(asdict(point), indent=1) + "\n").encode())
-    return path
+    outputs.write(path_of(point, folder), (json.dumps(asdict(point), indent=1) + "\n").encode())
 
 
 def read(path: Path) -> Point | None:
@@ -171,9 +159,9 @@ def read(path: Path) -> Point | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RuleError(f"cannot read {path}: {error}") from None
-    if not isinstance(content, dict) or set(content) != {each.name for each in fields(Point)}:
+    if not isinstance(content, dict) or set(content) != {attribute.name for attribute in fields(Point)}:
         return None
-    per_rank = [RankRecord(**each) for each in content.pop("per_rank")]
+    per_rank = [RankRecord(**record) for record in content.pop("per_rank")]
     return Point(**content, per_rank=per_rank)
 
 

@@ -6,84 +6,69 @@ NEST: one that has initialized MPI cannot start others.
 
 from __future__ import annotations
 
+import argparse
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
-from ...errors import RuleError
 from ...files.outputs import results_folder
 from ...runs.job_file import read_job
-from .. import processes
-from ..processes import launcher
+from ...runs.options import count
+from ..arguments import add_command
+from ..processes import launcher, run_process, say
 from . import provenance
-from .points import UNFINISHED, Point, path_of, read, write
+from .point import add_series
+from .points import UNFINISHED, Point, check_free, path_of, read, write
 from .report import report
 
 
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """What to run.
-
-    Attributes:
-        job: Job file.
-        settings: Changes to it, as "key=value".
-        series: "weak" or "strong".
-        splits: Ranks and threads of each point.
-        seeds: Number of seeds, from that of the job on.
-        warm_up: Intervals before the measured ones.
-        intervals: To measure.
-        folder: For the files.
-        mpiexec: Command that takes -n; None for the mpiexec of this Python.
-        timeout_s: Seconds a point may take.
-    """
-
-    job: Path
-    settings: Sequence[str]
-    series: str
-    splits: Sequence[tuple[int, int]]
-    seeds: int
-    warm_up: int
-    intervals: int
-    folder: Path
-    mpiexec: str | None = None
-    timeout_s: float = 3_600.0
+def add_to(commands: Any) -> None:
+    """Add `bench scaling`."""
+    parser = add_command(commands, "scaling", "a weak or strong series over ranks x threads on this machine", run)
+    add_series(parser)
+    about = "ranks x threads (default 1x1,1x2,2x1)"
+    parser.add_argument("--points", type=_splits, default=((1, 1), (1, 2), (2, 1)), help=about)
+    parser.add_argument("--seeds", type=count, default=3, help="seeds per point (default 3)")
+    parser.add_argument("--mpiexec", metavar="COMMAND", help="what takes -n, as 'mpiexec --bind-to none'")
+    parser.add_argument("--timeout", type=count, default=3_600, metavar="S", help="seconds per point (default 3600)")
 
 
-def run(series: Series, tell: Callable[[str], None]) -> str:
-    """Measure all points, and return the report of the folder.
+def _splits(text: str) -> tuple[tuple[int, int], ...]:
+    parts = [split.split("x") for split in text.split(",")]
+    if not all(len(numbers) == 2 for numbers in parts):
+        raise argparse.ArgumentTypeError(f"{text} is not a list of ranks x threads, as in 1x1,1x2,2x1")
+    return tuple((count(ranks), count(threads)) for ranks, threads in parts)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure all points, and print the report of the folder.
 
     A point that breaks is kept with its error, and the next one follows.
-
-    Args:
-        series: What to run.
-        tell: Takes a line after each point.
 
     Raises:
         RuleError: The job makes no sense, there is no mpiexec, or a point is in the folder already.
     """
-    job = read_job(series.job, series.settings)
-    launcher(max(ranks for ranks, _ in series.splits), series.mpiexec)  # whether there is one
+    seed = read_job(options.job, options.set).seed
+    launcher(max(ranks for ranks, _ in options.points), options.mpiexec)  # whether there is one
     points = [
-        _broken(series, ranks, threads, job.seed + i) for i in range(series.seeds) for ranks, threads in series.splits
+        _unmeasured(options, ranks, threads, seed + turn)
+        for turn in range(options.seeds)
+        for ranks, threads in options.points
     ]
-    for path in (path_of(point, series.folder) for point in points):
-        if path.exists():
-            raise RuleError(f"point {path} exists already and is kept; give another folder, or move it away")
-    results_folder(series.folder)
     for point in points:
-        start = time.perf_counter()
-        done = _measure(series, point)
-        tell(f"{done.name}: {done.error or 'done'} ({time.perf_counter() - start:.0f} s)")
-    return report(series.folder)
+        check_free(point, options.output)
+    results_folder(options.output)
+    for point in points:
+        _measure(options, point)
+    print(report([options.output]))
 
 
-def _broken(series: Series, ranks: int, threads: int, seed: int) -> Point:
+def _unmeasured(options: argparse.Namespace, ranks: int, threads: int, seed: int) -> Point:
     """The point as it is where its processes leave nothing."""
     return Point(
-        series=series.series,
-        job=series.job.stem,
+        series=options.series,
+        job=options.job.stem,
         ranks=ranks,
         threads=threads,
         seed=seed,
@@ -93,20 +78,20 @@ def _broken(series: Series, ranks: int, threads: int, seed: int) -> Point:
     )
 
 
-def _measure(series: Series, point: Point) -> Point:
-    command = launcher(point.ranks, series.mpiexec)
-    command += [sys.executable, "-m", "distnorm", "bench", "point", str(series.job), *_arguments(series, point)]
-    failed = processes.run(command, series.timeout_s).error
-    path = path_of(point, series.folder)
+def _measure(options: argparse.Namespace, point: Point) -> None:
+    command = launcher(point.ranks, options.mpiexec)
+    command += [sys.executable, "-m", "distnorm", "bench", "point", str(options.job), *_arguments(options, point)]
+    ended = run_process(command, options.timeout)
+    path = path_of(point, options.output)
     done = read(path) if path.exists() else None
     if done is None or done.error == UNFINISHED:
-        done = replace(done or point, error=failed or UNFINISHED)
-        write(done, series.folder)
-    return done
+        done = replace(done or point, error=ended.error or UNFINISHED)
+        write(done, options.output)
+    say(f"{done.name}: {done.error or 'done'} ({ended.seconds:.0f} s)")
 
 
-def _arguments(series: Series, point: Point) -> Iterator[str]:
-    numbers = {"threads": point.threads, "seed": point.seed, "warm-up": series.warm_up, "intervals": series.intervals}
-    yield from (f"--{name}={value}" for name, value in numbers.items())
-    yield from (f"--series={series.series}", f"--output={series.folder}")
-    yield from (f"--set={each}" for each in series.settings)
+def _arguments(options: argparse.Namespace, point: Point) -> Iterator[str]:
+    yield from (f"--threads={point.threads}", f"--seed={point.seed}")
+    yield from (f"--warm-up={options.warm_up}", f"--intervals={options.intervals}")
+    yield from (f"--series={options.series}", f"--output={options.output}")
+    yield from (f"--set={setting}" for setting in options.set)

@@ -200,25 +200,6 @@ dn_agree_on_delays()
     } );
 }
 
-//! Reads (write = 0) or reads and writes back (write = 1) the bytes of the group's connectors; for benchmarks.
-int
-dn_stream( void* handle, const int write )
-{
-  auto& group = *static_cast< Group* >( handle );
-  return on_all_threads(
-    [ & ]( const size_t tid )
-    {
-      static volatile double sink;
-      double total = 0.0;
-      for_each_connector( { &group },
-        tid,
-        [ & ]( nest::ConnectorBase& connector, const size_t synapse_id )
-        { total += find_type( synapse_id ).stream( connector, write ); } );
-      sink = total;
-      (void) sink;
-    } );
-}
-
 //! Fails unless a weight that is set through NEST's status interface stays, tried on one connection of this rank, if it
 //! has any of the synapse model.
 int

@@ -41,7 +41,6 @@ public:
   virtual void run( std::vector< Work >&, nest::ConnectorBase&, size_t tid ) const = 0;
   //! Adds the number of the work's connections of each label.
   virtual void count_labels( Work&, nest::ConnectorBase&, size_t tid, std::map< int64_t, int64_t >& ) const = 0;
-  virtual double stream( nest::ConnectorBase&, bool write ) const = 0;
   virtual double weight( nest::ConnectorBase&, size_t tid, size_t lcid ) const = 0;
   virtual size_t bytes() const = 0; //!< of one connection; 0: unknown
   virtual bool has_own_limits() const = 0; //!< whether each connection has, or may have, a Wmax of its own
@@ -258,44 +257,6 @@ public:
   has_own_limits() const override
   {
     return has_own_wmax< Synapse >;
-  }
-
-  using Word = uint64_t __attribute__( ( may_alias ) );
-
-  //! Reads, or reads and writes, all bytes of the connections: what the loops above are compared with.
-  double
-  stream( nest::ConnectorBase& connector, const bool write ) const override
-  {
-    double total = 0.0;
-    for_each_block( connector,
-      [ & ]( ConnectionT* block, const size_t size, size_t )
-      {
-        auto* words = reinterpret_cast< Word* >( block );
-        const size_t n = size * sizeof( ConnectionT ) / sizeof( uint64_t );
-        uint64_t folded[ 4 ] = { 0, 0, 0, 0 };
-        if ( write )
-        {
-          // The compiler cannot know that the mask is zero, so every word is read and written back unchanged.
-          static volatile uint64_t zero = 0;
-          const uint64_t mask = zero;
-          for ( size_t i = 0; i < n; ++i )
-          {
-            words[ i ] ^= mask;
-          }
-        }
-        else
-        {
-          for ( size_t i = 0; i + 4 <= n; i += 4 )
-          {
-            for ( size_t j = 0; j < 4; ++j )
-            {
-              folded[ j ] ^= words[ i + j ];
-            }
-          }
-        }
-        total += static_cast< double >( ( folded[ 0 ] ^ folded[ 1 ] ^ folded[ 2 ] ^ folded[ 3 ] ) & 1 );
-      } );
-    return total;
   }
 
   double

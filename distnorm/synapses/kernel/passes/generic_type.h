@@ -121,12 +121,6 @@ public:
   }
 
   double
-  stream( nest::ConnectorBase&, bool ) const override
-  {
-    throw std::runtime_error( "connections of a type unknown to the kernel cannot be streamed" );
-  }
-
-  double
   weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
   {
     return StatusAccess( connector, tid ).weight( lcid );

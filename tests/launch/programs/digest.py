@@ -1,35 +1,29 @@
 """What a script's networks did, in a few bytes: recorded events, and the last bits of all membrane potentials.
 
-Runs a script as `python -m distnorm.bench.examples.digest FILE script SCRIPT`, or attached as `... FILE attach
-ARGUMENTS`, and writes a list with an entry for each network, to FILE followed by the rank. Python's and numpy's own
-generators, which some scripts draw from without a seed, begin at the same seed each time.
+Runs a script as `python digest.py FILE script SCRIPT`, or attached as `... FILE attach ARGUMENTS`, and writes a list
+with an entry for each network, to FILE followed by the rank. Python's and numpy's own generators, which some scripts
+draw from without a seed, begin at the same seed each time.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
 import random
 import runpy
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ...attach.run_script import Script, after_import, run_script
-from ...files.views import Views, leave_folder
-from ...synapses.node_models import model_of_each
-
-Entry = dict[str, Any]
+from distnorm.attach.run_script import Script, after_import, run_script
+from distnorm.files.views import Views, leave_folder
+from distnorm.synapses.node_models import model_of_each
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments):
     """Run a script and write what it did."""
     leave_folder()
     output, how, *rest = arguments
-    entries: list[Entry] = []
+    entries = []
     after_import("nest", lambda: _before_each_reset(entries))
     random.seed(1)
     np.random.seed(1)
@@ -50,20 +44,20 @@ def main(arguments: Sequence[str]) -> int:
     return code
 
 
-def _before_each_reset(entries: list[Entry]) -> None:
+def _before_each_reset(entries):
     import nest
     from nest import nestkernel_api
 
     reset = nestkernel_api.llapi_reset_kernel
 
-    def digest_and_reset() -> None:
+    def digest_and_reset():
         _add(nest, entries)
         reset()
 
     nestkernel_api.llapi_reset_kernel = digest_and_reset
 
 
-def _add(nest: Any, entries: list[Entry]) -> None:
+def _add(nest, entries):
     if nest.biological_time == 0.0:
         return
     digest = hashlib.sha256()
@@ -80,7 +74,7 @@ def _add(nest: Any, entries: list[Entry]) -> None:
     entries.append({"time_ms": nest.biological_time, "events": events, "digest": digest.hexdigest()})
 
 
-def _potentials(nest: Any) -> list[Any]:
+def _potentials(nest):
     local = np.array(nest.GetNodes({"element_type": "neuron"}, local_only=True).tolist(), dtype=np.int64)
     models = model_of_each(nest, local)
     found = []

@@ -14,18 +14,17 @@ from typing import Any
 
 import nest
 import numpy as np
+from traces import Played, Trace
 
-from ...intervals.controller import Interval
-from ...mpi.ranks import world
-from ...normalizer.normalizer import Normalizer
-from ...norms.passes import Pass
-from ...norms.sums import factors
-from ...rules.rule import Rule
-from ...synapses.access import open_synapses, verify
-from .traces import Played, Trace
+from distnorm.bench.networks import one_process, open_in_place, reset
+from distnorm.intervals.controller import Interval
+from distnorm.normalizer.normalizer import Normalizer
+from distnorm.norms.passes import Pass
+from distnorm.norms.sums import factors
+from distnorm.rules.rule import Rule
 
-_PLASTIC = "bench_interval_plastic"
-_INHIBITORY = "bench_interval_inhibitory"
+_PLASTIC = "study_plastic"
+_INHIBITORY = "study_inhibitory"
 _EXCITATORY, _INHIBITORS, _IN_DEGREE = 800, 200, 60
 _WEIGHT_MV = 5.66 / math.sqrt(_IN_DEGREE)  # as in jobs/balanced_stdp.py
 _G = 8.0
@@ -100,9 +99,7 @@ def record(scenario: Scenario, seed: int, duration_ms: float) -> Trace:
     network = _Network(scenario, seed, duration_ms)
     steps = round(duration_ms / _STEP_MS)
     position = np.zeros((steps + 1, _EXCITATORY))
-    ranks = world(nest.build_info["have_mpi"])
-    synapses = open_synapses(nest, [network.rule], ranks, "inplace")[0]
-    verify(nest, synapses, ranks)
+    (synapses,) = open_in_place(nest, [network.rule], one_process(nest, "this study"))
     rows = np.searchsorted(synapses.node_ids, network.targets)
     norm = network.rule.target_norms(synapses.node_ids)
     nest.Prepare()
@@ -145,8 +142,8 @@ def _changes(scenario: Scenario, steps: float, rng: np.random.Generator) -> tupl
     if scenario.switching_ms is not None:
         first, second = (time_ms / _STEP_MS for time_ms in scenario.switching_ms)
         ups = np.arange(rng.uniform(0.2, 1.0) * first, steps, first + second)
-        every = np.sort(np.concatenate([ups, ups + second]))
-        return tuple(np.round(every[every < steps - 1]).astype(int).tolist())
+        changes = np.sort(np.concatenate([ups, ups + second]))
+        return tuple(np.round(changes[changes < steps - 1]).astype(int).tolist())
     if len(set(scenario.eta)) == 2 or len(set(scenario.learning_rate)) == 2:
         return (round(rng.uniform(1 / 3, 2 / 3) * steps),)
     return ()
@@ -159,12 +156,11 @@ class _Network:
         self._scenario = scenario
         self._duration_ms = duration_ms
         self.changes = _changes(scenario, duration_ms / _STEP_MS, np.random.default_rng(seed))
-        nest.ResetKernel()
-        nest.verbosity = nest.VerbosityLevel.ERROR
-        nest.set(resolution=_RESOLUTION_MS, local_num_threads=1, rng_seed=seed)
+        reset(nest, threads=1)
+        nest.set(resolution=_RESOLUTION_MS, rng_seed=seed)
         excitatory, inhibitors = (nest.Create("iaf_psc_delta", n, _NEURON) for n in (_EXCITATORY, _INHIBITORS))
-        for each in (excitatory, inhibitors):
-            each.V_m = nest.random.uniform(0.0, _THRESHOLD_MV)
+        for population in (excitatory, inhibitors):
+            population.V_m = nest.random.uniform(0.0, _THRESHOLD_MV)
         self.targets = np.array(excitatory.tolist())
         self._connect(excitatory, inhibitors)
         self._drive(excitatory + inhibitors)

@@ -1,15 +1,17 @@
-"""distnorm bench interval: what is played agrees with what is simulated, and the report is complete."""
+"""The study of the adaptive interval: what is played agrees with what is simulated, and the report is complete."""
 
 import csv
+import shlex
 from dataclasses import replace
 
+import everything
 import numpy as np
 import pytest
+from adaptive_interval import parser, run
+from scenarios import SCENARIOS, record, simulate
+from traces import Trace, play, play_fixed, play_oracle
 
 from distnorm import AdaptiveInterval
-from distnorm.bench.intervals.interval import run
-from distnorm.bench.intervals.scenarios import SCENARIOS, record, simulate
-from distnorm.bench.intervals.traces import Trace, play, play_fixed, play_oracle, wilson
 from distnorm.intervals.controller import FixedInterval
 
 
@@ -80,11 +82,6 @@ def test_a_hint_is_a_measurement_at_the_change():
     assert not np.array_equal(hinted.ends, plain.ends)
 
 
-def test_wilson():
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(5, 100) == pytest.approx((0.0215, 0.1118), abs=1e-4)
-
-
 def test_the_report(tmp_path):
     text = run(2, 10, tmp_path, [replace(named("step up"), bounds=(0.03,))])
     assert text == (tmp_path / "interval.md").read_text().rstrip("\n")
@@ -95,3 +92,10 @@ def test_the_report(tmp_path):
     assert float(rows["oracle"]["worst"]) <= 1 and float(rows["oracle"]["of_oracle"]) == 1
     assert (tmp_path / "interval.png").stat().st_size > 10_000
     assert "step of 4" in text
+
+
+def test_the_command_that_makes_the_docs():
+    (step,) = everything.choose(["interval"])
+    program, script, *arguments = shlex.split(step.command)
+    assert (program, script) == ("python", "jobs/studies/adaptive_interval.py")
+    parser().parse_args(arguments)

@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...intervals.adaptive import AdaptiveInterval
-from ...intervals.controller import Clock, Hintable, Interval
-from ...norms.drift import Drift, read, summarize
-from ...norms.sums import FloatArray
-from ...rules.node_ids import Int64Array
+from distnorm.intervals.adaptive import AdaptiveInterval
+from distnorm.intervals.controller import Clock, Hintable, Interval
+from distnorm.norms.drift import Drift, read, summarize
+from distnorm.norms.sums import FloatArray
+from distnorm.rules.node_ids import Int64Array
 
 _CHUNK = 128  # steps that the oracle examines at once
 
@@ -64,7 +64,7 @@ class Trace:
         found = []
         for runs in self.parts():
             marks = [self.position[begin : end + 1 : length] for begin, end in runs]
-            largest = np.concatenate([np.abs(np.diff(each, axis=0)).max(axis=1) for each in marks])
+            largest = np.concatenate([np.abs(np.diff(part, axis=0)).max(axis=1) for part in marks])
             found.append(float(largest[largest > 0].mean()) if (largest > 0).any() else 0.0)
         return found
 
@@ -81,7 +81,7 @@ class Played:
         begin: Step at which the first began.
         ends: Step at which each ended, shape (n,).
         drifts: What the controller bounds, at the end of each, as a fraction, shape (n,).
-        measurements: Number of looks in these intervals.
+        measurements: Number of them in these intervals.
         exponent: Learned by the controller at last; NaN for one that learns none.
     """
 
@@ -97,22 +97,6 @@ class Played:
         return np.diff(self.ends, prepend=self.begin)
 
 
-@dataclass
-class _Ended:
-    ends: list[int] = field(default_factory=list)
-    drifts: list[float] = field(default_factory=list)
-    measurements: int = 0
-
-    def played(self, begin: int, exponent: float = math.nan) -> Played:
-        return Played(
-            begin=begin,
-            ends=np.array(self.ends, np.int64),
-            drifts=np.array(self.drifts),
-            measurements=self.measurements,
-            exponent=exponent,
-        )
-
-
 def play(trace: Trace, controller: Interval, begin: int = 0, hint: bool = False) -> Played:
     """Let a controller choose the intervals of a trace.
 
@@ -120,28 +104,37 @@ def play(trace: Trace, controller: Interval, begin: int = 0, hint: bool = False)
         trace: The trace.
         controller: Bounding its own statistic, or the largest drift if it bounds none.
         begin: First step.
-        hint: At each change of the trace call `expect_change` of the controller and look at once.
+        hint: At each change of the trace call `expect_change` of the controller and measure at once.
     """
     clock = Clock(resolution_ms=trace.step_ms, min_delay_ms=trace.step_ms)
     state: Any
     after_ms, state = controller.first(clock)
     started = now = begin
     hints = [change for change in trace.changes if change > begin] if hint else []
-    done, measurements = _Ended(), 0
+    ends: list[int] = []
+    drifts: list[float] = []
+    measurements = in_intervals = 0
     while True:
         then = now + max(round(after_ms / trace.step_ms), 1)
         if hints and hints[0] <= then and isinstance(controller, Hintable):
             then = hints.pop(0)
             state = controller.expect_change(state)
         if then > trace.steps:
-            return done.played(begin, getattr(state, "exponent", math.nan))
+            break
         now, measurements = then, measurements + 1
         seen = (trace.drift(started, now),)
-        ends, after_ms, state = controller.decide(state, (now - started) * trace.step_ms, seen, False)
-        if ends:
-            done.ends.append(now)
-            done.drifts.append(controller.measure(seen) if isinstance(controller, AdaptiveInterval) else seen[0].max)
-            started, done.measurements = now, measurements
+        has_ended, after_ms, state = controller.decide(state, (now - started) * trace.step_ms, seen, False)
+        if has_ended:
+            ends.append(now)
+            drifts.append(controller.measure(seen) if isinstance(controller, AdaptiveInterval) else seen[0].max)
+            started, in_intervals = now, measurements
+    exponent = getattr(state, "exponent", math.nan)
+    return _played(begin, ends, drifts, in_intervals, exponent)
+
+
+def _played(begin: int, ends: list[int], drifts: list[float], measurements: int, exponent: float = math.nan) -> Played:
+    arrays = {"ends": np.array(ends, np.int64), "drifts": np.array(drifts)}
+    return Played(begin=begin, measurements=measurements, exponent=exponent, **arrays)
 
 
 def play_fixed(trace: Trace, length: int, begin: int = 0) -> Played:
@@ -156,14 +149,15 @@ def play_oracle(trace: Trace, bound: float, begin: int = 0) -> Played:
 
     An interval whose first step is above the bound already is one step long, as none is shorter.
     """
-    done, started = _Ended(), begin
+    ends: list[int] = []
+    drifts: list[float] = []
+    started = begin
     while (end := _first_above(trace.position, started, bound)) is not None:
         end = max(end - 1, started + 1)
-        done.ends.append(end)
-        done.drifts.append(float(np.abs(trace.position[end] - trace.position[started]).max()))
-        done.measurements += 1
+        ends.append(end)
+        drifts.append(float(np.abs(trace.position[end] - trace.position[started]).max()))
         started = end
-    return done.played(begin)
+    return _played(begin, ends, drifts, len(ends))
 
 
 def _first_above(position: FloatArray, started: int, bound: float) -> int | None:
@@ -172,16 +166,6 @@ def _first_above(position: FloatArray, started: int, bound: float) -> int | None
         if above.any():
             return chunk + int(above.argmax())
     return None
-
-
-def wilson(hits: int, number: int, z: float = 1.96) -> tuple[float, float]:
-    """Interval of 95 % for a probability from a number of hits (Wilson 1927, J Am Stat Assoc 22:209)."""
-    if number == 0:
-        return 0.0, 1.0
-    p, scale = hits / number, 1.0 + z * z / number
-    centre = (p + z * z / (2 * number)) / scale
-    half = z / scale * math.sqrt(p * (1 - p) / number + z * z / (4 * number * number))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def grid(longest: int) -> npt.NDArray[np.int64]:

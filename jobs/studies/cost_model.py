@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from scipy.optimize import lsq_linear
 
-from ...errors import RuleError
-from ...norms.sums import FloatArray
-from .points import Point
+from distnorm.bench.scaling.points import Point
+from distnorm.errors import RuleError
+from distnorm.norms.sums import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +93,6 @@ class Model:
     def agree_s(self, load: Load) -> float:
         return float(np.dot(self.agreement, load.of_agreement))
 
-    def seconds(self, load: Load) -> float:
-        """Of a normalization."""
-        return self.passes_s(load) + self.agree_s(load)
-
     def text(self) -> str:
         connection, byte, shared = self.passes * 1e9
         fixed, step = self.agreement * 1e6
@@ -108,12 +105,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Tested:
-    """A point that was kept out, and what the model fitted on the others said of it.
-
-    Attributes:
-        sample: The point.
-        predicted: Seconds.
-    """
+    """A point that was kept out, and the seconds that the model fitted on the others said of it."""
 
     sample: Sample
     predicted: float
@@ -131,17 +123,17 @@ def samples(points: Sequence[Point]) -> list[Sample]:
         RuleError: Too few of them to fit and test.
     """
     by_name: dict[str, list[Point]] = defaultdict(list)
-    for each in points:
-        if each.timed:
-            by_name[f"{each.series} {each.job} {each.ranks}x{each.threads}"].append(each)
+    for point in points:
+        if point.timed:
+            by_name[f"{point.series} {point.job} {point.split}"].append(point)
     found = [
         Sample(
             name=name,
-            load=load_of(same[0]),
-            passes_s=float(np.median([each.typical("measure") + each.typical("rescale") for each in same])),
-            agree_s=float(np.median([each.typical("agree") for each in same])),
+            load=load_of(seeds[0]),
+            passes_s=float(np.median([point.typical("measure") + point.typical("rescale") for point in seeds])),
+            agree_s=float(np.median([point.typical("agree") for point in seeds])),
         )
-        for name, same in by_name.items()
+        for name, seeds in by_name.items()
     ]
     if len(found) < 4:
         raise RuleError(f"{len(found)} points with times; the model needs 4 or more, of weak and strong series")
@@ -151,9 +143,8 @@ def samples(points: Sequence[Point]) -> list[Sample]:
 def load_of(point: Point) -> Load:
     """What a rank of a point had to do; its network has fixed in-degrees."""
     processes = point.virtual_processes
-    connections = point.plastic_connections / processes * fullest(point.targets, processes)
     return Load(
-        connections=connections,
+        connections=point.plastic_connections / processes * fullest(point.targets, processes),
         connection_bytes=point.plastic_bytes,
         sharing=processes / point.provenance["machines"],
         ranks=point.ranks,
@@ -180,23 +171,19 @@ def fullest(targets: float, processes: int, in_degree: float = 1.0, in_degree_sp
 def fit(chosen: Sequence[Sample]) -> Model:
     """Least squares of relative errors."""
     return Model(
-        passes=_fit([each.load.of_passes for each in chosen], [each.passes_s for each in chosen]),
-        agreement=_fit([each.load.of_agreement for each in chosen], [each.agree_s for each in chosen]),
+        passes=_fit([sample.load.of_passes for sample in chosen], [sample.passes_s for sample in chosen]),
+        agreement=_fit([sample.load.of_agreement for sample in chosen], [sample.agree_s for sample in chosen]),
     )
 
 
-def _fit(features: list[list[float]], seconds: list[float]) -> FloatArray:
-    """Coefficients, shape (terms,). Where one would be negative, it is 0 and the others are fitted anew."""
-    relative = np.array(features) / np.array(seconds)[:, None]
-    scale = np.abs(relative).max(axis=0)
-    terms = list(np.flatnonzero(scale))
-    while True:
-        found = np.linalg.lstsq(relative[:, terms] / scale[terms], np.ones(len(seconds)))[0]
-        if found.min() >= 0:
-            coefficients = np.zeros(len(scale))
-            coefficients[terms] = found / scale[terms]
-            return coefficients
-        del terms[int(found.argmin())]
+def _fit(loads: list[list[float]], seconds: list[float]) -> FloatArray:
+    """Coefficients that are not negative, shape (terms,)."""
+    relative = np.array(loads) / np.array(seconds)[:, None]
+    largest = relative.max(axis=0)
+    scale = np.where(largest > 0, largest, 1.0)  # coefficients of very different sizes become alike
+    found = lsq_linear(relative / scale, np.ones(len(seconds)), (0.0, np.inf), method="bvls")
+    coefficients: FloatArray = found.x / scale
+    return coefficients
 
 
 def keep_out(chosen: Sequence[Sample]) -> list[Tested]:
@@ -205,7 +192,8 @@ def keep_out(chosen: Sequence[Sample]) -> list[Tested]:
     Points with the same load, such as those of a weak and a strong series that meet, are kept out together.
     """
     tested = []
-    for each in chosen:
-        others = [other for other in chosen if other.load != each.load]
-        tested.append(Tested(sample=each, predicted=fit(others).seconds(each.load)))
+    for sample in chosen:
+        model = fit([other for other in chosen if other.load != sample.load])
+        predicted = model.passes_s(sample.load) + model.agree_s(sample.load)
+        tested.append(Tested(sample=sample, predicted=predicted))
     return tested

@@ -4,23 +4,26 @@ plain     the script alone                        spikes, potentials
 inspect   rules from its network, or from RULES   each target's norm is to be the median of all targets
 observe   attached, no weight is changed          spikes and potentials must be those of the plain run
 attach    attached and normalizing                must come to its end
+
+`tests/launch/test_examples.py` runs short ones. `python tests/nest_examples.py [EXAMPLE ...]` prints the table of
+docs/attach.md; all of it takes an hour.
 """
 
-from __future__ import annotations
-
+import argparse
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import RuleError
-from ...mpi.launch import find_mpiexec
+from distnorm.errors import RuleError
+from distnorm.mpi.launch import find_mpiexec
 
-_DIGEST = "distnorm.bench.examples.digest"
+DIGEST = Path(__file__).parent / "launch" / "programs" / "digest.py"
+DISTNORM = ("-m", "distnorm")
+COLUMNS = ["| example | for | ranks | plain | observed | normalized |", "|---|---|---:|---|---|---|"]
 
 # What each is here for, and the script's own limits.
 EXAMPLES = {
@@ -77,8 +80,8 @@ class Setting:
     seconds: float
 
 
-def run(names: Sequence[str], ranks: Sequence[int], seconds: float) -> str:
-    """A table of what happened, as Markdown.
+def run(names, ranks, seconds):
+    """A table of what happened, as Markdown, printed as it grows.
 
     Args:
         names: Paths of examples in their folder; none for all of `EXAMPLES`.
@@ -94,7 +97,7 @@ def run(names: Sequence[str], ranks: Sequence[int], seconds: float) -> str:
             raise RuleError(f"{folder} has no example {name}; it has {', '.join(EXAMPLES)}")
     if max(ranks) > 1 and find_mpiexec() is None:
         raise RuleError(f"{max(ranks)} ranks need mpiexec, which was not found")
-    lines = ["| example | for | ranks | plain | observed | normalized |", "|---|---|---:|---|---|---|"]
+    lines = list(COLUMNS)
     print("\n".join(lines), flush=True)
     for name in names or EXAMPLES:
         with tempfile.TemporaryDirectory() as scratch:
@@ -106,7 +109,7 @@ def run(names: Sequence[str], ranks: Sequence[int], seconds: float) -> str:
     return "\n".join(lines)
 
 
-def examples_folder() -> Path:
+def examples_folder():
     """Where NEST keeps its examples, asked in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", "import nest; print(nest.__path__[0])"],
@@ -118,28 +121,29 @@ def examples_folder() -> Path:
     return Path(done.stdout.split()[-1]) / "doc" / "examples" / "pynest"
 
 
-def _row(setting: Setting, name: str, ranks: int) -> tuple[str, str, str]:
+def _row(setting, name, ranks):
+    """What happened in the plain run, observed, and normalized."""
     script = str(setting.folder / name)
-    plain = _start(setting, ranks, _DIGEST, "plain", "script", script)
+    plain = _start(setting, ranks, DIGEST, "plain", "script", script)
     if plain is None or plain.returncode:
         return _failure(setting, plain), "", ""
     spikes = _digests(setting, "plain", ranks)
-    events = sum(int(each) for each in re.findall(r'"events": (\d+)', spikes))
+    events = sum(int(number) for number in re.findall(r'"events": (\d+)', spikes))
     networks = spikes.count('"digest"') // ranks
     text = f"{networks} network{'s' * (networks != 1)}, {events:,} events"
     if name in RULES:
         (setting.scratch / "all.toml").write_text(RULES[name])
     elif not (setting.scratch / "all.toml").exists():
-        inspected = _start(setting, 1, "distnorm", "inspect", "-o", "all.toml", script)
+        inspected = _start(setting, 1, *DISTNORM, "inspect", "-o", "all.toml", script)
         if inspected is None or inspected.returncode:
             return text, _failure(setting, inspected), ""
     if not _attach_all(setting.scratch):
         return text, "no synapse model to normalize", ""
-    observed = _start(setting, ranks, _DIGEST, "observed", "attach", "--observe", "all.toml", script)
+    observed = _start(setting, ranks, DIGEST, "observed", "attach", "--observe", "all.toml", script)
     if observed is None or observed.returncode:
         return text, _failure(setting, observed), ""
     same = "same" if _digests(setting, "observed", ranks) == spikes else _differs(setting, ranks, script, spikes)
-    normalized = _start(setting, ranks, "distnorm", "attach", "all.toml", script)
+    normalized = _start(setting, ranks, *DISTNORM, "attach", "all.toml", script)
     if normalized is None or normalized.returncode:
         return text, same, _failure(setting, normalized)
     said = [line for line in normalized.stderr.splitlines() if line.startswith("distnorm: ")]
@@ -147,7 +151,7 @@ def _row(setting: Setting, name: str, ranks: int) -> tuple[str, str, str]:
     return text, same, f"{counts[-1]} times" if counts else "; ".join(line[10:] for line in said[-1:])
 
 
-def _attach_all(scratch: Path) -> bool:
+def _attach_all(scratch):
     """Uncomment every rule, and have it set each norm to the median; whether there is one."""
     path = scratch / "all.toml"
     text = re.sub(r"^# (?=\[\[rules|synapse_model|targets|target_norm)", "", path.read_text(), flags=re.MULTILINE)
@@ -156,18 +160,19 @@ def _attach_all(scratch: Path) -> bool:
     return "[[rules]]" in text
 
 
-def _differs(setting: Setting, ranks: int, script: str, spikes: str) -> str:
-    again = _start(setting, ranks, _DIGEST, "again", "script", script)
+def _differs(setting, ranks, script, spikes):
+    again = _start(setting, ranks, DIGEST, "again", "script", script)
     if again is not None and _digests(setting, "again", ranks) != spikes:
         return "differs, as the plain run does from run to run"
     return "DIFFERS"
 
 
-def _digests(setting: Setting, name: str, ranks: int) -> str:
+def _digests(setting, name, ranks):
     return "\n".join((setting.scratch / f"{name}{rank}").read_text() for rank in range(ranks))
 
 
-def _start(setting: Setting, ranks: int, module: str, *arguments: str) -> subprocess.CompletedProcess[str] | None:
+def _start(setting, ranks, *program):
+    """Finished Python in a folder of its own, with the rules that there are; None if it took too long."""
     launcher = [str(find_mpiexec()), "-n", str(ranks)] if ranks > 1 else []
     folder = setting.scratch / f"files-{len(list(setting.scratch.iterdir()))}"
     folder.mkdir()
@@ -175,7 +180,7 @@ def _start(setting: Setting, ranks: int, module: str, *arguments: str) -> subpro
         (folder / path.name).write_text(path.read_text())
     try:
         done = subprocess.run(
-            [*launcher, sys.executable, "-m", module, *arguments],
+            [*launcher, sys.executable, *program],
             capture_output=True,
             text=True,
             timeout=setting.seconds,
@@ -191,13 +196,26 @@ def _start(setting: Setting, ranks: int, module: str, *arguments: str) -> subpro
     return done
 
 
-def _environment() -> dict[str, str]:
+def _environment():
     return os.environ | {"MPLBACKEND": "Agg", "PYNEST_QUIET": "1", "OMP_WAIT_POLICY": "passive"}
 
 
-def _failure(setting: Setting, done: subprocess.CompletedProcess[str] | None) -> str:
+def _failure(setting, done):
     if done is None:
         return f"takes longer than {setting.seconds:g} s"
     printed = (done.stdout + done.stderr).splitlines()
     lines = [line.strip() for line in printed if line.strip() and not line.startswith("Abort(")]
     return f"exit code {done.returncode}: {lines[-1][:100] if lines else ''}"
+
+
+def parser():
+    made = argparse.ArgumentParser(description="NEST's own example models, unmodified, with rules attached.")
+    made.add_argument("names", nargs="*", metavar="EXAMPLE", help="default: a selection")
+    made.add_argument("--ranks", type=int, nargs="+", default=[1, 2, 4], help="default 1 2 4")
+    made.add_argument("--seconds", type=int, default=600, help="give a run up after them (default 600)")
+    return made
+
+
+if __name__ == "__main__":
+    options = parser().parse_args()
+    run(options.names, options.ranks, options.seconds)

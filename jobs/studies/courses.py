@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...norms.sums import FloatArray
+from distnorm.norms.sums import FloatArray
 
-BOUNDS = (0.1, 0.05, 0.02, 0.01, 0.005)
 EXACT, NOISE = "exact", "exact, other noise"
-BY_BOUND = {f"{100 * bound:g} %": bound for bound in BOUNDS}
-WAYS = (*BY_BOUND, EXACT, NOISE)
+BY_BOUND = {f"{100 * bound:g} %": bound for bound in (0.1, 0.05, 0.02, 0.01, 0.005)}
+RUNS = (*BY_BOUND, EXACT, NOISE)
 QUANTILES = (0.05, 0.5, 0.95)
 
 
@@ -21,7 +20,7 @@ class Course:
     """What one run did.
 
     Attributes:
-        way: One of WAYS.
+        run: One of RUNS.
         seed: Of the network.
         times_ms: When weights were read, shape (times,).
         weights: Plastic weights relative to their mean, by source and target, shape (times, connections).
@@ -31,7 +30,7 @@ class Course:
         seconds: Wall time of simulating and normalizing, of the slowest rank.
     """
 
-    way: str
+    run: str
     seed: int
     times_ms: FloatArray
     weights: FloatArray
@@ -47,14 +46,14 @@ class Course:
 
     def quantiles(self) -> list[float]:
         """Of the last weights."""
-        return [float(each) for each in np.quantile(self.weights[-1], QUANTILES)]
+        return [float(weight) for weight in np.quantile(self.weights[-1], QUANTILES)]
 
 
 def exact_run(courses: Sequence[Course], of: Course) -> Course:
     """The exact run of the same seed."""
-    return next(each for each in courses if each.way == EXACT and each.seed == of.seed)
+    return next(course for course in courses if course.run == EXACT and course.seed == of.seed)
 
 
-def distances_of(courses: Sequence[Course], way: str) -> FloatArray:
+def distances_of(courses: Sequence[Course], run: str) -> FloatArray:
     """From the exact run of the same seed, shape (seeds, times)."""
-    return np.array([each.distances(exact_run(courses, each)) for each in courses if each.way == way])
+    return np.array([course.distances(exact_run(courses, course)) for course in courses if course.run == run])

@@ -1,1 +1,0 @@
-"""NEST's own example models with rules attached."""
