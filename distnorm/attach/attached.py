@@ -86,8 +86,9 @@ class Attached(Attachment):
         assert self.ranks is not None
         self._networks += 1
         self._session = session = Session()
-        path, first, header = self._path, self.ranks.rank == 0, header_of(nest, loop)
-        self.ranks.together(lambda: session.begin(loop, header, self._new_log(path) if path and first else None))
+        session.begin(loop, header_of(nest, loop))
+        if path := self._path:
+            self.ranks.from_first(lambda: session.write_to(self._new_log(path)))
 
     def _new_log(self, path: Path) -> RunLog:
         """A log of a name that no other network, nor another process that the script has forked, has."""

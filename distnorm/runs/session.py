@@ -44,11 +44,14 @@ class Session:
         self._resume: Resume | None = None
         self._end: End | None = None
 
-    def begin(self, loop: Loop, header: Header, run_log: RunLog | None, resume: Resume | None = None) -> None:
-        """The run begins or, with a `resume`, goes on; there is no `run_log` on other ranks."""
-        self._loop, self._header, self._log, self._resume = loop, header, run_log, resume
-        if run_log is not None:
-            run_log.write(resume or header)
+    def begin(self, loop: Loop, header: Header, resume: Resume | None = None) -> None:
+        """The run begins or, with a `resume`, goes on."""
+        self._loop, self._header, self._resume = loop, header, resume
+
+    def write_to(self, run_log: RunLog) -> None:
+        """Log from now on, and first what runs, or that it goes on; on rank 0."""
+        self._log = run_log
+        run_log.write(self._resume or self._header)
 
     def measured(self, measurement: Measurement) -> None:
         """Log a measurement."""
@@ -109,18 +112,14 @@ class JobSession(Session):
         # Asking NEST on one rank only would hang.
         of_run = self._claim.run if self._claim else None
         header = header_of(nest, normalizer._loop, seed=self._job.seed, simulate_ms=until_ms, run=of_run)
-        resumed = self._resumed(found, until_ms) if found else None
+        self.begin(normalizer._loop, header, self._resumed(found, until_ms) if found else None)
+        ranks.from_first(lambda: self._show_and_log(until_ms, found, of_run))
 
-        def begin() -> None:
-            run_log = None
-            if ranks.rank == 0:
-                self._progress = Progress(until_ms, header.bound)
-                self._stack.callback(self._progress.close)
-                if self._log_path is not None:
-                    run_log = self._stack.enter_context(self._open_log(self._log_path, found, of_run))
-            self.begin(normalizer._loop, header, run_log, resumed)
-
-        ranks.together(begin)
+    def _show_and_log(self, until_ms: float, found: Found | None, of_run: str | None) -> None:
+        self._progress = Progress(until_ms, self._header.bound)
+        self._stack.callback(self._progress.close)
+        if self._log_path is not None:
+            self.write_to(self._stack.enter_context(self._open_log(self._log_path, found, of_run)))
 
     def _open_log(self, path: Path, found: Found | None, run: str | None) -> RunLog:
         """A new log, or that of the run that goes on."""
