@@ -14,16 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-_STEPS = ctypes.POINTER(ctypes.c_int64)
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "dn_piece_begin": (None, [ctypes.c_int64]),
-    "dn_piece_end": (ctypes.c_int, []),
-    "dn_run_go_on": (ctypes.c_int, []),
-    "dn_run_give_up": (ctypes.c_int, []),
-    "dn_slice": (None, [_STEPS, _STEPS]),
-    "dn_error": (ctypes.c_char_p, []),
-    "dn_error_kind": (ctypes.c_char_p, []),
-}
+from ..synapses.kernel_interface import CallFailed
+from ..synapses.kernel_library import alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +79,7 @@ class OneRun:
         self, nest: Any, kernel: ctypes.CDLL, run: Callable[[], None], steps: int, passed: Callable[[int], None]
     ) -> None:
         self._nest = nest
-        # PyDLL: other Python threads wait meanwhile, as in PyNEST's own Run.
-        self._kernel = ctypes.PyDLL(kernel._name, handle=kernel._handle)
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(self._kernel, name)
-            function.restype, function.argtypes = result, arguments
+        self._kernel = alone(kernel)
         self._enter = run
         self._passed = passed
         self._is_left = False
@@ -100,9 +88,7 @@ class OneRun:
 
     @property
     def grid(self) -> Grid:
-        span, phase = ctypes.c_int64(), ctypes.c_int64()
-        self._kernel.dn_slice(ctypes.byref(span), ctypes.byref(phase))
-        return Grid(span=span.value, phase=phase.value)
+        return Grid(span=self._kernel.dn_steps_of_slice(), phase=self._kernel.dn_steps_since_slice())
 
     def go(self, steps: int) -> None:
         self._is_left, self.failed = False, True
@@ -116,31 +102,33 @@ class OneRun:
         self._passed(steps)
 
     def _go_a_piece(self, steps: int) -> None:
-        self._kernel.dn_piece_begin(steps)
+        self._kernel.dn_begin_piece(steps)
         error: Exception | None = None
         try:
             self._enter()
         except Exception as raised:  # by NEST, as that is how it leaves a Run
             error = raised
         finally:
-            self._is_left = bool(self._kernel.dn_piece_end())
+            self._is_left = bool(self._kernel.dn_end_piece())
         if error is not None and not self._is_left:
             raise error
 
     def _go_on(self) -> None:
-        self._check(self._kernel.dn_run_go_on())
+        self._call(self._kernel.dn_go_on)
 
     def close(self) -> None:
         """End the Run where it is, if it was left. Collective."""
         if self._is_left:
             self._is_left = False
-            self._check(self._kernel.dn_run_give_up())
+            self._call(self._kernel.dn_give_up)
 
-    def _check(self, code: int) -> None:
+    def _call(self, call: Callable[[], None]) -> None:
         """Raise what PyNEST would."""
-        if code:
-            kind = getattr(self._nest.NESTErrors, self._kernel.dn_error_kind().decode(), RuntimeError)
-            raise kind(self._kernel.dn_error().decode(errors="replace"))
+        try:
+            call()
+        except CallFailed as failure:
+            kind = getattr(self._nest.NESTErrors, failure.kind, RuntimeError)
+            raise kind(failure.text) from None
 
 
 class SeveralRuns:

@@ -1,4 +1,4 @@
-"""Connections as rows, a block at a time, through the compiled kernel (kernel_export.h).
+"""Connections as rows, a block at a time, through the compiled kernel (kernel/rows.h).
 
 A row tells a connection apart (source, target, delay, receptor, model) and has its weight; beside it come the members
 that change while NEST simulates, as the model has them. Rows are numbered as NEST numbers the connections of a model on
@@ -7,7 +7,6 @@ one of its threads: by source, and in no particular order among those of one sou
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,35 +18,14 @@ from ..errors import KernelError, RuleError
 from ..mpi.ranks import Ranks
 from ..norms.sums import FloatArray
 from .compiling.library import build_on
-from .compiling.loading import load_library
-from .kernel_library import DOUBLES, agree_on_delays
+from .kernel_interface import ROW, CallFailed
+from .kernel_library import agree_on_delays, load, model_of
 from .normalized import library
 
-ROW = np.dtype(
-    [
-        ("source", "<u4"),
-        ("target", "<u4"),
-        ("delay_steps", "<u4"),
-        ("receptor", "<u2"),
-        ("model", "<u2"),
-        ("weight", "<f8"),
-    ]
-)
-"""A connection in memory and on disk; `model` is a position in `Connections.models`."""
+__all__ = ["KEY_BYTES", "ROW", "Connections", "Model"]
 
 KEY_BYTES = 16
 """The first bytes of a row tell connections apart."""
-
-_ROWS = np.ctypeslib.ndpointer(ROW, flags="C")
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "dn_row_error": (ctypes.c_char_p, []),
-    "dn_row_state": (ctypes.c_char_p, [ctypes.c_int64]),
-    "dn_row_fixed": (ctypes.c_int, [ctypes.c_int64]),
-    "dn_row_count": (ctypes.c_int64, [ctypes.c_int64, ctypes.c_int64]),
-    "dn_get_rows": (ctypes.c_int, [*[ctypes.c_int64] * 4, _ROWS, DOUBLES]),
-    "dn_set_rows": (ctypes.c_int, [*[ctypes.c_int64] * 4, _ROWS, DOUBLES]),
-    "dn_row_fingerprint": (ctypes.c_uint64, [ctypes.c_int64, _ROWS]),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +73,8 @@ class Connections:
         kernel = library()  # knows the models that hold norms, once they were installed
         if kernel is None:
             path = build_on(nest, ranks)
-            kernel = ranks.together(lambda: load_library(path))
+            kernel = ranks.together(lambda: load(path))
         self._library = kernel
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(self._library, name)
-            function.restype, function.argtypes = result, arguments
         if not nest.keep_source_table:
             raise RuleError("keep_source_table is off, so NEST forgets sources; checkpoints need it on")
         threads = int(nest.local_num_threads)
@@ -112,11 +87,11 @@ class Connections:
 
     def _find_models(self, connected: dict[str, int], rule_models: Sequence[str]) -> None:
         for name, synapse_id in connected.items():
-            state = self._library.dn_row_state(synapse_id)
-            if state is None:
+            known = model_of(self._nest, self._library, name)
+            if known is None:
                 self.left_out.append(name)
-            elif name in rule_models or not self._library.dn_row_fixed(synapse_id):
-                members = tuple(each.rstrip("_") for each in state.decode().split())
+            elif name in rule_models or not known.fixed:
+                members = tuple(member.rstrip("_") for member in known.state.split())
                 self.models.append(Model(name=name, synapse_id=synapse_id, state=members))
 
     def sort(self) -> None:
@@ -129,7 +104,7 @@ class Connections:
 
     def count(self, thread: int, model: Model) -> int:
         """Number of rows of a model on a thread."""
-        return int(self._library.dn_row_count(thread, model.synapse_id))
+        return int(self._library.dn_count_rows(thread, model.synapse_id))
 
     def read(self, thread: int, model: int, first: int, rows: npt.NDArray[np.void], state: FloatArray) -> None:
         """Read rows from `first` on, as many as `rows` has.
@@ -141,23 +116,24 @@ class Connections:
             rows: Filled; shape (n,), dtype ROW.
             state: Filled; shape (n, members).
         """
-        synapse_id = self.models[model].synapse_id
-        self._check(self._library.dn_get_rows(thread, synapse_id, first, len(rows), rows, state), model)
+        self._call(self._library.dn_get_rows, thread, model, first, rows, state)
         rows["model"] = model
 
     def write(self, thread: int, model: int, first: int, rows: npt.NDArray[np.void], state: FloatArray) -> None:
         """Write weights and state of rows from `first` on, as many as `rows` has; see `read`."""
-        synapse_id = self.models[model].synapse_id
-        self._check(self._library.dn_set_rows(thread, synapse_id, first, len(rows), rows, state), model)
+        self._call(self._library.dn_set_rows, thread, model, first, rows, state)
 
     def fingerprint(self, rows: npt.NDArray[np.void]) -> int:
         """Sum of hashes of what tells the rows apart, modulo 2^64."""
-        return int(self._library.dn_row_fingerprint(len(rows), rows))
+        return int(self._library.dn_fingerprint(len(rows), rows))
 
-    def _check(self, code: int, model: int) -> None:
-        if code:
-            text: bytes = self._library.dn_row_error()
-            raise KernelError(f"{self.models[model].name}: {text.decode(errors='replace')}")
+    def _call(
+        self, call: Any, thread: int, model: int, first: int, rows: npt.NDArray[np.void], state: FloatArray
+    ) -> None:
+        try:
+            call(thread, self.models[model].synapse_id, first, len(rows), rows, state)
+        except CallFailed as failure:
+            raise KernelError(f"{self.models[model].name}: {failure.text}") from None
 
 
 def _connected(nest: Any, ranks: Ranks) -> dict[str, int]:
@@ -169,5 +145,5 @@ def _connected(nest: Any, ranks: Ranks) -> dict[str, int]:
         if defaults["num_connections"]:
             mine.append(name)
     everywhere = ranks.gather(mine)
-    used = ranks.from_first(lambda: {name for each in everywhere or [] for name in each})
+    used = ranks.from_first(lambda: {name for names in everywhere or [] for name in names})
     return {name: number for name, number in numbers.items() if name in used}

@@ -16,15 +16,12 @@ from ..norms.passes import Pass
 from ..norms.sums import FloatArray
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
-from .kernel_library import PLACE, SAMPLE, PassStruct, model_runs
+from .kernel_interface import KINDS, NORMS, PLACE, SAMPLE, CallFailed, PassStruct, ints, listed
+from .kernel_library import model_of, model_runs
 from .limits import common_limits
 from .node_models import NodeModels
 from .selection import needs_sources
 from .synapse_models import forgotten_sources
-
-_STALE = 2
-_FORGOTTEN = 3
-_KINDS = {"measure": 0, "tally": 1, "scale": 2, "move": 3}
 
 
 class InPlace:
@@ -41,7 +38,7 @@ class InPlace:
         self._library = library
         ids = {name: int(nest.GetDefaults(name)["synapse_modelid"]) for name in rule.synapse_models}
         self._synapse_ids = np.array(list(ids.values()))
-        self.generic = tuple(name for name in ids if not library.dn_bytes(ids[name]))
+        self.generic = tuple(name for name in ids if not library.dn_bytes_of(ids[name]))
         self.backend = "in place (generic)" if self.generic else "in place"
         self._handle: int | None = None
         self._open()
@@ -56,15 +53,18 @@ class InPlace:
         targets = none if rule.target_runs is None else rule.target_runs
         sources = none if rule.source_runs is None else rule.source_runs
         receptors, labels = (np.array(each, np.int64) for each in (rule.receptor_types, rule.labels))
-        sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
         neurons = NodeModels(self._nest).neurons
         lists = (self._synapse_ids, targets, sources, receptors, labels, rule.excluded, neurons)
-        arguments = [argument for each in lists for argument in (len(each), np.ascontiguousarray(each))]
-        self._handle = self._library.dn_open(*arguments, sign)
-        if not self._handle:
-            raise KernelError(f"the kernel cannot open the connections: {self._error()}")
-        self.node_ids = np.zeros(self._library.dn_num_targets(self._handle), np.int64)
-        self._library.dn_targets(self._handle, self.node_ids)
+        arrays = [np.ascontiguousarray(each, np.int64) for each in lists]
+        sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
+        handle, number = ctypes.c_void_p(), np.zeros(1, np.int64)
+        try:
+            self._library.dn_open_group(*map(ints, arrays), sign, ctypes.byref(handle), number)
+        except CallFailed as failure:
+            raise KernelError(f"the kernel cannot open the connections: {failure.text}") from None
+        self._handle = handle.value
+        self.node_ids = np.zeros(number[0], np.int64)
+        self._library.dn_list_targets(self._handle, self.node_ids)
 
     @classmethod
     def run_together(cls, several: Sequence[InPlace], passes: Sequence[Pass]) -> list[FloatArray]:
@@ -75,16 +75,20 @@ class InPlace:
         made = [each._prepare(a_pass) for each, a_pass in zip(several, passes, strict=True)]
         handles = (ctypes.c_void_p * len(several))(*(each._handle for each in several))
         structures = (PassStruct * len(several))(*(structure for structure, _ in made))
-        code = first._library.dn_run(len(several), handles, structures)
-        if code == _STALE:
+        try:
+            first._library.dn_run_passes(len(several), handles, structures)
+        except CallFailed as failure:
+            if failure.code == "FORGOTTEN":
+                raise forgotten_sources(
+                    next(each.rule for each in several if needs_sources(each.rule)).synapse_models
+                ) from None
+            if failure.code != "STALE":
+                raise
             if any(each.at is not None for each in passes):
-                raise KernelError("the network changed between measuring and rescaling")
+                raise KernelError("the network changed between measuring and rescaling") from None
             for each in several:
                 each._open()
             return cls.run_together(several, passes)
-        if code == _FORGOTTEN:
-            raise forgotten_sources(next(each.rule for each in several if needs_sources(each.rule)).synapse_models)
-        first._check(code)
         return [result for _, result in made]
 
     def run(self, a_pass: Pass) -> FloatArray:
@@ -94,7 +98,7 @@ class InPlace:
     def _prepare(self, a_pass: Pass) -> tuple[PassStruct, FloatArray]:
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
-        norm = {"l1": 1, "l2": 2, "linf": 4, "sum": 5}.get("linf" if a_pass.largest else rule.norm, 3)
+        norm = "linf" if a_pass.largest else rule.norm if rule.norm in NORMS else "lp"
         result = np.zeros((a_pass.rows, len(self.node_ids)))
         low, high = self._bounds(rule.box)
         arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
@@ -102,7 +106,7 @@ class InPlace:
         units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
         every = (*arrays, low, high, out, *(units or (None, None)))
         pointers = [None if each is None else each.ctypes.data for each in every]
-        structure = PassStruct(_KINDS[a_pass.kind], norm, rule.power, int(rule.shifts), *pointers)
+        structure = PassStruct(KINDS.index(a_pass.kind), NORMS.index(norm), rule.power, int(rule.shifts), *pointers)
         structure.arrays = every  # kept alive
         return structure, result
 
@@ -110,17 +114,17 @@ class InPlace:
         """Bounds of |w| per synapse model, each of shape (models,); NaN for those that differ by connection."""
         low, high = (np.full(len(self._synapse_ids), bound) for bound in box)
         if math.isnan(box[1]):
-            for i, (name, synapse_id) in enumerate(zip(self.rule.synapse_models, self._synapse_ids, strict=True)):
-                limits = common_limits(self._nest, name)
+            for i, name in enumerate(self.rule.synapse_models):
+                limits, model = common_limits(self._nest, name), model_of(self._nest, self._library, name)
                 # With Wmin, what |w| may be depends on the sign of the weight.
-                if "Wmin" not in limits and not self._library.dn_has_own_limits(synapse_id):
+                if "Wmin" not in limits and model is not None and "Wmax" not in (model.limits or ""):
                     high[i] = abs(limits.get("Wmax", math.inf))
         return low, high
 
     def target_models(self) -> Int64Array:
         """Numbers of the targets' node models; see `Synapses`."""
-        models = np.zeros(len(self.node_ids), np.int64)
-        self._check(self._library.dn_target_models(self._handle, models))
+        runs = model_runs(self._library)
+        models: Int64Array = runs[np.searchsorted(runs[:, 2], self.node_ids), 0]
         return models
 
     def device_runs(self) -> Int64Array:
@@ -130,11 +134,7 @@ class InPlace:
 
     def labels(self) -> dict[int, int]:
         """Number of connections by label; see `Synapses`."""
-        labels = counts = np.zeros(0, np.int64)
-        while (number := self._library.dn_labels(self._handle, len(labels), labels, counts)) != len(labels):
-            self._check(number < 0)
-            labels, counts = np.zeros((2, number), np.int64)
-        return dict(zip(labels.tolist(), counts.tolist(), strict=True))
+        return dict(listed(self._library.dn_count_labels, self._handle, columns=2).tolist())
 
     def measure(self) -> FloatArray:
         """Measure as `Synapses.run` does."""
@@ -142,7 +142,7 @@ class InPlace:
 
     def close(self) -> None:
         if self._handle:
-            self._library.dn_close(self._handle)
+            self._library.dn_close_group(self._handle)
             self._handle = None
 
     def __del__(self) -> None:
@@ -159,7 +159,7 @@ class InPlace:
             KernelError: An extension's header has changed since it was compiled.
         """
         for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
-            compiled, actual = self._library.dn_bytes(synapse_id), nest.GetDefaults(name).get("sizeof", 0)
+            compiled, actual = self._library.dn_bytes_of(synapse_id), nest.GetDefaults(name).get("sizeof", 0)
             if compiled and actual and compiled != actual:
                 raise KernelError(
                     f"synapse model {name!r} has {actual} bytes per connection, and had {compiled} when compiled; "
@@ -173,36 +173,31 @@ class InPlace:
             RuleError: A synapse model does not keep it.
         """
         for name, synapse_id in zip(self.rule.synapse_models, self._synapse_ids, strict=True):
-            if not self._library.dn_bytes(synapse_id) and self._library.dn_try_to_set(synapse_id):
-                raise RuleError(f"synapse model {name!r} cannot be normalized: {self._error()}")
+            try:
+                if not self._library.dn_bytes_of(synapse_id):
+                    self._library.dn_try_to_set(synapse_id)
+            except CallFailed as failure:
+                raise RuleError(f"synapse model {name!r} cannot be normalized: {failure.text}") from None
 
     def connection(self, thread: int, synapse_id: int, port: int) -> tuple[float, int]:
         """Weight and target of one connection, as the kernel reads them."""
         weight, target = np.zeros(1), np.zeros(1, np.int64)
-        self._check(self._library.dn_connection(thread, synapse_id, port, weight, target))
+        self._library.dn_read_connection(thread, synapse_id, port, weight, target)
         return float(weight[0]), int(target[0])
 
     def sample(self, name: str, turn: int) -> npt.NDArray[np.void]:
         """Some connections of a model; see `Synapses`."""
         places, found = np.zeros(SAMPLE, PLACE), np.zeros(1, np.int64)
         synapse_id = self._synapse_ids[self.rule.synapse_models.index(name)]
-        self._check(self._library.dn_sample(synapse_id, SAMPLE, turn, places, found))
+        self._library.dn_sample(synapse_id, turn, SAMPLE, places, found)
         return places[: found[0]]
 
     def weights_now(self, name: str, places: npt.NDArray[np.void]) -> FloatArray:
         """Their weights as they are now; see `Synapses`."""
         weights = np.zeros(len(places))
-        self._check(self._library.dn_weights_now(len(places), places, weights))
+        self._library.dn_weights_now(len(places), places, weights)
         return weights
 
     def of_model(self, name: str) -> InPlace:
         """The connections of one of the rule's models."""
         return InPlace(self._nest, dataclasses.replace(self.rule, synapse_model=name), self._library)
-
-    def _check(self, code: int) -> None:
-        if code:
-            raise KernelError(f"the kernel failed: {self._error()}")
-
-    def _error(self) -> str:
-        text: bytes = self._library.dn_error()
-        return text.decode(errors="replace")

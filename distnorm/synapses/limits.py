@@ -20,7 +20,7 @@ NAMES = ("Wmin", "Wmax")
 
 # A weight is close to zero below this fraction of the largest that its synapse allows. STDP takes steps of lambda times
 # Wmax, by default a hundredth of Wmax: one step is then more than a hundred times the weight.
-_CLOSE = 1e-4
+CLOSE = 1e-4
 
 
 def common_limits(nest: Any, synapse_model: str) -> dict[str, float]:
@@ -87,7 +87,7 @@ class Limits:
     def close_to_zero(self, weights: FloatArray) -> BoolArray:
         """Which weights are almost nothing beside what their synapse allows, shape (n,)."""
         _, largest = self.sizes(weights)
-        result: BoolArray = np.isfinite(largest) & (np.abs(weights) < _CLOSE * largest)
+        result: BoolArray = np.isfinite(largest) & (np.abs(weights) < CLOSE * largest)
         return result
 
     def below(self, weights: FloatArray) -> BoolArray:

@@ -23,23 +23,11 @@ from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from .compiling.library import build_on
 from .in_place import InPlace
-from .kernel_library import DOUBLES, load
-from .synapse_models import PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION, check_models
+from .kernel_interface import CallFailed
+from .kernel_library import load
+from .synapse_models import BY_CLASS, PLASTIC_AT_SPIKES, check_models
 
-_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "dn_exact_install": (ctypes.c_int, []),
-    "dn_exact_models": (ctypes.c_char_p, []),
-    "dn_exact_replace": (ctypes.c_int, [ctypes.c_char_p]),
-    "dn_exact_state": (ctypes.c_int, [ctypes.c_int64]),
-    "dn_exact_open": (ctypes.c_int, [ctypes.c_void_p, ctypes.c_int]),
-    "dn_exact_is_stale": (ctypes.c_int, [ctypes.c_void_p]),
-    "dn_exact_want": (ctypes.c_int, [ctypes.c_void_p, DOUBLES, ctypes.c_double, ctypes.c_int]),
-    "dn_exact_nearest": (ctypes.c_int, [ctypes.c_void_p, DOUBLES, DOUBLES]),
-    "dn_exact_deviations": (ctypes.c_int, [ctypes.c_void_p, DOUBLES]),
-}
 _HELD = 2
-_NO_TWIN = 4
-_USED = 5
 _NOT_EXACT = ("mode", "rate", "tau_ms", "only", "tolerance", "w_min", "w_max", "zero")
 
 _library: ctypes.CDLL | None = None  # NEST keeps pointers into it: once loaded, it stays
@@ -87,19 +75,23 @@ def load_models(nest: Any, ranks: Ranks) -> None:
 def _load(path: Path) -> None:
     global _library  # noqa: PLW0603
     if _library is None:
-        _library = load(path)
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(_library, name)
-            function.restype, function.argtypes = result, arguments
+        _library = load(path, exact=True)
 
 
 def _install(nest: Any, replaced: Sequence[str]) -> tuple[str, ...]:
     assert _library is not None
-    names = tuple(_library.dn_exact_models().decode().split())
-    if names[0] not in nest.synapse_models and _library.dn_exact_install():
-        raise KernelError(f"NEST does not take the normalized models: {_last_error(_library)}")
+    if not _installed(nest):
+        try:
+            _library.dn_install_models()
+        except CallFailed as failure:
+            raise KernelError(f"NEST does not take the normalized models: {failure.text}") from None
     replace_models(replaced)
-    return names
+    return _installed(nest)
+
+
+def _installed(nest: Any) -> tuple[str, ...]:
+    names = (f"{name}_normalized" for name in PLASTIC_AT_SPIKES)
+    return tuple(name for name in names if name in nest.synapse_models)
 
 
 def replace_models(names: Sequence[str]) -> None:
@@ -109,33 +101,29 @@ def replace_models(names: Sequence[str]) -> None:
         names: Synapse models without connections. Those that hold norms already are left as they are.
 
     Raises:
-        RuleError: One has connections already, or no twin that holds norms.
+        RuleError: One has connections already, or cannot hold norms.
         KernelError: NEST does not take one.
     """
     assert _library is not None
     for name in names:
-        code = _library.dn_exact_replace(name.encode())
-        if code == _NO_TWIN:
-            raise _without_twin(name)
-        if code == _USED:
-            raise RuleError(
-                f"synapse model {name!r} has connections already, which do not hold norms; replace it before the first "
-                "Connect"
-            )
-        if code:
-            raise KernelError(f"NEST does not take a normalized {name!r}: {_last_error(_library)}")
+        try:
+            _library.dn_replace_model(name.encode())
+        except CallFailed as failure:
+            if failure.code == "NO_MODEL":
+                raise _cannot_hold(name) from None
+            if failure.code == "USED":
+                raise RuleError(
+                    f"synapse model {name!r} has connections already, which do not hold norms; replace it before the "
+                    "first Connect"
+                ) from None
+            raise KernelError(f"NEST does not take a normalized {name!r}: {failure.text}") from None
 
 
-def _without_twin(name: str) -> RuleError:
+def _cannot_hold(name: str) -> RuleError:
     return RuleError(
         f'synapse model {name!r} cannot hold norms by itself; distnorm.ExactInterval() and kind = "exact" are for '
         f"{', '.join(PLASTIC_AT_SPIKES)} and their copies"
     )
-
-
-def _last_error(library: ctypes.CDLL) -> str:
-    text: bytes = library.dn_error()
-    return text.decode(errors="replace")
 
 
 def library() -> ctypes.CDLL | None:
@@ -156,10 +144,10 @@ class ExactInPlace(InPlace):
             RuleError: The rule's models do not normalize themselves, or its norm is not one of all their connections.
         """
         for name in rule.synapse_models:
-            if _library is None or not _library.dn_exact_state(nest.GetDefaults(name)["synapse_modelid"]):
+            if _library is None or not _library.dn_norms_of(nest.GetDefaults(name)["synapse_modelid"]):
                 base = name.removesuffix("_hpc").removesuffix("_lbl")
-                if base in WEIGHT_PER_CONNECTION and base not in PLASTIC_AT_SPIKES:
-                    raise _without_twin(name)
+                if f"nest::{base}" in BY_CLASS and base not in PLASTIC_AT_SPIKES:
+                    raise _cannot_hold(name)
                 raise RuleError(
                     f"synapse model {name!r} does not hold norms by itself; for distnorm.ExactInterval() call "
                     f"distnorm.install_models(replace=[{name!r}]) before nodes are made, or connect with a model such "
@@ -185,8 +173,10 @@ class ExactInPlace(InPlace):
 
     def _open(self) -> None:
         super()._open()
-        if self._library.dn_exact_open(self._handle, int(self.rule.power)):
-            raise RuleError(f"{', '.join(self.rule.synapse_models)}: {self._error()}")
+        try:
+            self._library.dn_open_accounts(self._handle, int(self.rule.power))
+        except CallFailed as failure:
+            raise RuleError(f"{', '.join(self.rule.synapse_models)}: {failure.text}") from None
 
     def audit(self, wanted: FloatArray) -> FloatArray:
         """Take new target norms, which `hold` puts in force.
@@ -199,7 +189,7 @@ class ExactInPlace(InPlace):
         """
         self._wanted = np.ascontiguousarray(wanted)
         self._nearest = np.empty_like(self._wanted)
-        self._check(self._library.dn_exact_nearest(self._handle, self._wanted, self._nearest))
+        self._library.dn_find_nearest(self._handle, self._wanted, self._nearest)
         return self._nearest
 
     def deviations(self) -> FloatArray:
@@ -208,7 +198,7 @@ class ExactInPlace(InPlace):
         0 where all weights have become zero.
         """
         deviations = np.zeros(len(self.node_ids))
-        self._check(self._library.dn_exact_deviations(self._handle, deviations))
+        self._library.dn_list_deviations(self._handle, deviations)
         return np.where(deviations < 0, 0.0, self._nearest * (1.0 + deviations))
 
     def count_unreachable(self, record: npt.NDArray[np.void], present: BoolArray) -> None:
@@ -223,7 +213,7 @@ class ExactInPlace(InPlace):
 
     def is_stale(self) -> bool:
         """Whether nodes were made since the connections were opened."""
-        return bool(self._library.dn_exact_is_stale(self._handle))
+        return bool(self._library.dn_is_stale(self._handle))
 
     def welcome(self, wanted: Callable[[Int64Array], FloatArray]) -> None:
         """Hold new targets too, from their first spike on; the others are held as before.
@@ -236,10 +226,10 @@ class ExactInPlace(InPlace):
 
     def _want(self, wanted: FloatArray, *, anew: bool) -> None:
         norms = np.ascontiguousarray(wanted)
-        self._check(self._library.dn_exact_want(self._handle, norms, self.rule.mean_weight or 0.0, anew))
+        self._library.dn_want_norms(self._handle, norms, self.rule.mean_weight or 0.0, anew)
 
 
 def is_held(nest: Any, rule: Rule) -> bool:
     """Whether an `ExactInterval` holds norms of the rule's models."""
     ids = (nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models)
-    return _library is not None and any(_library.dn_exact_state(synapse_id) == _HELD for synapse_id in ids)
+    return _library is not None and any(_library.dn_norms_of(synapse_id) == _HELD for synapse_id in ids)

@@ -7,6 +7,7 @@ have one weight for all its connections is refused.
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from ..errors import RuleError
@@ -14,53 +15,57 @@ from ..rules.rule import Rule
 from .limits import common_limits
 from .selection import needs_sources
 
-# Models of NEST 3.10 whose connections have a member weight_ that a write in place changes for good.
-WEIGHT_PER_CONNECTION = (
-    "static_synapse",
-    "bernoulli_synapse",
-    "cont_delay_synapse",
-    "ht_synapse",
-    "quantal_stp_synapse",
-    "tsodyks_synapse",
-    "tsodyks2_synapse",
-    "stdp_synapse",
-    "stdp_synapse_hom",
-    "stdp_pl_synapse_hom",
-    "stdp_triplet_synapse",
-    "stdp_nn_symm_synapse",
-    "stdp_nn_restr_synapse",
-    "stdp_nn_pre_centered_synapse",
-    "stdp_dopamine_synapse",
-    "vogels_sprekeler_synapse",
-    "clopath_synapse",
-    "jonke_synapse",
-    "eprop_synapse",  # its optimizer starts from the weight that it finds
-    "eprop_synapse_bsshslm_2020",
+
+@dataclass(frozen=True)
+class SynapseModel:
+    """A synapse model whose connections have a weight each, and what its C++ class keeps beside it.
+
+    Attributes:
+        name: Of its class without `nest::`, which is its name in NEST.
+        normalized: Whether there is a normalized model of it: its weights change at presynaptic spikes, or when
+            dopamine is released.
+        fixed: Whether nothing in its connections changes while NEST simulates; checkpoints leave them out.
+        limits: Those of Wmin and Wmax that each connection has for itself, in Wmin_ and Wmax_, apart by blanks. Other
+            models have them in common, if at all. None: not known, as of extensions.
+        state: Members of type double that change while NEST simulates, apart by blanks; checkpoints keep them. A name
+            that begins with t_ is of a point in time.
+        weight: The member with the weight, or a member of a member (S_.w). A write in place changes it for good.
+    """
+
+    name: str
+    _: KW_ONLY
+    normalized: bool = False
+    fixed: bool = False
+    limits: str | None = ""
+    state: str = ""
+    weight: str = "weight_"
+
+
+# The table of NEST 3.10's models. The kernel's C++ is generated from it (compiling/headers.py).
+SYNAPSE_MODELS = (
+    SynapseModel("static_synapse", fixed=True),
+    SynapseModel("bernoulli_synapse", fixed=True),
+    SynapseModel("cont_delay_synapse", fixed=True),
+    SynapseModel("ht_synapse", state="p_ t_lastspike_"),
+    SynapseModel("quantal_stp_synapse"),  # its state is an integer
+    SynapseModel("tsodyks_synapse", state="x_ y_ u_ t_lastspike_"),
+    SynapseModel("tsodyks2_synapse", state="x_ u_ t_lastspike_"),
+    SynapseModel("stdp_synapse", normalized=True, limits="Wmax", state="Kplus_ t_lastspike_"),
+    SynapseModel("stdp_synapse_hom", normalized=True, state="Kplus_ t_lastspike_"),
+    SynapseModel("stdp_pl_synapse_hom", normalized=True, state="Kplus_ t_lastspike_"),
+    SynapseModel("stdp_triplet_synapse", normalized=True, limits="Wmax", state="Kplus_ Kplus_triplet_ t_lastspike_"),
+    SynapseModel("stdp_nn_symm_synapse", normalized=True, limits="Wmax", state="t_lastspike_"),
+    SynapseModel("stdp_nn_restr_synapse", normalized=True, limits="Wmax", state="t_lastspike_"),
+    SynapseModel("stdp_nn_pre_centered_synapse", normalized=True, limits="Wmax", state="Kplus_ t_lastspike_"),
+    SynapseModel("stdp_dopamine_synapse", normalized=True),  # its state is a place in its transmitter's history
+    SynapseModel("vogels_sprekeler_synapse", normalized=True, limits="Wmax", state="Kplus_ t_lastspike_"),
+    SynapseModel("clopath_synapse", normalized=True, limits="Wmin Wmax", state="x_bar_ t_lastspike_"),
+    SynapseModel("jonke_synapse", normalized=True, state="Kplus_ t_lastspike_"),
+    SynapseModel("eprop_synapse"),  # its optimizer starts from the weight that it finds
+    SynapseModel("eprop_synapse_bsshslm_2020"),
 )
-# Those of them whose connections have bounds of their own; others have them in common, if at all.
-BOUNDS_PER_CONNECTION = {
-    "stdp_synapse": ("Wmax",),
-    "stdp_triplet_synapse": ("Wmax",),
-    "stdp_nn_symm_synapse": ("Wmax",),
-    "stdp_nn_restr_synapse": ("Wmax",),
-    "stdp_nn_pre_centered_synapse": ("Wmax",),
-    "vogels_sprekeler_synapse": ("Wmax",),
-    "clopath_synapse": ("Wmin", "Wmax"),
-}
-# Those whose weights change at presynaptic spikes (and when dopamine is released), and can be normalized there.
-PLASTIC_AT_SPIKES = (
-    "stdp_synapse",
-    "stdp_synapse_hom",
-    "stdp_pl_synapse_hom",
-    "stdp_triplet_synapse",
-    "stdp_nn_symm_synapse",
-    "stdp_nn_restr_synapse",
-    "stdp_nn_pre_centered_synapse",
-    "stdp_dopamine_synapse",
-    "vogels_sprekeler_synapse",
-    "clopath_synapse",
-    "jonke_synapse",
-)
+BY_CLASS = {f"nest::{model.name}": model for model in SYNAPSE_MODELS}
+PLASTIC_AT_SPIKES = tuple(model.name for model in SYNAPSE_MODELS if model.normalized)
 _VARIANTS = ("", "_hpc", "_lbl")
 
 _HOMOGENEOUS = "has one weight for all its connections; use {0}, which has one per connection"
@@ -79,7 +84,8 @@ _REFUSED = {
     "eprop_learning_signal_connection_bsshslm_2020": _NO_SPIKES,
 }
 # Model names of NEST, by the name of their class.
-_NAMED = {base + variant: base for base in (*_REFUSED, *WEIGHT_PER_CONNECTION) for variant in _VARIANTS}
+_KNOWN = (*_REFUSED, *(model.name for model in SYNAPSE_MODELS))
+_NAMED = {base + variant: base for base in _KNOWN for variant in _VARIANTS}
 
 
 def check_models(nest: Any, names: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from ..norms.passes import Pass, changed_by, summed_by
 from ..norms.sums import FloatArray
 from ..rules.node_ids import Int64Array, contains
 from ..rules.rule import Rule
-from .kernel_library import PLACE, SAMPLE
+from .kernel_interface import PLACE, SAMPLE
 from .limits import Limits, own_limits
 from .node_models import NodeModels, model_of_each
 from .selection import keys_of, selected

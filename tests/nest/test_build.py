@@ -21,6 +21,7 @@ from distnorm.synapses import kernel_library
 from distnorm.synapses import normalized as exact
 from distnorm.synapses.compiling import library as build
 from distnorm.synapses.compiling.compiler import find_compiler
+from distnorm.synapses.synapse_models import SynapseModel
 
 PREFIX = nest.build_info["prefix"]
 RULE = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
@@ -166,7 +167,7 @@ def test_a_cache_that_others_can_write_to_is_not_used(empty_cache, caplog):
 def test_a_layout_that_the_kernel_does_not_know(empty_cache, monkeypatch, tmp_path):
     other = tmp_path / "kernel"
     shutil.copytree(build._SOURCES, other)
-    private = other / "nest_private.h"
+    private = other / "nest_access.h"
     private.write_text(
         private.read_text().replace("ConnectionManager::connections_ >", "ConnectionManager::min_delay_ >")
     )
@@ -174,6 +175,12 @@ def test_a_layout_that_the_kernel_does_not_know(empty_cache, monkeypatch, tmp_pa
     with pytest.raises(distnorm.KernelError, match=rf"does not compile for NEST {nest.__version__}"):
         build.build(nest, PREFIX)
     assert list(empty_cache.iterdir()) == []
+
+
+def test_a_member_that_a_model_does_not_have(empty_cache, monkeypatch):
+    monkeypatch.setattr(build, "SYNAPSE_MODELS", [SynapseModel("stdp_synapse", state="Kplus_ t_lost_")])
+    with pytest.raises(distnorm.KernelError, match=r"does not compile for NEST .*t_lost_"):
+        build.build(nest, PREFIX)
 
 
 @pytest.fixture
@@ -223,10 +230,10 @@ def test_no_headers(fake_nest, tmp_path):
 def test_a_changed_header_makes_another_kernel(tmp_path):
     copied = tmp_path / "nest"
     shutil.copytree(build._headers(nest, PREFIX), copied)
-    before = build._key([], build._headers(nest, PREFIX), "")
-    assert build._key([], copied, "") == before
+    before = build._key([], build._headers(nest, PREFIX))
+    assert build._key([], copied) == before
     (copied / "connection.h").write_text((copied / "connection.h").read_text() + "\n")
-    assert build._key([], copied, "") != before
+    assert build._key([], copied) != before
 
 
 @pytest.mark.skipif(not nest.build_info["have_mpi"], reason="this NEST has no MPI")

@@ -6,13 +6,13 @@ import pytest
 from networks import TARGET_NORM, connections, network, norms_by_target, reset
 
 import distnorm
-from distnorm.synapses.synapse_models import WEIGHT_PER_CONNECTION
+from distnorm.synapses.synapse_models import SYNAPSE_MODELS
 
 VARIANTS = [
-    base + variant
-    for base in WEIGHT_PER_CONNECTION
+    model.name + variant
+    for model in SYNAPSE_MODELS
     for variant in ("", "_hpc", "_lbl")
-    if base + variant in nest.synapse_models  # e-prop has no labels, and a reduced NEST less
+    if model.name + variant in nest.synapse_models  # e-prop has no labels, and a reduced NEST less
 ]
 
 

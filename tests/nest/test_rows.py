@@ -9,9 +9,9 @@ from distnorm.errors import CheckpointError
 from distnorm.mpi.ranks import world
 from distnorm.runs.checkpoint import rows as parts
 from distnorm.synapses.connection_rows import ROW, Connections
-from distnorm.synapses.synapse_models import WEIGHT_PER_CONNECTION
+from distnorm.synapses.synapse_models import SYNAPSE_MODELS
 
-MODELS = [base + variant for base in WEIGHT_PER_CONNECTION for variant in ("", "_hpc", "_lbl")]
+MODELS = [model.name + variant for model in SYNAPSE_MODELS for variant in ("", "_hpc", "_lbl")]
 MODELS = [model for model in MODELS if not (model.startswith("eprop") and model.endswith("_lbl"))]  # NEST has none
 
 

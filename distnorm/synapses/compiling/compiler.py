@@ -9,7 +9,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...errors import KernelError
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 # Boost, ltdl and GSL headers need not be installed: the kernel does without Boost, and an lt_dlhandle is a pointer.
 LTDL_STAND_IN = "typedef struct lt__handle* lt_dlhandle;\n"
-# The last options of all, whatever $CXX says: norms rest on NaN and on sums whose order is kept. kernel/nest_private.h
+# The last options of all, whatever $CXX says: norms rest on NaN and on sums whose order is kept. kernel/nest_access.h
 # checks what the compiler made of them, and kernel/self_test.h what became of the arithmetic.
 STRICT = (
     "-fno-fast-math",
@@ -77,14 +77,14 @@ def key_of(command: Sequence[str]) -> str:
 
 
 def compile_library(
-    command: Sequence[str], options: Sequence[str], models: str, folder: Path, name: str, version: str
+    command: Sequence[str], options: Sequence[str], headers: Mapping[str, str], folder: Path, name: str, version: str
 ) -> Path:
     """Compile a library in a folder, which `once.obtain` may watch.
 
     Args:
         command: The compiler, of `find_compiler`.
         options: All of its options but those for output, and the source.
-        models: Text of distnorm_models.h.
+        headers: Text of those that are generated, by name.
         folder: Empty.
         name: What messages call it.
         version: Of NEST, for messages.
@@ -96,7 +96,8 @@ def compile_library(
         KernelError: It does not compile.
     """
     log.warning("compiling %s for NEST %s, once on this machine; it takes up to a minute", name, version)
-    (folder / "distnorm_models.h").write_text(models)
+    for header, text in headers.items():
+        (folder / header).write_text(text)
     (folder / "fallback").mkdir()
     (folder / "fallback" / "ltdl.h").write_text(LTDL_STAND_IN)
     output = folder / "kernel.so"

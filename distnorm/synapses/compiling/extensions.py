@@ -20,7 +20,10 @@ from typing import Any
 
 from ...errors import KernelError
 from ...mpi.ranks import Ranks
+from ..kernel_interface import declare
 from ..kernel_library import class_of
+from ..synapse_models import SynapseModel
+from .headers import models_header
 from .library import cache_folder, compile_for, compiled, stem_of
 from .loading import load_library
 
@@ -105,9 +108,8 @@ def build_extension(nest: Any, prefix: str, kernel: Path, extension: Extension) 
     Raises:
         KernelError: They do not compile, or the cache cannot be written.
     """
-    member, _, within = extension.weight.partition(".")
-    includes = "".join(f'#include "{header}"\n' for header in (*extension.needs, extension.header))
-    models = f"{includes}DN_MODEL( {extension.class_name}, {member}, {'.' if within else ''}{within} )\n"
+    model = SynapseModel(extension.class_name, weight=extension.weight, limits=None)
+    models = models_header(map(str, (*extension.needs, extension.header)), {extension.class_name: model})
     _, key, compiler = kernel.stem.split("-")
     target = kernel.with_name(f"{_stem(key, extension.class_name)}-{compiler}.so")
     compile_for(nest, prefix, "extension.cpp", models, target, (*_FLAGS, f"-I{extension.header.parent}"))
@@ -135,7 +137,7 @@ def add_extensions(nest: Any, ranks: Ranks, library: ctypes.CDLL, names: Iterabl
     Raises:
         KernelError: A rank lacks a library that rank 0 has, or cannot load it.
     """
-    unknown = sorted({class_of(nest, library, name) for name in names if not library.dn_bytes(_id(nest, name))})
+    unknown = sorted({class_of(nest, library, name) for name in names if not library.dn_bytes_of(_id(nest, name))})
     _, key = stem_of(nest, nest.build_info["prefix"], "kernel").split("-")
     anywhere = ranks.gather(unknown) or []  # ranks differ after an error in here that was caught
     found = ranks.from_first(
@@ -153,8 +155,11 @@ def _add(library: ctypes.CDLL, path: Path) -> None:
             "DISTNORM_CACHE to a folder that all nodes share"
         )
     extension = load_library(path)
-    extension.dn_hand_over.restype = None
-    extension.dn_hand_over(ctypes.cast(library.dn_add, ctypes.c_void_p))
+    declare(extension, "extension")
+    number = 0
+    while pointer := extension.dn_type_at(number):
+        library.dn_add_type(pointer)
+        number += 1
 
 
 def _stem(key: str, class_name: str) -> str:

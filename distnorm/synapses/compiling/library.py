@@ -27,8 +27,9 @@ from typing import Any, Literal
 from ...errors import KernelError
 from ...mpi.ranks import Ranks
 from ...mpi.same_library import mpi_library
-from ..synapse_models import BOUNDS_PER_CONNECTION, PLASTIC_AT_SPIKES, WEIGHT_PER_CONNECTION
+from ..synapse_models import SYNAPSE_MODELS
 from .compiler import LTDL_STAND_IN, STRICT, compile_library, find_compiler, key_of
+from .headers import headers_of_nest, headers_with
 from .loading import check_safe
 from .once import obtain
 
@@ -97,7 +98,7 @@ def build(nest: Any, prefix: str, source: Source = "kernel") -> Path:
         target = cache_folder() / f"{stem}-{key_of(command)}.so"
         if not target.exists():
             options = [*_FLAGS, *nest_flags(nest, prefix), str(_SOURCES / f"{source}.cpp")]
-            arguments = command, options, _models(_headers(nest, prefix), source)
+            arguments = command, options, _generated(_headers(nest, prefix))
             with writing(target.parent):
                 obtain(target, lambda folder: compile_library(*arguments, folder, "the kernel", nest.__version__))
     except KernelError as error:
@@ -117,7 +118,7 @@ def stem_of(nest: Any, prefix: str, source: Source) -> str:
         KernelError: No headers of NEST.
     """
     headers = _headers(nest, prefix)
-    return f"{source}-{_key([*_FLAGS, *STRICT, *_abi_flags()], headers, _models(headers, source), source)}"
+    return f"{source}-{_key([*_FLAGS, *STRICT, *_abi_flags()], headers, source)}"
 
 
 def compiled(stem: str) -> Path | None:
@@ -126,8 +127,9 @@ def compiled(stem: str) -> Path | None:
     return max(found, key=lambda path: (path.stat().st_mtime, path.name), default=None)
 
 
-def _models(headers: Path, source: Source) -> str:
-    return "".join(_lines(name, source) for name in WEIGHT_PER_CONNECTION if (headers / f"{name}.h").exists())
+def _generated(headers: Path) -> dict[str, str]:
+    """Text of the headers that are generated, by name, for the synapse models that NEST has headers of."""
+    return headers_of_nest([model for model in SYNAPSE_MODELS if (headers / f"{model.name}.h").exists()])
 
 
 def compile_for(nest: Any, prefix: str, source: str, models: str, target: Path, flags: Sequence[str] = ()) -> None:
@@ -149,7 +151,9 @@ def compile_for(nest: Any, prefix: str, source: str, models: str, target: Path, 
         writing(target.parent),
         tempfile.TemporaryDirectory(dir=target.parent, prefix=f"{target.name}.making-") as folder,
     ):
-        made = compile_library(find_compiler(), options, models, Path(folder), target.stem, nest.__version__)
+        made = compile_library(
+            find_compiler(), options, headers_with(models), Path(folder), target.stem, nest.__version__
+        )
         made.replace(target)
 
 
@@ -188,14 +192,6 @@ def _headers(nest: Any, prefix: str) -> Path:
     )
 
 
-def _lines(model: str, source: Source) -> str:
-    macros = [f"DN_{bound.upper()}( {model} )\n" for bound in BOUNDS_PER_CONNECTION.get(model, ())]
-    macros.append(f"DN_MODEL( nest::{model}, weight_, )\n")
-    if source == "exact" and model in PLASTIC_AT_SPIKES:
-        macros.append(f"DN_NORMALIZED( {model} )\n")
-    return f'#include "{model}.h"\n' + "".join(macros)
-
-
 def _abi_flags() -> list[str]:
     """How this process's NEST was compiled: its PyPI wheel has the old strings; MPI_Comm is an int or a pointer."""
     process = ctypes.CDLL(None)
@@ -222,7 +218,7 @@ def _mpi_flags(headers: Path) -> list[str]:
     raise KernelError(f"{wrapper} does not say where mpi.h is; load the MPI that NEST was built with")
 
 
-def _key(flags: Sequence[str], headers: Path, models: str, source: Source = "kernel") -> str:
+def _key(flags: Sequence[str], headers: Path, source: Source = "kernel") -> str:
     """Hash of what goes into a kernel.
 
     Not NEST's library, whose headers say all, nor its place and time: a copy on another node is the same NEST.
@@ -232,6 +228,7 @@ def _key(flags: Sequence[str], headers: Path, models: str, source: Source = "ker
         for path in sorted(each for each in folder.rglob("*.h*") if each.is_file()):
             hashed.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
     programs = [(_SOURCES / f"{name}.cpp").read_text() for name in sorted({"kernel", source})]
-    rest = (*programs, models, LTDL_STAND_IN, " ".join(flags), platform.machine())
+    generated = [text for header in sorted(_generated(headers).items()) for text in header]
+    rest = (*programs, *generated, LTDL_STAND_IN, " ".join(flags), platform.machine())
     hashed.update("\0".join(rest).encode())
     return hashed.hexdigest()[:20]

@@ -13,6 +13,7 @@ import stat
 from pathlib import Path
 
 from ...errors import KernelError
+from ..kernel_interface import declare
 
 _loaded: dict[tuple[int, int], ctypes.CDLL] = {}  # by device and inode; their files stay open
 
@@ -42,7 +43,7 @@ def _load(path: Path, descriptor: int) -> ctypes.CDLL:
     opened = f"/proc/self/fd/{descriptor}"  # stays open: no other library may have this name later
     try:
         library = ctypes.CDLL(opened)
-        library.dn_self_test.restype = ctypes.c_char_p
+        declare(library, "every")
     except (OSError, AttributeError) as error:
         reason = str(error).replace(opened, path.name)
         raise KernelError(f"cannot load {path}: {reason}; delete the file to have it made anew") from None

@@ -1,9 +1,8 @@
-// The kernel together with models that normalize themselves. See normalized.h.
-
-#include "normalized/normalized_type.h"
+// The kernel together with normalized models.
 
 #include "kernel.cpp"
 
 #include "normalized/exact_calls.h"
-#include "normalized/normalized_rows.h"
 #include "normalized/replace.h"
+
+#include "distnorm_exact_calls.h"

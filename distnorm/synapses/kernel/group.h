@@ -1,14 +1,11 @@
-// What belongs to a rule on this rank.
+// What belongs to a rule on this rank. Its targets are numbered 0 ... n-1, thread by thread and in order of node ID
+// within a thread, so that no two threads write to the same cache line of an array by target.
 
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <utility>
-#include <vector>
+#include <memory>
 
-#include "nest_private.h"
+#include "failure.h"
 #include "node_ids.h"
 #include "passes/range.h"
 #include "passes/tallies.h"
@@ -33,25 +30,25 @@ sources_are_known()
 
 struct ThreadTargets
 {
-  size_t num_nodes = 0;               //!< nodes on the thread when the group was opened
+  size_t num_nodes = 0;                  //!< nodes on the thread when the group was opened
   std::vector< int32_t > target_of_node; //!< by thread-local node index
-  std::vector< int64_t > node_ids;    //!< by target
-  std::vector< Sum > sums;            //!< by target, of the last measurement
-  std::vector< Sum > scales;          //!< by target, where the norm is a signed sum
-  std::vector< Tally > tallies;       //!< by target, of the last tally
-  std::vector< QuickTally > quick;    //!< likewise, where bounds are alike
-  std::vector< Beyond > beyond;       //!< by target, of the last change that was counted
-  size_t first = 0;                   //!< number of the thread's first target
+  std::vector< int64_t > node_ids;       //!< by target
+  std::vector< Sum > sums;               //!< by target, of the last measurement
+  std::vector< Sum > scales;             //!< by target, where the norm is a signed sum
+  std::vector< Tally > tallies;          //!< by target, of the last tally
+  std::vector< QuickTally > quick;       //!< likewise, where bounds are alike
+  std::vector< Beyond > beyond;          //!< by target, of the last change that was counted
+  size_t first = 0;                      //!< number of the thread's first target
 };
 
 struct Group
 {
   std::vector< nest::synindex > synapse_ids;
   NodeIds sources;
-  std::vector< int64_t > receptors; //!< none: all
-  std::vector< int64_t > labels;    //!< none: all
-  int64_t sign = 0;                 //!< of the weights: 1, -1, or 0 for both
+  std::vector< int64_t > receptors;                      //!< none: all
+  std::vector< int64_t > labels;                         //!< none: all
   std::vector< std::pair< int64_t, int64_t > > excluded; //!< (target, source), sorted
+  int64_t sign = 0;                                      //!< of the weights: 1, -1, or 0 for both
   std::vector< ThreadTargets > threads;
 
   size_t
@@ -83,116 +80,26 @@ struct Group
     }
     return false;
   }
-};
-
-//! The connections of a synapse model on a thread; null: none.
-inline nest::ConnectorBase*
-find_connector( const size_t tid, const size_t synapse_id )
-{
-  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
-  return tid < connections.size() and synapse_id < connections[ tid ].size() ? connections[ tid ][ synapse_id ] : nullptr;
-}
-
-inline size_t
-number_of_connections( const size_t tid, const nest::synindex synapse_id )
-{
-  const nest::ConnectorBase* connector = find_connector( tid, synapse_id );
-  return connector ? connector->size() : 0;
-}
-
-//! Which connections onto a target belong to the group; to be asked in the order of their numbers (lcid).
-class Filter
-{
-public:
-  Filter( const Group& group, const size_t tid, const nest::synindex synapse_id )
-    : group_( group )
-    , everything_( group.sources.everything() and group.receptors.empty() and group.labels.empty() and group.sign == 0
-        and group.excluded.empty() )
-    , tid_( tid )
-    , synapse_id_( synapse_id )
-    , is_sorted_( nest::kernel().connection_manager.use_compressed_spikes()
-        and not nest::kernel().connection_manager.connections_have_changed() )
-    , num_connections_( everything_ ? 0 : number_of_connections( tid, synapse_id ) )
-  {
-  }
-
-  //! Asks for the weight, with the sign of its side where it is zero, only if the sign matters.
-  template < typename Synapse, typename Weight >
-  bool
-  selects( const Synapse& synapse, Weight weight, const int32_t target, const size_t lcid )
-  {
-    return everything_
-      or ( has( group_.receptors, synapse.get_rport() ) and has( group_.labels, synapse.get_label() )
-        and ( group_.sign == 0 or std::signbit( weight() ) == ( group_.sign < 0 ) ) and selects_source( target, lcid ) );
-  }
-
-private:
-  static bool
-  has( const std::vector< int64_t >& chosen, const int64_t value )
-  {
-    return chosen.empty() or std::find( chosen.begin(), chosen.end(), value ) != chosen.end();
-  }
 
   bool
-  selects_source( const int32_t target, const size_t lcid )
+  asks_sources() const
   {
-    if ( group_.sources.everything() and group_.excluded.empty() )
-    {
-      return true;
-    }
-    if ( lcid >= run_end_ )
-    {
-      find_source( lcid );
-    }
-    return answer_ and ( group_.excluded.empty() or not is_excluded( target ) );
+    return not sources.runs.empty() or not excluded.empty();
   }
 
-  bool
-  is_excluded( const int32_t target ) const
-  {
-    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], source_ );
-    return std::binary_search( group_.excluded.begin(), group_.excluded.end(), pair );
-  }
-
-  bool
-  has_source( const size_t lcid ) const
-  {
-    return lcid < num_connections_ and source_of( lcid ) == source_;
-  }
-
-  size_t
-  source_of( const size_t lcid ) const
-  {
-    return nest::kernel().connection_manager.get_source_node_id( tid_, synapse_id_, lcid );
-  }
-
-  //! The source of a connection, and, where NEST has sorted by source, where its connections end: in growing strides.
+  //! Whether the group still fits the network.
   void
-  find_source( const size_t lcid )
+  check() const
   {
-    source_ = source_of( lcid );
-    answer_ = group_.sources.contains( source_ );
-    run_end_ = lcid + 1;
-    size_t stride = is_sorted_ ? 1 : 0;
-    for ( ; stride and has_source( run_end_ - 1 + stride ); stride *= 2 )
+    if ( asks_sources() and not sources_are_known() )
     {
-      run_end_ += stride;
+      throw Failure { FORGOTTEN, "NEST does not keep the sources of connections" };
     }
-    for ( ; stride; stride /= 2 )
+    if ( is_stale() )
     {
-      run_end_ += has_source( run_end_ - 1 + stride ) ? stride : 0;
+      throw Failure { STALE, "nodes or threads have changed since the connections were opened" };
     }
   }
-
-  const Group& group_;
-  const bool everything_;
-  const size_t tid_;
-  const nest::synindex synapse_id_;
-  const bool is_sorted_;
-  const size_t num_connections_;
-  size_t source_ = 0;
-  size_t run_end_ = 0; //!< connections before it, from the last one asked for, have this source
-  bool answer_ = false;
 };
 
 //! The targets of a group on one thread: nodes of the given models, which are in ascending order.
@@ -213,6 +120,54 @@ open_thread( Group& group, const size_t tid, const NodeIds& targets, const std::
       thread.target_of_node[ index ] = thread.node_ids.size();
       thread.node_ids.push_back( id );
     }
+  }
+}
+
+//! A new group. Targets and sources are runs of node IDs, excluded pairs (target, source); none of each, of receptor
+//! types or of labels: all. The node models that are neurons are ascending. Sign of the weights, 0: both.
+inline void
+open_group( const Ints& synapse_ids,
+  const Ints& targets,
+  const Ints& sources,
+  const Ints& receptors,
+  const Ints& labels,
+  const Ints& excluded,
+  const Ints& neuron_models,
+  const int64_t sign,
+  Group** opened,
+  int64_t* num_targets )
+{
+  auto group = std::make_unique< Group >( Group { .synapse_ids = {},
+    .sources = { pairs_of( sources ) },
+    .receptors = numbers_of( receptors ),
+    .labels = numbers_of( labels ),
+    .excluded = pairs_of( excluded ),
+    .sign = sign,
+    .threads = std::vector< ThreadTargets >( nest::kernel().vp_manager.get_num_threads() ) } );
+  group->synapse_ids.assign( synapse_ids.values, synapse_ids.values + synapse_ids.size );
+  const NodeIds chosen { pairs_of( targets ) };
+  const auto neurons = numbers_of( neuron_models );
+  on_all_threads( [ & ]( const size_t tid ) { open_thread( *group, tid, chosen, neurons ); } );
+  for ( size_t tid = 1; tid < group->threads.size(); ++tid )
+  {
+    group->threads[ tid ].first = group->threads[ tid - 1 ].first + group->threads[ tid - 1 ].node_ids.size();
+  }
+  *num_targets = group->num_targets();
+  *opened = group.release();
+}
+
+inline void
+close_group( const Group* group )
+{
+  delete group;
+}
+
+inline void
+list_targets( const Group* group, int64_t* node_ids )
+{
+  for ( const auto& thread : group->threads )
+  {
+    node_ids = std::copy( thread.node_ids.begin(), thread.node_ids.end(), node_ids );
   }
 }
 

@@ -1,48 +1,54 @@
-// Node IDs as sorted disjoint runs [first, last].
+// Lists from Python, and node IDs as sorted disjoint runs of a first and a last.
 
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
+#include <utility>
 #include <vector>
+
+#include "distnorm_shared.h"
 
 namespace distnorm
 {
 
-struct Run
+inline std::vector< int64_t >
+numbers_of( const Ints& list )
 {
-  int64_t first;
-  int64_t last;
-};
+  return { list.values, list.values + list.size };
+}
 
-class NodeIds
+inline std::vector< std::pair< int64_t, int64_t > >
+pairs_of( const Ints& list )
 {
-public:
-  NodeIds( const int64_t* runs, const int64_t n )
+  std::vector< std::pair< int64_t, int64_t > > pairs;
+  for ( const int64_t* at = list.values; at != list.values + 2 * list.size; at += 2 )
   {
-    for ( int64_t i = 0; i < n; ++i )
-    {
-      runs_.push_back( { runs[ 2 * i ], runs[ 2 * i + 1 ] } );
-    }
+    pairs.emplace_back( at[ 0 ], at[ 1 ] );
   }
+  return pairs;
+}
 
-  //! No runs at all means: every node.
-  bool
-  everything() const
-  {
-    return runs_.empty();
-  }
+static thread_local std::vector< int64_t > last_list;
+
+//! A list for Python, which is valid until the next one.
+inline Ints
+kept( std::vector< int64_t > list )
+{
+  last_list = std::move( list );
+  return { static_cast< int64_t >( last_list.size() ), last_list.data() };
+}
+
+struct NodeIds
+{
+  std::vector< std::pair< int64_t, int64_t > > runs; //!< none: every node
 
   bool
   contains( const int64_t id ) const
   {
     const auto run = std::upper_bound(
-      runs_.begin(), runs_.end(), id, []( const int64_t value, const Run& r ) { return value <= r.last; } );
-    return everything() or ( run != runs_.end() and run->first <= id );
+      runs.begin(), runs.end(), id, []( const int64_t value, const auto& r ) { return value <= r.second; } );
+    return runs.empty() or ( run != runs.end() and run->first <= id );
   }
-
-private:
-  std::vector< Run > runs_;
 };
 
 } // namespace distnorm

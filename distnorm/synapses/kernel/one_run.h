@@ -11,35 +11,27 @@
 
 #include <iostream>
 
+#include "failure.h"
+
 #include "logging.h"
 #include "logging_event.h"
 #include "node.h"
 #include "stopwatch_impl.h"
 
-#include "calls.h"
-
 namespace distnorm
 {
 
-//! Names a private member of one of NEST's classes: declares Tag, for reveal( Tag() ).
-#define DN_PRIVATE( Tag, Class, member )                                                                               \
-  struct Tag                                                                                                           \
-  {                                                                                                                    \
-    friend constexpr auto reveal( Tag );                                                                               \
-  };                                                                                                                   \
-  template struct RevealAny< Tag, &nest::Class::member >;
-
-DN_PRIVATE( UpdateTag, SimulationManager, update_ )
-DN_PRIVATE( RunningTag, SimulationManager, simulating_ )
-DN_PRIVATE( ToDoTag, SimulationManager, to_do_ )
-DN_PRIVATE( ToStepTag, SimulationManager, to_step_ )
-DN_PRIVATE( LimitTag, SimulationManager, update_time_limit_ )
-DN_PRIVATE( PrintTimeTag, SimulationManager, print_time_ )
-DN_PRIVATE( WatchTag, SimulationManager, sw_simulate_ )
-DN_PRIVATE( LocalNodesTag, NodeManager, local_nodes_ )
-DN_PRIVATE( NodesTag, SparseNodeArray, nodes_ )
-DN_PRIVATE( ListenersTag, LoggingManager, client_callbacks_ )
-DN_PRIVATE( PrintLogTag, LoggingManager, default_logging_callback_ )
+template struct Reveal< "update_", &nest::SimulationManager::update_ >;
+template struct Reveal< "simulating_", &nest::SimulationManager::simulating_ >;
+template struct Reveal< "to_do_", &nest::SimulationManager::to_do_ >;
+template struct Reveal< "to_step_", &nest::SimulationManager::to_step_ >;
+template struct Reveal< "update_time_limit_", &nest::SimulationManager::update_time_limit_ >;
+template struct Reveal< "print_time_", &nest::SimulationManager::print_time_ >;
+template struct Reveal< "sw_simulate_", &nest::SimulationManager::sw_simulate_ >;
+template struct Reveal< "local_nodes_", &nest::NodeManager::local_nodes_ >;
+template struct Reveal< "nodes_", &nest::SparseNodeArray::nodes_ >;
+template struct Reveal< "client_callbacks_", &nest::LoggingManager::client_callbacks_ >;
+template struct Reveal< "default_logging_callback_", &nest::LoggingManager::default_logging_callback_ >;
 
 inline nest::SimulationManager&
 simulation()
@@ -48,30 +40,18 @@ simulation()
 }
 
 //! The node that ends a piece of a Run. It has no ID in the network and takes part in nothing else.
-class PieceEnd : public nest::Node
+struct PieceEnd : nest::Node
 {
-public:
-  //! After so many steps from now on; where a slice ends before the Run does.
-  void
-  set( const long steps )
-  {
-    end_ = simulation().get_time().get_steps() + steps;
-    reached_ = false;
-  }
-
-  bool
-  is_reached() const
-  {
-    return reached_;
-  }
+  long end = 0; //!< time step at which the piece ends, where a slice ends before the Run does
+  bool is_reached = false;
 
   void
   update( const nest::Time& origin, const long from, const long to ) override
   {
-    if ( origin.get_steps() + to >= end_ and simulation().*reveal( ToDoTag() ) > to - from )
+    if ( origin.get_steps() + to >= end and to - from < simulation().*member< "to_do_" > )
     {
-      reached_ = true;
-      simulation().*reveal( LimitTag() ) = -1.0; // seconds: any slice takes longer
+      is_reached = true;
+      simulation().*member< "update_time_limit_" > = -1.0; // seconds: any slice takes longer
     }
   }
 
@@ -89,28 +69,24 @@ public:
   get_status( Dictionary& ) const override
   {
   }
-
-private:
-  long end_ = 0;
-  bool reached_ = false;
 };
 
 static PieceEnd piece_end;
 static std::vector< nest::deliver_logging_event_ptr > listeners; // NEST's own, while a piece runs
-static double update_time_limit; // the user's
+static double update_time_limit;                                 // the user's
 
 //! Hands on what NEST logs, but for the limit that was lowered here.
 inline void
 hand_on( const nest::LoggingEvent& event )
 {
-  if ( piece_end.is_reached() and event.function == "SimulationManager::update" )
+  if ( piece_end.is_reached and event.function == "SimulationManager::update" )
   {
     return;
   }
-  const auto& manager = nest::kernel().logging_manager;
   if ( listeners.empty() )
   {
-    ( manager.*reveal( PrintLogTag() ) )( event );
+    constexpr auto print = member< "default_logging_callback_" >;
+    ( nest::kernel().logging_manager.*print )( event );
   }
   for ( const auto& listener : listeners )
   {
@@ -119,18 +95,34 @@ hand_on( const nest::LoggingEvent& event )
 }
 
 inline auto&
-nodes_of_first_thread()
+client_callbacks()
 {
-  return ( nest::kernel().node_manager.*reveal( LocalNodesTag() ) ).front().*reveal( NodesTag() );
+  return nest::kernel().logging_manager.*member< "client_callbacks_" >;
 }
 
+inline auto&
+stopwatch()
+{
+  return simulation().*member< "sw_simulate_" >;
+}
+
+inline auto&
+nodes_of_first_thread()
+{
+  auto& by_thread = nest::kernel().node_manager.*member< "local_nodes_" >;
+  return by_thread.front().*member< "nodes_" >;
+}
+
+//! Has a Run of NEST that begins now, or goes on, be left after so many steps, at the end of a slice. Then, whatever
+//! came of it, end_piece().
 inline void
 begin_piece( const long steps )
 {
-  piece_end.set( steps );
-  update_time_limit = simulation().*reveal( LimitTag() );
-  std::swap( listeners, nest::kernel().logging_manager.*reveal( ListenersTag() ) );
-  ( nest::kernel().logging_manager.*reveal( ListenersTag() ) ).assign( 1, hand_on );
+  piece_end.end = simulation().get_time().get_steps() + steps;
+  piece_end.is_reached = false;
+  update_time_limit = simulation().*member< "update_time_limit_" >;
+  std::swap( listeners, client_callbacks() );
+  client_callbacks().assign( 1, hand_on );
   const size_t beyond_network = nest::kernel().node_manager.size() + 1;
   nodes_of_first_thread().push_back( nest::SparseNodeArray::NodeEntry( piece_end, beyond_network ) );
 }
@@ -141,23 +133,23 @@ end_piece()
 {
   auto& nodes = nodes_of_first_thread();
   nodes.erase( nodes.end() - 1, nodes.end() );
-  std::swap( listeners, nest::kernel().logging_manager.*reveal( ListenersTag() ) );
+  std::swap( listeners, client_callbacks() );
   listeners.clear();
-  simulation().*reveal( LimitTag() ) = update_time_limit;
-  if ( piece_end.is_reached() )
+  simulation().*member< "update_time_limit_" > = update_time_limit;
+  if ( piece_end.is_reached )
   {
-    simulation().*reveal( RunningTag() ) = false;
-    ( simulation().*reveal( WatchTag() ) ).stop();
+    simulation().*member< "simulating_" > = false;
+    stopwatch().stop();
   }
-  return piece_end.is_reached();
+  return piece_end.is_reached;
 }
 
 //! What NEST does after the last slice of a Run, as in SimulationManager::run and call_update_.
 inline void
 end_run()
 {
-  simulation().*reveal( RunningTag() ) = false;
-  if ( simulation().*reveal( PrintTimeTag() ) )
+  simulation().*member< "simulating_" > = false;
+  if ( simulation().*member< "print_time_" > )
   {
     std::cout << std::endl;
   }
@@ -165,16 +157,17 @@ end_run()
   LOG( nest::VerbosityLevel::INFO, "SimulationManager::run", "Simulation finished." );
   nest::kernel().io_manager.post_run_hook();
   nest::kernel().random_manager.check_rng_synchrony();
-  ( simulation().*reveal( WatchTag() ) ).stop();
+  stopwatch().stop();
 }
 
 //! Goes on with a Run that was left; to its end, or for a piece.
 inline void
 go_on()
 {
-  ( simulation().*reveal( WatchTag() ) ).start();
-  simulation().*reveal( RunningTag() ) = true;
-  ( simulation().*reveal( UpdateTag() ) )();
+  stopwatch().start();
+  simulation().*member< "simulating_" > = true;
+  constexpr auto update = member< "update_" >;
+  ( simulation().*update )();
   end_run();
 }
 
@@ -191,63 +184,23 @@ give_up()
         entry.get_node()->update_synaptic_elements( now );
       }
     } );
-  simulation().*reveal( ToDoTag() ) = 0;
-  simulation().*reveal( ToStepTag() ) = simulation().get_from_step();
+  simulation().*member< "to_do_" > = 0;
+  simulation().*member< "to_step_" > = simulation().get_from_step();
   end_run();
 }
 
+//! Smallest delay of all ranks in steps; once the network is prepared.
+inline int64_t
+steps_of_slice()
+{
+  return nest::kernel().connection_manager.get_min_delay();
+}
+
+//! Steps since the last slice ended.
+inline int64_t
+steps_since_slice()
+{
+  return simulation().get_from_step();
+}
+
 } // namespace distnorm
-
-using namespace distnorm;
-
-extern "C"
-{
-
-//! Has a Run of NEST that begins now, or goes on, be left after so many steps, at the end of a slice. Then, whatever came
-//! of it, dn_piece_end().
-void
-dn_piece_begin( const int64_t steps )
-{
-  begin_piece( steps );
-}
-
-//! 1 if the Run was left, 0 if not: then it has ended, or failed.
-int
-dn_piece_end()
-{
-  return end_piece();
-}
-
-//! Goes on with a Run that was left. FAILED: dn_error_kind() and dn_error() say how.
-int
-dn_run_go_on()
-{
-  return guarded(
-    []
-    {
-      go_on();
-      return OK;
-    } );
-}
-
-//! Ends a Run that was left.
-int
-dn_run_give_up()
-{
-  return guarded(
-    []
-    {
-      give_up();
-      return OK;
-    } );
-}
-
-//! Smallest delay of all ranks in steps, and steps since the last slice ended; once the network is prepared.
-void
-dn_slice( int64_t* steps, int64_t* since )
-{
-  *steps = nest::kernel().connection_manager.get_min_delay();
-  *since = simulation().get_from_step();
-}
-
-} // extern "C"

@@ -1,47 +1,39 @@
-// What a network has: the node models of its nodes and targets, the labels of its connections, and samples of them.
+// What a network has: runs of nodes of one model, and samples of its connections.
 
 #pragma once
 
-#include <map>
-
-#include "calls.h"
+#include "filter.h"
+#include "passes/status_access.h"
 
 namespace distnorm
 {
 
-using Labels = std::map< int64_t, int64_t >; //!< number of connections by label
-
-//! The labels of a group's connections on one thread.
-inline Labels
-labels_on_thread( Group& group, const size_t tid )
+//! Runs of nodes of one model: its number, the first and the last node ID of each.
+inline void
+list_model_runs( Ints* found )
 {
-  const std::vector< double > low( group.synapse_ids.size(), 0.0 );
-  const std::vector< double > high( group.synapse_ids.size(), std::numeric_limits< double >::infinity() );
-  const Pass pass { .kind = MEASURE, .norm = L1, .power = 1.0, .low = low.data(), .high = high.data() };
-  Labels labels;
-  for_each_connector( { &group },
-    tid,
-    [ & ]( nest::ConnectorBase& connector, const size_t synapse_id )
+  std::vector< int64_t > runs;
+  const auto& ranges = nest::kernel().modelrange_manager;
+  for ( auto range = ranges.begin(); range != ranges.end(); ++range )
+  {
+    for ( const auto number : { range->get_model_id(), range->get_first_node_id(), range->get_last_node_id() } )
     {
-      Work work( group, pass, tid, group.find_model( synapse_id ) );
-      find_type( synapse_id ).count_labels( work, connector, tid, labels );
-    } );
-  return labels;
+      runs.push_back( number );
+    }
+  }
+  *found = kept( std::move( runs ) );
 }
 
-//! A connection of a sample; as PLACE of kernel_library.py.
-struct Place
+//! Before the first Simulate: have NEST agree anew on the smallest delay of all ranks. GetConnections clears the flag
+//! on which that depends, and each rank would go on with its own (NEST 3.10, ConnectionManager::update_delay_extrema_).
+inline void
+agree_on_delays()
 {
-  int64_t thread;
-  int64_t synapse_id;
-  int64_t lcid;
-  int64_t size; //!< of its connector
-  int64_t source; //!< 0 where NEST does not tell
-  int64_t target;
-  double weight;
-  double least; //!< limits; NaN: none
-  double most;
-};
+  if ( not nest::kernel().simulation_manager.has_been_simulated() )
+  {
+    nest::kernel().connection_manager.set_connections_have_changed();
+  }
+}
 
 //! Fills what tells whether it is still the same connection there.
 inline void
@@ -49,169 +41,67 @@ identify( Place& place, const nest::ConnectorBase& connector )
 {
   place.size = connector.size();
   place.source = sources_are_known()
-    ? nest::kernel().connection_manager.get_source_node_id( place.thread, place.synapse_id, place.lcid )
+    ? nest::kernel().connection_manager.get_source_node_id( place.thread, place.synapse_id, place.port )
     : 0;
-  place.target = connector.get_target_node_id( place.thread, place.lcid );
+  place.target = connector.get_target_node_id( place.thread, place.port );
 }
 
-//! The connections of a model on a thread whose numbers are `first` and so on by `stride`.
+//! Up to `room` connections of a synapse model on this rank, from all over it, others at each turn.
 inline void
-sample_on_thread( const size_t tid,
-  const size_t synapse_id,
-  const size_t first,
-  const size_t stride,
-  std::vector< Place >& found )
+sample( const int64_t synapse_id, const int64_t turn, const int64_t room, Place* places, int64_t* number )
 {
-  nest::ConnectorBase* connector = find_connector( tid, synapse_id );
-  if ( not connector )
+  const int64_t num_threads = nest::kernel().vp_manager.get_num_threads();
+  int64_t all = 0;
+  for ( int64_t tid = 0; tid < num_threads; ++tid )
   {
-    return;
+    all += number_of_connections( tid, synapse_id );
   }
-  StatusAccess access( *connector, tid );
-  for ( size_t lcid = first; lcid < connector->size(); lcid += stride )
+  const int64_t stride = all / room + 1;
+  *number = 0;
+  for ( int64_t tid = 0; tid < num_threads; ++tid )
   {
-    Place place {};
-    place.thread = tid;
-    place.synapse_id = synapse_id;
-    place.lcid = lcid;
-    identify( place, *connector );
-    const Range range = access.range( lcid );
-    place.weight = access.weight( lcid );
-    place.least = range.least;
-    place.most = range.most;
-    found.push_back( place );
+    if ( nest::ConnectorBase* connector = find_connector( tid, synapse_id ) )
+    {
+      StatusAccess access( *connector, tid );
+      const int64_t size = connector->size();
+      for ( int64_t port = turn % stride; port < size and *number < room; port += stride )
+      {
+        Place& place = places[ ( *number )++ ];
+        place = { .thread = tid, .synapse_id = synapse_id, .port = port };
+        identify( place, *connector );
+        const Range range = access.range( port );
+        place.weight = access.weight( port );
+        place.least = range.least;
+        place.most = range.most;
+      }
+    }
   }
 }
 
-//! The weight of a connection of a sample as it is now; NaN where another one may lie there.
-inline double
-weight_now( const Place& place )
+inline bool
+is_still_there( const Place& place, const nest::ConnectorBase* connector )
 {
-  nest::ConnectorBase* connector = find_connector( place.thread, place.synapse_id );
   if ( not connector or connector->size() != static_cast< size_t >( place.size ) )
   {
-    return NAN;
+    return false;
   }
   Place now = place;
   identify( now, *connector );
-  const bool same = now.source == place.source and now.target == place.target;
-  return same ? StatusAccess( *connector, place.thread ).weight( place.lcid ) : NAN;
-}
-
-} // namespace distnorm
-
-extern "C"
-{
-
-//! Up to `number` connections of a synapse model on this rank, from all over it, others at each turn; `found` says how
-//! many.
-int
-dn_sample( const int64_t synapse_id, const int64_t number, const int64_t turn, distnorm::Place* places, int64_t* found )
-{
-  using namespace distnorm;
-  return guarded(
-    [ & ]
-    {
-      const size_t num_threads = nest::kernel().vp_manager.get_num_threads();
-      size_t all = 0;
-      for ( size_t tid = 0; tid < num_threads; ++tid )
-      {
-        all += number_of_connections( tid, synapse_id );
-      }
-      const size_t stride = all / number + 1;
-      std::vector< Place > some;
-      for ( size_t tid = 0; tid < num_threads; ++tid )
-      {
-        sample_on_thread( tid, synapse_id, turn % stride, stride, some );
-      }
-      *found = std::min< size_t >( some.size(), number );
-      std::copy_n( some.begin(), *found, places );
-      return OK;
-    } );
+  return now.source == place.source and now.target == place.target;
 }
 
 //! Weights of a sample as they are now; NaN for a connection that is no longer where it was.
-int
-dn_weights_now( const int64_t number, const distnorm::Place* places, double* weights )
+inline void
+weights_now( const int64_t number, const Place* places, double* weights )
 {
-  using namespace distnorm;
-  return guarded(
-    [ & ]
+  std::transform( places,
+    places + number,
+    weights,
+    []( const Place& place )
     {
-      std::transform( places, places + number, weights, weight_now );
-      return OK;
+      nest::ConnectorBase* connector = find_connector( place.thread, place.synapse_id );
+      return is_still_there( place, connector ) ? StatusAccess( *connector, place.thread ).weight( place.port ) : NAN;
     } );
 }
 
-//! Number of the node model of each target of a group.
-int
-dn_target_models( const void* handle, int64_t* models )
-{
-  return distnorm::guarded(
-    [ & ]
-    {
-      for ( const auto& thread : static_cast< const distnorm::Group* >( handle )->threads )
-      {
-        for ( size_t i = 0; i < thread.node_ids.size(); ++i )
-        {
-          models[ thread.first + i ] = nest::kernel().modelrange_manager.get_model_id( thread.node_ids[ i ] );
-        }
-      }
-      return distnorm::OK;
-    } );
-}
-
-int64_t
-dn_num_model_runs()
-{
-  const auto& ranges = nest::kernel().modelrange_manager;
-  return ranges.end() - ranges.begin();
-}
-
-//! Runs of nodes of one model: its number, the first and the last node ID of each.
-void
-dn_model_runs( int64_t* runs )
-{
-  const auto& ranges = nest::kernel().modelrange_manager;
-  for ( auto range = ranges.begin(); range != ranges.end(); ++range )
-  {
-    *runs++ = range->get_model_id();
-    *runs++ = range->get_first_node_id();
-    *runs++ = range->get_last_node_id();
-  }
-}
-
-//! Labels of a group's connections on this rank: their number; called again with room for so many, also the labels and
-//! how many connections have each. -1 on failure.
-int64_t
-dn_labels( void* handle, const int64_t room, int64_t* labels, int64_t* counts )
-{
-  using namespace distnorm;
-  auto& group = *static_cast< Group* >( handle );
-  Labels all;
-  const int code = on_all_threads(
-    [ & ]( const size_t tid )
-    {
-      const Labels found = labels_on_thread( group, tid );
-#pragma omp critical( distnorm_labels )
-      for ( const auto& [ label, count ] : found )
-      {
-        all[ label ] += count;
-      }
-    } );
-  if ( code != OK )
-  {
-    return -1;
-  }
-  if ( static_cast< int64_t >( all.size() ) == room )
-  {
-    for ( const auto& [ label, count ] : all )
-    {
-      *labels++ = label;
-      *counts++ = count;
-    }
-  }
-  return all.size();
-}
-
-} // extern "C"
+} // namespace distnorm

@@ -13,7 +13,7 @@
 #include <memory>
 #include <vector>
 
-#include "nest_private.h"
+#include "nest_access.h"
 #include "passes/sums.h"
 
 namespace distnorm
@@ -26,6 +26,12 @@ inline double
 root( const double sum, const int power )
 {
   return power == 1 ? sum : std::sqrt( sum );
+}
+
+inline double
+term( const double weight, const int power )
+{
+  return power == 1 ? std::abs( weight ) : weight * weight;
 }
 
 //! Of a target's connections: sums of |w|^power where w is the raw weight, the synapse's Wmin and its Wmax.
@@ -262,6 +268,14 @@ struct Slot
   find( const size_t node ) const
   {
     return node < size ? accounts + node : nullptr;
+  }
+
+  //! What a raw weight onto the node is multiplied by.
+  double
+  read_factor( const size_t node ) const
+  {
+    const Account* account = find( node );
+    return account ? account->read_factor( power ) : 1.0;
   }
 };
 

@@ -1,8 +1,9 @@
 // How a spike comes to the targets of its source on a thread. NEST's loop meets their cache misses one after the other;
 // this one asks for what a group of targets needs at once, which makes up for the line of the account.
 //
-// Without a rule, and to sort connections, a twin runs its parent's code as NEST has it, so that it is its parent to the
-// last bit: NEST may have been compiled with other options (-march, contraction), and sorts with Boost where it has it.
+// Without a rule, and to sort connections, a normalized model runs its parent's code as NEST has it, so that it is its
+// parent to the last bit: NEST may have been compiled with other options (-march, contraction), and sorts with Boost
+// where it has it.
 
 #pragma once
 
@@ -12,7 +13,6 @@
 #include "structural_plasticity_node.h"
 
 #include "normalized/normalized.h"
-#include "normalized/twin.h"
 
 namespace distnorm
 {
@@ -76,9 +76,25 @@ deliver( BlockVector< ConnectionT >& connections,
   return first - lcid;
 }
 
+//! Of a normalized connection, with or without a label, the parent's.
+template < typename ConnectionT >
+struct ParentOf;
+template < template < typename > class Parent, typename Identifier >
+struct ParentOf< Normalized< Parent, Identifier > >
+{
+  using type = Parent< Identifier >;
+  static constexpr bool has_label = false;
+};
+template < typename ConnectionT >
+struct ParentOf< nest::ConnectionLabel< ConnectionT > >
+{
+  using type = nest::ConnectionLabel< typename ParentOf< ConnectionT >::type >;
+  static constexpr bool has_label = true;
+};
+
 //! The connector as one of the parent's, of the same layout.
 template < typename ConnectionT >
-nest::Connector< typename ParentOf< ConnectionT >::type >&
+auto&
 as_parent( nest::Connector< ConnectionT >& connector )
 {
   using Parent = typename ParentOf< ConnectionT >::type;
@@ -88,56 +104,70 @@ as_parent( nest::Connector< ConnectionT >& connector )
   return reinterpret_cast< nest::Connector< Parent >& >( connector );
 }
 
-} // namespace distnorm
+template < typename ConnectionT >
+const auto&
+properties_of( const nest::Connector< ConnectionT >& connector, const std::vector< nest::ConnectorModel* >& models )
+{
+  using Connector = nest::Connector< ConnectionT >;
+  const auto* model = models[ connector.Connector::get_syn_id() ];
+  return static_cast< const nest::GenericConnectorModel< ConnectionT >* >( model )->get_common_properties();
+}
 
-// Before the connections of a type are made. What is declared for the parent and not defined is in NEST's own library.
-#define DN_DELIVERY( ConnectionT ) DN_DELIVERY_AS( ConnectionT, distnorm::ParentOf< ConnectionT >::type )
-#define DN_DELIVERY_AS( ConnectionT, Parent )                                                                          \
-  template <>                                                                                                          \
-  size_t nest::Connector< Parent >::send( size_t, size_t, const std::vector< ConnectorModel* >&, Event& );             \
-  template <>                                                                                                          \
-  void nest::Connector< Parent >::trigger_update_weight(                                                               \
-    long, size_t, const std::vector< spikecounter >&, double, const std::vector< ConnectorModel* >& );                 \
-  template <>                                                                                                          \
-  void nest::Connector< Parent >::sort_connections( BlockVector< Source >& );                                          \
-  template <>                                                                                                          \
-  inline size_t nest::Connector< ConnectionT >::send( const size_t tid,                                                \
-    const size_t lcid,                                                                                                 \
-    const std::vector< ConnectorModel* >& models,                                                                      \
-    Event& e )                                                                                                         \
-  {                                                                                                                    \
-    if ( not distnorm::slot_of( tid, syn_id_ ).store )                                                                 \
-    {                                                                                                                  \
-      return distnorm::as_parent( *this ).Connector< Parent >::send( tid, lcid, models, e );                           \
-    }                                                                                                                  \
-    if ( e.is_flush_event() and not ConnectionT::supports_flush_event )                                                \
-    {                                                                                                                  \
-      return 0;                                                                                                        \
-    }                                                                                                                  \
-    const auto& cp = static_cast< GenericConnectorModel< ConnectionT >* >( models[ syn_id_ ] )->get_common_properties(); \
-    return distnorm::deliver(                                                                                          \
-      C_, tid, syn_id_, lcid, e, cp, [ & ]( const size_t at ) { send_weight_event( tid, at, e, cp ); } );               \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  inline void nest::Connector< ConnectionT >::trigger_update_weight( const long transmitter,                           \
-    const size_t tid,                                                                                                  \
-    const std::vector< spikecounter >& spikes,                                                                         \
-    const double time,                                                                                                 \
-    const std::vector< ConnectorModel* >& models )                                                                     \
-  {                                                                                                                    \
-    const auto& cp = static_cast< GenericConnectorModel< ConnectionT >* >( models[ syn_id_ ] )->get_common_properties(); \
-    if ( not distnorm::slot_of( tid, syn_id_ ).store )                                                                 \
-    {                                                                                                                  \
-      return distnorm::as_parent( *this ).Connector< Parent >::trigger_update_weight(                                  \
-        transmitter, tid, spikes, time, models );                                                                      \
-    }                                                                                                                  \
-    for ( size_t i = 0; i < C_.size() and cp.get_vt_node_id() == transmitter; ++i )                                    \
-    {                                                                                                                  \
-      C_[ i ].trigger_update_weight( tid, spikes, time, cp );                                                          \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  inline void nest::Connector< ConnectionT >::sort_connections( BlockVector< Source >& sources )                       \
-  {                                                                                                                    \
-    distnorm::as_parent( *this ).Connector< Parent >::sort_connections( sources );                                     \
+//! In place of nest::Connector< ConnectionT >::send, as distnorm_normalized.h says.
+template < typename ConnectionT >
+size_t
+send( nest::Connector< ConnectionT >& connector,
+  const size_t tid,
+  const size_t lcid,
+  const std::vector< nest::ConnectorModel* >& models,
+  nest::Event& e )
+{
+  using Connector = nest::Connector< ConnectionT >;
+  using Parent = nest::Connector< typename ParentOf< ConnectionT >::type >;
+  const nest::synindex synapse_id = connector.Connector::get_syn_id();
+  if ( not slot_of( tid, synapse_id ).store )
+  {
+    return as_parent( connector ).Parent::send( tid, lcid, models, e );
   }
+  if ( e.is_flush_event() and not ConnectionT::supports_flush_event )
+  {
+    return 0;
+  }
+  const auto& cp = properties_of( connector, models );
+  return deliver( connector.*member< "C_", Connector >,
+    tid,
+    synapse_id,
+    lcid,
+    e,
+    cp,
+    [ & ]( const size_t at ) { connector.send_weight_event( tid, at, e, cp ); } );
+}
+
+//! Likewise.
+template < typename ConnectionT >
+void
+trigger_update_weight( nest::Connector< ConnectionT >& connector,
+  const long transmitter,
+  const size_t tid,
+  const std::vector< nest::spikecounter >& spikes,
+  const double time,
+  const std::vector< nest::ConnectorModel* >& models )
+{
+  using Connector = nest::Connector< ConnectionT >;
+  using Parent = nest::Connector< typename ParentOf< ConnectionT >::type >;
+  const auto& cp = properties_of( connector, models );
+  if ( not slot_of( tid, connector.Connector::get_syn_id() ).store )
+  {
+    as_parent( connector ).Parent::trigger_update_weight( transmitter, tid, spikes, time, models );
+  }
+  else if ( cp.get_vt_node_id() == transmitter )
+  {
+    auto& connections = connector.*member< "C_", Connector >;
+    for ( size_t i = 0; i < connections.size(); ++i )
+    {
+      connections[ i ].trigger_update_weight( tid, spikes, time, cp );
+    }
+  }
+}
+
+} // namespace distnorm

@@ -7,7 +7,7 @@
 #include <omp.h>
 
 #include "normalized/account.h"
-#include "passes/connection_type.h"
+#include "passes/operations.h"
 
 namespace distnorm
 {
@@ -68,8 +68,7 @@ public:
       // NEST has entered the thread before it asks for the rest.
       const auto tid = static_cast< size_t >( d.get< long >( nest::names::target_thread ) );
       const Slot& slot = slot_of( tid, Base::get_syn_id() );
-      const Account* account = account_in( slot, tid );
-      d[ nest::names::weight ] = weight() * ( account ? account->read_factor( slot.power ) : 1.0 );
+      d[ nest::names::weight ] = weight() * slot.read_factor( target_index( parent(), tid ) );
     }
   }
 
@@ -127,25 +126,19 @@ private:
   double&
   weight()
   {
-    return Weight< Base >::of( *this );
+    return weight_of< Base >( *this );
   }
 
   double
   weight() const
   {
-    return Weight< Base >::of( const_cast< Normalized& >( *this ) );
+    return const_cast< Normalized& >( *this ).weight();
   }
 
   const Base&
   parent() const
   {
     return *this;
-  }
-
-  static double
-  term( const double raw, const int power )
-  {
-    return power == 1 ? std::abs( raw ) : raw * raw;
   }
 
   //! Lets the parent work on the weight, and accounts for what it changes.
@@ -191,7 +184,7 @@ private:
   {
     if constexpr ( by_index )
     {
-      return parent().*reveal( IdentifierTag< Index >() ).*reveal( TargetIndexTag() ) != nest::invalid_targetindex;
+      return target_index( parent(), 0 ) != nest::invalid_targetindex;
     }
     else
     {
@@ -228,6 +221,11 @@ private:
   }
 
   static size_t thread_that_stores( const Normalized* connection );
+};
+
+template < template < typename > class Parent, typename Identifier >
+struct SynapseOf< Normalized< Parent, Identifier > > : SynapseOf< Parent< Identifier > >
+{
 };
 
 } // namespace distnorm

@@ -1,4 +1,4 @@
-// A synapse model of NEST replaced by its twin that normalizes itself, under the same name and ID.
+// Normalized models as NEST's own: beside their parents, or in place of them under the same name and ID.
 
 #pragma once
 
@@ -7,21 +7,32 @@
 namespace distnorm
 {
 
-struct ModelsTag
-{
-  using type = std::vector< std::vector< nest::ConnectorModel* > > nest::ModelManager::*;
-  friend constexpr type reveal( ModelsTag );
-};
-template struct Reveal< ModelsTag, &nest::ModelManager::connection_models_ >;
+template struct Reveal< "connection_models_", &nest::ModelManager::connection_models_ >;
 
-//! The type that has a twin of the model; null if none has.
-inline const NormalizedType*
-find_twin( const nest::ConnectorModel& model )
+template < template < typename > class Parent >
+struct NormalizedOf
 {
-  for ( const auto& type : connection_types )
+  template < typename Identifier >
+  using type = Normalized< Parent, Identifier >;
+};
+
+//! Registers the models with NEST, those that it does not have yet, and forgets all accounts.
+inline void
+install_models()
+{
+  forget_accounts();
+  for_each_normalized_model( []< template < typename > class Parent >( const char* name )
+    { nest::kernel().model_manager.register_connection_model< NormalizedOf< Parent >::template type >( name ); } );
+}
+
+//! The type that makes a normalized model of a model; null if none does.
+inline const NormalizedType*
+find_normalized( const nest::ConnectorModel& model )
+{
+  for ( const auto* type : connection_types )
   {
-    const auto* normalized = dynamic_cast< const NormalizedType* >( type.get() );
-    if ( normalized and normalized->twin_of( model ) )
+    const auto* normalized = dynamic_cast< const NormalizedType* >( type );
+    if ( normalized and normalized->made_of( model ) )
     {
       return normalized;
     }
@@ -33,63 +44,48 @@ find_twin( const nest::ConnectorModel& model )
 inline bool
 is_used( const nest::synindex synapse_id )
 {
-  const auto& connections = nest::kernel().connection_manager.*reveal( ConnectionsTag() );
-  return nest::kernel().connection_manager.get_num_connections( synapse_id ) > 0
-    or std::any_of( connections.begin(),
-      connections.end(),
-      [ & ]( const auto& of_thread ) { return synapse_id < of_thread.size() and of_thread[ synapse_id ]; } );
+  bool found = nest::kernel().connection_manager.get_num_connections( synapse_id ) > 0;
+  for ( size_t tid = 0; tid < nest::kernel().vp_manager.get_num_threads(); ++tid )
+  {
+    found = found or find_connector( tid, synapse_id );
+  }
+  return found;
 }
 
-inline int
-replace( const nest::synindex synapse_id )
+//! Puts a normalized model in place of the synapse model of that name, if there is one and it is not normalized itself.
+//! Without nodes, forgets all accounts, as a kernel that was reset or has other threads needs it.
+inline void
+replace_model( const char* name )
 {
-  auto& models = nest::kernel().model_manager.*reveal( ModelsTag() );
-  const auto& model = *models[ 0 ][ synapse_id ];
-  if ( dynamic_cast< const NormalizedType* >( &find_type( synapse_id ) ) )
+  if ( nest::kernel().node_manager.size() == 0 )
   {
-    return OK;
+    forget_accounts();
   }
-  const NormalizedType* twin = find_twin( model );
-  if ( not twin )
+  auto& models = nest::kernel().model_manager.*member< "connection_models_" >;
+  const auto found = std::find_if(
+    models[ 0 ].begin(), models[ 0 ].end(), [ & ]( const auto* model ) { return model->get_name() == name; } );
+  const size_t synapse_id = found - models[ 0 ].begin();
+  if ( found == models[ 0 ].end() or norms_of( synapse_id ) )
   {
-    return NO_TWIN;
+    return;
+  }
+  const NormalizedType* type = find_normalized( **found );
+  if ( not type )
+  {
+    throw Failure { NO_MODEL, "no normalized model is made of this model" };
   }
   if ( is_used( synapse_id ) )
   {
-    return USED;
+    throw Failure { USED, "the model has connections" };
   }
-  return on_all_threads(
+  on_all_threads(
     [ & ]( const size_t tid )
     {
       auto& place = models[ tid ][ synapse_id ];
-      auto made = twin->twin_of( *place );
+      auto made = type->made_of( *place );
       delete place;
       place = made.release();
     } );
 }
 
 } // namespace distnorm
-
-extern "C"
-{
-
-//! Puts a twin in place of the synapse model of that name, if there is one and it is no twin itself. Without nodes,
-//! forgets all accounts, as a kernel that was reset or has other threads needs it.
-int
-dn_exact_replace( const char* name )
-{
-  return guarded(
-    [ & ]
-    {
-      if ( nest::kernel().node_manager.size() == 0 )
-      {
-        forget_accounts();
-      }
-      const auto& models = nest::kernel().model_manager.get_connection_models( 0 );
-      const auto found = std::find_if(
-        models.begin(), models.end(), [ & ]( const auto* model ) { return model->get_name() == name; } );
-      return found == models.end() ? OK : replace( found - models.begin() );
-    } );
-}
-
-} // extern "C"

@@ -7,7 +7,8 @@
 namespace distnorm
 {
 
-//! A weight, or its size, with the least and the largest that it may become: in units of a norm where these are tallied.
+//! A weight, or its size, with the least and the largest that it may become: in units of a norm where these are
+//! tallied.
 struct Element
 {
   double value;
@@ -15,6 +16,25 @@ struct Element
   double high;
   double x; //!< factor or shift
 };
+
+//! Calls body.operator()< is_signed, shifts >() for what a pass inside bounds changes, and how.
+template < typename Body >
+void
+in_mode( const Pass& pass, Body body )
+{
+  if ( not pass.shifts )
+  {
+    body.template operator()< false, false >();
+  }
+  else if ( pass.norm == SUM )
+  {
+    body.template operator()< true, true >();
+  }
+  else
+  {
+    body.template operator()< false, true >();
+  }
+}
 
 //! Calls body( i, target, element ). Signed: values are weights, not sizes.
 template < bool is_signed, typename Body >

@@ -29,40 +29,30 @@ struct StatusOfOne
 
 class GenericType : public ConnectionType
 {
-  //! The target of a connection that belongs to the group, its weight, and its range where the pass asks for it; else
-  //! not_a_target.
-  static int32_t
-  read( Work& work, StatusAccess& access, const size_t lcid, double& weight, Range& range )
-  {
-    const int32_t target = work.thread.target_of_node[ access.target_index( lcid ) ];
-    if ( target == not_a_target or access.is_disabled( lcid ) )
-    {
-      return not_a_target;
-    }
-    weight = access.weight( lcid );
-    range = Range();
-    if ( work.asks_range() or ( work.asks_side and weight == 0.0 ) )
-    {
-      range = access.range( lcid );
-      weight = range.on_side( weight );
-    }
-    const bool selected =
-      work.filter.selects( StatusOfOne { access, lcid }, [ weight ] { return weight; }, target, lcid );
-    return selected ? target : not_a_target;
-  }
-
+  //! Calls body( number, target, weight, range ) for each of these connections in the group; with the range where the
+  //! pass asks for it.
+  template < typename Body >
   static void
-  gather( Work& work, StatusAccess& access, const size_t first, const size_t last, Buffer& all )
+  for_each( Work& work, StatusAccess& access, const size_t first, const size_t last, Body body )
   {
-    all.size = 0;
-    double weight = 0.0;
-    Range range;
     for ( size_t lcid = first; lcid < last; ++lcid )
     {
-      const int32_t target = read( work, access, lcid, weight, range );
-      if ( target != not_a_target )
+      const int32_t target = work.thread.target_of_node[ access.target_index( lcid ) ];
+      if ( target == not_a_target or access.is_disabled( lcid ) )
       {
-        add( work, all, weight, target, lcid - first, range );
+        continue;
+      }
+      double weight = access.weight( lcid );
+      Range range;
+      if ( work.asks_range() or ( work.asks_side and weight == 0.0 ) )
+      {
+        range = access.range( lcid );
+        weight = range.on_side( weight );
+      }
+      if ( work.filter.selects(
+             StatusOfOne { access, lcid }, [ weight ] { return weight; }, target, lcid ) )
+      {
+        body( lcid, target, weight, range );
       }
     }
   }
@@ -78,7 +68,13 @@ public:
     {
       for ( auto& work : works )
       {
-        gather( work, access, first, std::min< size_t >( first + max_block_size, connector.size() ), all );
+        all.size = 0;
+        for_each( work,
+          access,
+          first,
+          std::min< size_t >( first + max_block_size, connector.size() ),
+          [ & ]( const size_t lcid, const int32_t target, const double weight, const Range& range )
+          { add( work, all, weight, target, lcid - first, range ); } );
         std::copy( all.weight, all.weight + all.size, before );
         counts( work.pass ) ? count( work, all ) : operate( work, all );
         for ( size_t i = 0; i < all.size and writes( work.pass ); ++i )
@@ -93,25 +89,14 @@ public:
   }
 
   void
-  count_labels( Work& work, nest::ConnectorBase& connector, const size_t tid, std::map< int64_t, int64_t >& counts )
-    const override
+  count_labels( Work& work, nest::ConnectorBase& connector, const size_t tid, Labels& counts ) const override
   {
     StatusAccess access( connector, tid );
-    double weight = 0.0;
-    Range range;
-    for ( size_t lcid = 0; lcid < connector.size(); ++lcid )
-    {
-      if ( read( work, access, lcid, weight, range ) != not_a_target )
-      {
-        ++counts[ access.label( lcid ) ];
-      }
-    }
-  }
-
-  bool
-  has_own_limits() const override
-  {
-    return true; // or the model's connections share one, which the access sees too
+    for_each( work,
+      access,
+      0,
+      connector.size(),
+      [ & ]( const size_t lcid, int32_t, double, const Range& ) { ++counts[ access.label( lcid ) ]; } );
   }
 
   bool
@@ -120,16 +105,16 @@ public:
     return true;
   }
 
+  bool
+  knows_limits() const override
+  {
+    return true; // the access finds them
+  }
+
   double
   weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
   {
     return StatusAccess( connector, tid ).weight( lcid );
-  }
-
-  size_t
-  bytes() const override
-  {
-    return 0;
   }
 };
 

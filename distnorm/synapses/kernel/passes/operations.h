@@ -1,4 +1,5 @@
-// What a pass does with connections that were gathered side by side; the same as norms/sums.py and norms/bounds.py do in numpy.
+// What a pass does with connections that were gathered side by side; the same as norms/sums.py and norms/bounds.py do
+// in numpy.
 
 #pragma once
 
@@ -16,7 +17,7 @@ measure( const Work& work, const Buffer& all )
   auto& scales = work.thread.scales;
   switch ( work.pass.norm )
   {
-  case SIGNED:
+  case SUM:
     for ( size_t i = 0; i < all.size; ++i )
     {
       const double weight = work.in_weight_unit( all.weight[ i ], all.target[ i ] );
@@ -24,7 +25,7 @@ measure( const Work& work, const Buffer& all )
       scales[ all.target[ i ] ].add( std::abs( weight ) );
     }
     break;
-  case LARGEST:
+  case LINF:
     for ( size_t i = 0; i < all.size; ++i )
     {
       sums[ all.target[ i ] ].raise( std::abs( all.weight[ i ] ) );
@@ -97,23 +98,6 @@ move_elements( const Work& work, Buffer& all )
     } );
 }
 
-inline void
-move( const Work& work, Buffer& all )
-{
-  if ( not work.pass.shifts )
-  {
-    move_elements< false, false >( work, all );
-  }
-  else if ( work.pass.norm == SIGNED )
-  {
-    move_elements< true, true >( work, all );
-  }
-  else
-  {
-    move_elements< false, true >( work, all );
-  }
-}
-
 //! Adds a connection to those that were gathered, unless the pass leaves it alone.
 inline void
 add( const Work& work, Buffer& all, const double weight, const int32_t target, const size_t place, const Range& range )
@@ -143,7 +127,7 @@ operate( const Work& work, Buffer& all )
     scale( work, all );
     break;
   case MOVE:
-    move( work, all );
+    in_mode( work.pass, [ & ]< bool is_signed, bool shifts >() { move_elements< is_signed, shifts >( work, all ); } );
     break;
   }
 }
@@ -172,7 +156,7 @@ begin( Group& group, const Pass& pass, const size_t tid )
   if ( pass.kind == MEASURE )
   {
     thread.sums.assign( n, Sum() );
-    thread.scales.assign( pass.norm == SIGNED ? n : 0, Sum() );
+    thread.scales.assign( pass.norm == SUM ? n : 0, Sum() );
   }
   else if ( counts( pass ) )
   {
@@ -190,60 +174,77 @@ begin( Group& group, const Pass& pass, const size_t tid )
   }
 }
 
+//! Writes the results of a tally of a target, by row.
+template < typename Row >
+void
+write_tally( const Tally& tally, const Sum& bound, Row row )
+{
+  const double outside = tally.under + tally.over;
+  row( tallied::total ) = tally.every().total();
+  row( tallied::count ) = tally.free.count + tally.low.count + tally.high.count + outside;
+  row( tallied::scale ) = tally.scale.total();
+  row( tallied::free ) = tally.free.total();
+  row( tallied::free_count ) = tally.free.count;
+  row( tallied::low ) = tally.low.total();
+  row( tallied::low_count ) = tally.low.count;
+  row( tallied::high ) = tally.high.total();
+  row( tallied::high_count ) = tally.high.count;
+  row( tallied::bound ) = bound.total();
+  row( tallied::outside_count ) = outside;
+  for ( size_t k = 0; k < num_events; ++k )
+  {
+    row( tallied::left_edge0 + k ) = tally.left.edge[ k ];
+    row( tallied::left_slope0 + k ) = tally.left.slope[ k ];
+    row( tallied::right_edge0 + k ) = tally.right.edge[ k ];
+    row( tallied::right_slope0 + k ) = tally.right.slope[ k ];
+  }
+}
+
+//! Sum of the bounds of weights that the change would bring beyond them.
+inline Sum
+sum_of_bounds( const Work& work, const Tally& tally )
+{
+  Sum bound = tally.bound;
+  if ( work.counts_bounds )
+  {
+    const auto term = [ & ]( const double value ) { return work.pass.shifts ? value : work.power_of( value ); };
+    tally.under ? bound.add_times( term( work.pass.low[ 0 ] ), tally.under ) : void();
+    tally.over ? bound.add_times( term( work.pass.high[ 0 ] ), tally.over ) : void();
+  }
+  return bound;
+}
+
 inline void
 finish( Group& group, const Pass& pass, const size_t tid )
 {
-  auto& thread = group.threads[ tid ];
-  const size_t n = thread.node_ids.size();
-  const size_t all = group.num_targets();
-  for ( size_t i = 0; i < n and not writes( pass ); ++i )
+  if ( writes( pass ) )
   {
-    double* out = pass.out + thread.first + i;
-    const auto write = [ & ]( std::initializer_list< double > values )
-    {
-      for ( const double value : values )
-      {
-        *out = value;
-        out += all;
-      }
-    };
-    const auto count = []( const Sum& sum ) { return static_cast< double >( sum.count ); };
+    return;
+  }
+  auto& thread = group.threads[ tid ];
+  const Work work( group, pass, tid, 0 );
+  const size_t num_targets = group.num_targets();
+  for ( size_t i = 0; i < thread.node_ids.size(); ++i )
+  {
+    const auto row = [ & ]( const size_t number ) -> double&
+    { return pass.out[ number * num_targets + thread.first + i ]; };
     if ( pass.kind == MEASURE )
     {
-      const auto& sum = thread.sums[ i ];
-      write( { sum.total(), count( sum ), pass.norm == SIGNED ? thread.scales[ i ].total() : 0.0 } );
-      continue;
+      row( tallied::total ) = thread.sums[ i ].total();
+      row( tallied::count ) = thread.sums[ i ].count;
+      row( tallied::scale ) = pass.norm == SUM ? thread.scales[ i ].total() : 0.0;
     }
-    if ( counts( pass ) )
+    else if ( counts( pass ) )
     {
-      const Beyond& beyond = thread.beyond[ i ];
-      write( { 1.0 * beyond.above, 1.0 * beyond.below, 1.0 * beyond.close_to_zero } );
-      continue;
+      row( counted::above ) = thread.beyond[ i ].above;
+      row( counted::below ) = thread.beyond[ i ].below;
+      row( counted::close_to_zero ) = thread.beyond[ i ].close_to_zero;
     }
-    Tally& t = thread.tallies[ i ];
-    if ( not thread.quick.empty() )
+    else
     {
-      thread.quick[ i ].hand_over( t );
-    }
-    const double outside = t.under + t.over;
-    const Sum every = t.every();
-    Sum bound = t.bound;
-    if ( bounds_alike( group, pass ) )
-    {
-      const Work work( group, pass, tid, 0 );
-      const auto term = [ & ]( const double value ) { return pass.shifts ? value : work.power_of( value ); };
-      t.under ? bound.add_times( term( pass.low[ 0 ] ), t.under ) : void();
-      t.over ? bound.add_times( term( pass.high[ 0 ] ), t.over ) : void();
-    }
-    write( { every.total(), count( t.free ) + count( t.low ) + count( t.high ) + outside } );
-    write( { t.scale.total(), t.free.total(), count( t.free ), t.low.total(), count( t.low ) } );
-    write( { t.high.total(), count( t.high ), bound.total(), outside } );
-    for ( const double* events : { t.left.edge, t.left.slope, t.right.edge, t.right.slope } )
-    {
-      for ( size_t k = 0; k < num_events; ++k )
-      {
-        write( { events[ k ] } );
-      }
+      Tally& tally = thread.tallies[ i ];
+      thread.quick.empty() ? void() : thread.quick[ i ].hand_over( tally );
+      write_tally( tally, sum_of_bounds( work, tally ), row );
     }
   }
 }

@@ -2,51 +2,12 @@
 
 #pragma once
 
-#include <cmath>
-#include <limits>
-
-#include "group.h"
+#include "filter.h"
 #include "passes/status_access.h"
 
 namespace distnorm
 {
 
-enum Kind : int64_t
-{
-  MEASURE = 0,
-  TALLY = 1,
-  SCALE = 2,
-  MOVE = 3
-};
-
-enum Norm : int64_t
-{
-  L1 = 1,
-  L2 = 2,
-  LP = 3,
-  LARGEST = 4,
-  SIGNED = 5
-};
-
-// The Python side has the same fields.
-struct Pass
-{
-  int64_t kind;
-  int64_t norm;
-  double power;
-  int64_t shifts;     // add to the weights instead of multiplying
-  const double* at;   // factor or shift per target, NaN: leave alone; null: no change
-  const double* flat; // above zero: the target's weights become equal; null: none
-  const double* low;  // bounds of |w| per synapse model of the group, NaN: the synapse's own
-  const double* high;
-  double* out; // rows of norms/bounds.py, each with one value per target; of a change: it is counted and not made; null: none
-  // Exponents per target, as in units.py: weights count in 2^weight_unit, and norms and bounds in 2^norm_unit; null: in 1.
-  const int64_t* weight_unit = nullptr;
-  const int64_t* norm_unit = nullptr;
-};
-
-constexpr size_t measured_rows = 3;
-constexpr double least = 0x1p-1074; // as in norms/bounds.py
 constexpr double margin = 0x1p-48; // of some roundings
 
 inline bool
@@ -71,7 +32,7 @@ counts( const Pass& pass )
 inline bool
 bounds_alike( const Group& group, const Pass& pass )
 {
-  bool alike = not( pass.shifts and pass.norm == SIGNED ) and not pass.norm_unit;
+  bool alike = not( pass.shifts and pass.norm == SUM ) and not pass.norm_unit;
   for ( size_t i = 0; i < group.synapse_ids.size(); ++i )
   {
     alike = alike and pass.low[ i ] == pass.low[ 0 ] and pass.high[ i ] == pass.high[ 0 ]; // false for NaN
@@ -83,9 +44,8 @@ bounds_alike( const Group& group, const Pass& pass )
 inline int
 whole_power( const Pass& pass )
 {
-  constexpr double largest = 8; // as in norms/sums.py
   const double power = pass.norm == LP or pass.norm == L2 ? pass.power : 1.0;
-  return power <= largest and power == std::floor( power ) ? static_cast< int >( power ) : 0;
+  return power <= largest_whole_power and power == std::floor( power ) ? static_cast< int >( power ) : 0;
 }
 
 //! Whether the pass is what most runs with bounds make: factors, the same bounds for all weights, whole powers.
@@ -112,7 +72,7 @@ struct Buffer
 {
   size_t size = 0;
   double weight[ max_block_size ]; //!< a zero with the sign of its side, where the pass asks for that
-  double low[ max_block_size ];  //!< of |w|; filled where the bound is the synapse's own
+  double low[ max_block_size ];    //!< of |w|; filled where the bound is the synapse's own
   double high[ max_block_size ];
   Range range[ max_block_size ]; //!< filled where the pass asks for that
   int32_t target[ max_block_size ];
@@ -147,9 +107,9 @@ struct Work
   bool counts_bounds;
   bool quick;
   int whole;
-  bool asks_side;                   //!< of zero
-  StatusAccess* status = nullptr;   //!< of the connector, where its type does not know the bounds of its connections
-  Range in_common;                  //!< what connections share of their range, where the pass asks for that
+  bool asks_side;                 //!< of zero
+  StatusAccess* status = nullptr; //!< of the connector, where its type does not know the bounds of its connections
+  Range in_common;                //!< what connections share of their range, where the pass asks for that
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t model )
     : group( g )

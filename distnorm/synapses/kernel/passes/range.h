@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "distnorm_shared.h"
+
 namespace distnorm
 {
 
@@ -65,9 +67,8 @@ struct Range
   bool
   is_close_to_zero( const double weight ) const
   {
-    constexpr double close = 1e-4; // as in limits.py
     const double size = largest( weight );
-    return std::isfinite( size ) and std::abs( weight ) < close * size;
+    return std::isfinite( size ) and std::abs( weight ) < closeness * size;
   }
 
 private:
@@ -78,7 +79,7 @@ private:
   }
 };
 
-//! How many weights of a target a change brings beyond the limits of their synapses; rows of COUNTED in norms/passes.py.
+//! How many weights of a target a change brings beyond the limits of their synapses; see `counted`.
 struct Beyond
 {
   int64_t above = 0;

@@ -1,5 +1,5 @@
-// One connection at a time through the status interface that every type of NEST has. Slow, as NEST writes all parameters
-// into a dictionary.
+// One connection at a time through the status interface that every type of NEST has. Slow, as NEST writes all
+// parameters into a dictionary.
 
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <variant>
 
-#include "nest_private.h"
+#include "nest_access.h"
 #include "passes/range.h"
 
 namespace distnorm

@@ -6,12 +6,11 @@
 #include <limits>
 #include <utility>
 
+#include "distnorm_shared.h"
 #include "passes/sums.h"
 
 namespace distnorm
 {
-
-constexpr size_t num_events = 6; // as in norms/bounds.py
 
 //! The nearest of the events on one side: edges, ascending, and changes of the slope.
 struct Events
@@ -88,8 +87,8 @@ struct alignas( 64 ) QuickTally
 {
   ShortSum free;
   ShortSum outside;
-  // By more than rounding, and than any event that is kept, a weight is beyond its lower bound below low * least, inside
-  // from low * most to high * least, beyond its upper bound above high * most.
+  // By more than rounding, and than any event that is kept, a weight is beyond its lower bound below low * least,
+  // inside from low * most to high * least, beyond its upper bound above high * most.
   double least;
   double most;
   int32_t free_count = 0;

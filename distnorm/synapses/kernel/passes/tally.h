@@ -36,8 +36,9 @@ template < bool is_signed, bool shifts >
 tally_element( const Work& work, const int32_t target, const Element& e )
 {
   Tally& tally = work.thread.tallies[ target ];
-  const auto edge = []( const double bound, const double value )
-  { return shifts ? bound - value : bound / value == 0.0 and bound > 0.0 ? least : bound / value; };
+  const auto edge = []( const double bound, const double value ) {
+    return shifts ? bound - value : bound / value == 0.0 and bound > 0.0 ? least : bound / value;
+  };
   const auto term = [ & ]( const double value ) { return shifts ? value : work.power_of( value ); };
   const auto going_left = [ & ]( const double at, const double change )
   { tally.left.offer( -at, change, tally.farthest_left ); };
@@ -178,7 +179,7 @@ tally_quickly( const Work& work, const Buffer& all )
   tally_slowly( work, all, others, num_others );
 }
 
-//! For the norm LARGEST, where `at` holds goals.
+//! For the norm LINF, where `at` holds goals.
 inline void
 tally_largest( const Work& work, const Buffer& all )
 {
@@ -209,21 +210,13 @@ tally( const Work& work, const Buffer& all )
   {
     work.at() ? tally_quickly< false >( work, all ) : tally_quickly< true >( work, all );
   }
-  else if ( work.pass.norm == LARGEST )
+  else if ( work.pass.norm == LINF )
   {
     tally_largest( work, all );
   }
-  else if ( not work.pass.shifts )
-  {
-    tally_elements< false, false >( work, all );
-  }
-  else if ( work.pass.norm == SIGNED )
-  {
-    tally_elements< true, true >( work, all );
-  }
   else
   {
-    tally_elements< false, true >( work, all );
+    in_mode( work.pass, [ & ]< bool is_signed, bool shifts >() { tally_elements< is_signed, shifts >( work, all ); } );
   }
 }
 

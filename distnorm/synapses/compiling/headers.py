@@ -1,0 +1,195 @@
+"""The C++ headers that are generated when a library is compiled: the table of synapse models, and the C interface.
+
+distnorm_models.h      where each model has its weight, its limits and its state, and a function that goes through them
+distnorm_normalized.h  the same for the normalized models that are made of some of them
+distnorm_shared.h      constants and structures that Python has too
+distnorm_..._calls.h   what Python calls of each library
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from ...norms.bounds import ROWS
+from ...norms.passes import COUNTED
+from ..kernel_interface import CALLS, CODES, CONSTANTS, KINDS, NORMS, STRUCTURES, Call, fields_of
+from ..synapse_models import SynapseModel
+
+_VARIANTS = ("{0}< distnorm::Pointer >", "{0}< distnorm::Index >", "nest::ConnectionLabel< {0}< distnorm::Pointer > >")
+
+_TRAITS = """
+template <>
+struct distnorm::Traits< {class_name} >
+{{
+  static constexpr bool knows_limits = {knows_limits};
+  static constexpr bool has_own_wmin = {wmin};
+  static constexpr bool has_own_wmax = {wmax};
+  using State = Names< {state} >;
+
+  template < typename Synapse >
+  static double&
+  weight( Synapse& synapse )
+  {{
+    return ( synapse.*member< "{member}", Synapse > ){within};
+  }}
+}};
+"""
+# What is declared for the parent and not defined is in NEST's own library.
+_CONNECTOR = """
+template <>
+size_t nest::Connector< {parent} >::send( size_t, size_t, const std::vector< ConnectorModel* >&, Event& );
+template <>
+void nest::Connector< {parent} >::trigger_update_weight(
+  long, size_t, const std::vector< spikecounter >&, double, const std::vector< ConnectorModel* >& );
+template <>
+void nest::Connector< {parent} >::sort_connections( BlockVector< Source >& );
+
+template <>
+inline size_t
+nest::Connector< {own} >::send( size_t tid, size_t lcid, const std::vector< ConnectorModel* >& models, Event& e )
+{{
+  return distnorm::send( *this, tid, lcid, models, e );
+}}
+template <>
+inline void
+nest::Connector< {own} >::trigger_update_weight( long transmitter,
+  size_t tid,
+  const std::vector< spikecounter >& spikes,
+  double time,
+  const std::vector< ConnectorModel* >& models )
+{{
+  distnorm::trigger_update_weight( *this, transmitter, tid, spikes, time, models );
+}}
+template <>
+inline void
+nest::Connector< {own} >::sort_connections( BlockVector< Source >& sources )
+{{
+  distnorm::as_parent( *this ).Connector< {parent} >::sort_connections( sources );
+}}
+"""
+
+
+def headers_of_nest(models: Sequence[SynapseModel]) -> dict[str, str]:
+    """Text of the headers of the kernel, by name, for these models of NEST."""
+    models_text = models_header(
+        (f"{model.name}.h" for model in models), {f"nest::{model.name}": model for model in models}
+    )
+    normalized = [model.name for model in models if model.normalized]
+    return headers_with(models_text) | {"distnorm_normalized.h": _normalized_header(normalized)}
+
+
+def headers_with(models_text: str) -> dict[str, str]:
+    """Text of the headers of an extension's library, by name, with this text of distnorm_models.h."""
+    calls = {f"distnorm_{part}_calls.h": _calls_header(of_part) for part, of_part in CALLS.items()}
+    return {"distnorm_models.h": models_text, "distnorm_shared.h": _shared_header(), **calls}
+
+
+def models_header(included: Iterable[str], models: Mapping[str, SynapseModel]) -> str:
+    """Text of distnorm_models.h.
+
+    Args:
+        included: Headers with the classes of the models.
+        models: By the names of their classes.
+    """
+    includes = [f'#include "{header}"' for header in ("synapse.h", *included)]
+    visits = [f"visit.template operator()< {name} >();" for name in models]
+    return _text(includes, map(_traits, models, models.values()), _function("for_each_model", visits))
+
+
+def _traits(class_name: str, model: SynapseModel) -> str:
+    member, dot, within = model.weight.partition(".")
+    limits = [f"{limit}_" for limit in (model.limits or "").split()]
+    text = _TRAITS.format(
+        class_name=class_name,
+        knows_limits=str(model.limits is not None).lower(),
+        wmin=str("Wmin_" in limits).lower(),
+        wmax=str("Wmax_" in limits).lower(),
+        state=", ".join(f'"{name}"' for name in model.state.split()),
+        member=member,
+        within=dot + within,
+    )
+    variants = [variant.format(class_name) for variant in _VARIANTS]
+    members = [(variant, name) for variant in variants[:2] for name in (member, *limits, *model.state.split())]
+    members += [(f"nest::Connector< {variant} >", "C_") for variant in variants]
+    return text + "\n".join(_revealed(*each) for each in members)
+
+
+def _normalized_header(names: Iterable[str]) -> str:
+    visits = [f'visit.template operator()< nest::{name} >( "{name}_normalized" );' for name in names]
+    includes = [f'#include "{header}"' for header in ("distnorm_models.h", "normalized/delivery.h")]
+    return _text(includes, map(_normalized, names), _function("for_each_normalized_model", visits))
+
+
+def _normalized(name: str) -> str:
+    parents = [variant.format(f"nest::{name}") for variant in _VARIANTS]
+    own = [variant.replace("{0}<", f"distnorm::Normalized< nest::{name},") for variant in _VARIANTS]
+    connectors = (_CONNECTOR.format(parent=parent, own=each) for parent, each in zip(parents, own, strict=True))
+    members = [(f"nest::Connector< {each} >", "C_") for each in own]
+    members += [(f"nest::GenericConnectorModel< {each} >", "receptor_type_") for each in parents + own]
+    members += [(own[2], "label_")]
+    return "".join(connectors) + "\n".join(_revealed(*each) for each in members)
+
+
+def _revealed(owner: str, member: str) -> str:
+    return f'template struct distnorm::Reveal< "{member}", &{owner}::{member}, {owner} >;'
+
+
+def _function(name: str, lines: Sequence[str]) -> str:
+    """A function that calls visit for each model."""
+    body = "\n  ".join(lines)
+    return f"""
+namespace distnorm
+{{
+template < typename Visit >
+void
+{name}( Visit visit )
+{{
+  {body}
+}}
+}} // namespace distnorm
+"""
+
+
+def _text(includes: Iterable[str], models: Iterable[str], function: str) -> str:
+    return "\n".join(["#pragma once", "", *includes, *models, function])
+
+
+def _shared_header() -> str:
+    constants = "\n".join(f"constexpr {kind} {name} = {value};" for kind, name, value in CONSTANTS)
+    return f"""#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace distnorm
+{{
+enum Code : int {{ {", ".join(CODES)} }};
+enum Kind : int64_t {{ {", ".join(KINDS).upper()} }};
+enum Norm : int64_t {{ {", ".join(NORMS).upper()} }};
+namespace tallied {{ enum : size_t {{ {", ".join(ROWS)} }}; }}
+namespace counted {{ enum : size_t {{ {", ".join(COUNTED)} }}; }}
+{constants}
+{"".join(map(_structure, STRUCTURES))}}} // namespace distnorm
+"""
+
+
+def _structure(name: str) -> str:
+    size = np.dtype(fields_of(name)).itemsize
+    return f"struct {name}\n{{{STRUCTURES[name]}}};\nstatic_assert( sizeof( {name} ) == {size} );\n"
+
+
+def _calls_header(calls: Iterable[Call]) -> str:
+    return f"namespace distnorm\n{{\n{''.join(map(_call, calls))}}} // namespace distnorm\n"
+
+
+def _call(call: Call) -> str:
+    parameters = ", ".join(f"{kind} {name}" for kind, name in call.arguments)
+    names = ", ".join(name for _, name in call.arguments)
+    result, run = ("int", "guarded") if call.result == "void" else (call.result, "value_of")
+    return f"""extern "C" __attribute__( ( visibility( "default" ) ) ) {result}
+dn_{call.name}( {parameters} )
+{{
+  return {run}( [ & ] {{ return {call.name}( {names} ); }} );
+}}
+"""

@@ -1,0 +1,112 @@
+// Which connections onto a target belong to a group.
+
+#pragma once
+
+#include "group.h"
+
+namespace distnorm
+{
+
+inline size_t
+number_of_connections( const size_t tid, const nest::synindex synapse_id )
+{
+  const nest::ConnectorBase* connector = find_connector( tid, synapse_id );
+  return connector ? connector->size() : 0;
+}
+
+//! Which connections onto a target belong to the group; to be asked in the order of their numbers (lcid).
+class Filter
+{
+public:
+  Filter( const Group& group, const size_t tid, const nest::synindex synapse_id )
+    : group_( group )
+    , everything_( not group.asks_sources() and group.receptors.empty() and group.labels.empty() and group.sign == 0 )
+    , tid_( tid )
+    , synapse_id_( synapse_id )
+    , is_sorted_( nest::kernel().connection_manager.use_compressed_spikes()
+        and not nest::kernel().connection_manager.connections_have_changed() )
+    , num_connections_( everything_ ? 0 : number_of_connections( tid, synapse_id ) )
+  {
+  }
+
+  //! Asks for the weight, with the sign of its side where it is zero, only if the sign matters.
+  template < typename Synapse, typename Weight >
+  bool
+  selects( const Synapse& synapse, Weight weight, const int32_t target, const size_t lcid )
+  {
+    return everything_
+      or ( has( group_.receptors, synapse.get_rport() ) and has( group_.labels, synapse.get_label() )
+        and ( group_.sign == 0 or std::signbit( weight() ) == ( group_.sign < 0 ) )
+        and selects_source( target, lcid ) );
+  }
+
+private:
+  static bool
+  has( const std::vector< int64_t >& chosen, const int64_t value )
+  {
+    return chosen.empty() or std::find( chosen.begin(), chosen.end(), value ) != chosen.end();
+  }
+
+  bool
+  selects_source( const int32_t target, const size_t lcid )
+  {
+    if ( not group_.asks_sources() )
+    {
+      return true;
+    }
+    if ( lcid >= run_end_ )
+    {
+      find_source( lcid );
+    }
+    return answer_ and ( group_.excluded.empty() or not is_excluded( target ) );
+  }
+
+  bool
+  is_excluded( const int32_t target ) const
+  {
+    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], source_ );
+    return std::binary_search( group_.excluded.begin(), group_.excluded.end(), pair );
+  }
+
+  bool
+  has_source( const size_t lcid ) const
+  {
+    return lcid < num_connections_ and source_of( lcid ) == source_;
+  }
+
+  size_t
+  source_of( const size_t lcid ) const
+  {
+    return nest::kernel().connection_manager.get_source_node_id( tid_, synapse_id_, lcid );
+  }
+
+  //! The source of a connection, and, where NEST has sorted by source, where its connections end: in growing strides.
+  void
+  find_source( const size_t lcid )
+  {
+    source_ = source_of( lcid );
+    answer_ = group_.sources.contains( source_ );
+    run_end_ = lcid + 1;
+    size_t stride = is_sorted_ ? 1 : 0;
+    for ( ; stride and has_source( run_end_ - 1 + stride ); stride *= 2 )
+    {
+      run_end_ += stride;
+    }
+    for ( ; stride; stride /= 2 )
+    {
+      run_end_ += has_source( run_end_ - 1 + stride ) ? stride : 0;
+    }
+  }
+
+  const Group& group_;
+  const bool everything_;
+  const size_t tid_;
+  const nest::synindex synapse_id_;
+  const bool is_sorted_;
+  const size_t num_connections_;
+  size_t source_ = 0;
+  size_t run_end_ = 0; //!< connections before it, from the last one asked for, have this source
+  bool answer_ = false;
+};
+
+} // namespace distnorm
