@@ -20,7 +20,6 @@ from ..errors import CallbackError, DistnormError
 from ..intervals.controller import Clock, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
 from ..mpi.ranks import Ranks
-from ..norms import drift
 from ..norms.correction import Correction
 from ..norms.drift import Drift
 from ..rules.rule import Rule
@@ -75,14 +74,19 @@ class Loop:
         min_delay_ms = ranks.from_first(lambda: min(smallest))
         self.clock = Clock(resolution_ms=calls.resolution_ms, min_delay_ms=min_delay_ms)
         self.interval = ranks.together(lambda: checked_interval(interval, observe, rules, self.clock))
-        self._exact = isinstance(self.interval, ExactInterval)
         self._preconditions = Preconditions(calls, self.changes)
         self._on_measurement = None if on_measurement is None else _of_user("on_measurement", on_measurement)
         self.chunks = Chunks(ranks, lambda: self.time_ms)
         if on_chunk is not None:
             self.chunks.hooks.append(_of_user("on_chunk", on_chunk))
         self.weights = Weights(
-            nest, rules, ranks, backend=backend, exact=self._exact, observe=observe, edits=lambda: calls.edits
+            nest,
+            rules,
+            ranks,
+            backend=backend,
+            exact=isinstance(self.interval, ExactInterval),
+            observe=observe,
+            edits=lambda: calls.edits,
         )
         self._pending: BaseException | None = None
         self._warnings = Warnings(rules, fixed=isinstance(self.interval, FixedInterval) and not observe)
@@ -127,7 +131,7 @@ class Loop:
             self.schedule.expect_change()
         if not self.schedule.begun:
             self.normalize()
-        elif self._exact and not self._preconditions.holds:
+        elif self.weights.held and not self._preconditions.holds:
             self._hold_again()
         if self.schedule.hinted:
             self._measure(forced=False)
@@ -177,10 +181,8 @@ class Loop:
         elapsed_ms = self.schedule.elapsed_ms(now_ms)
         records, corrections, error = self.weights.measure(now_ms, elapsed_ms)
         timer.ended("measure")
-        merged = self._ranks.agree(records, self._take_pending() or error)
+        drifts, since_start, within_slices = records.agreed(self._ranks, self._take_pending() or error)
         timer.ended("agree")
-        drifts = tuple(drift.read(record) for record in merged)
-        drifts, others = drifts[: len(self.rules)], drifts[len(self.rules) :]
         self.weights.agreed(drifts)
         timer.skip()
         ends = self._decide(elapsed_ms, drifts, forced) and not self.observes
@@ -194,8 +196,8 @@ class Loop:
             normalized=ends,
             next_measurement_ms=self.schedule.left_ms,
             drifts=drifts,
-            since_start=() if self._exact else others,
-            within_slices=others if self._exact else (),
+            since_start=since_start,
+            within_slices=within_slices,
             seconds=timer.seconds,
         )
         if self._ranks.rank == 0:
@@ -218,7 +220,7 @@ class Loop:
         """An exact interval goes on from a checkpoint: hold what its weights give. Nothing is measured. Collective."""
         self.weights.open()
         records, corrections, error = self.weights.measure(0.0, 0.0)
-        self._ranks.agree(records, error)
+        records.agreed(self._ranks, error)
         self._rescale(corrections)
 
     def _rescale(self, corrections: list[Correction]) -> None:
@@ -229,7 +231,7 @@ class Loop:
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
             self._ranks.abort()
             raise
-        if self._exact:
+        if self.weights.held:
             self._preconditions.hold()
 
     def _tell(self, done: Measurement) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,8 @@ from ..norms.target_norms import InitialNorms, TargetNorms
 from ..norms.units import moved_by
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
-from ..synapses.access import Backend, Synapses, check_settable, open_synapses, run_all, verify, work_out
-from ..synapses.normalized import ExactInPlace
+from ..synapses.access import Backend, open_synapses, rescale_all, run_all, verify, work_out
+from ..synapses.synapses import Synapses
 from ..synapses.verify import Kept
 from .warnings import explain
 
@@ -41,6 +42,36 @@ class _Measured:
     unit: Int64Array
     norm: FloatArray
     counts: Int64Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Records:
+    """Drift records, one per rule, or none where there is nothing of the kind.
+
+    Attributes:
+        drifts: Of the distance from the target norms.
+        since_start: Of the distance from the norms at the first measurement, when observing.
+        within_slices: Of the largest distances at the ends of slices, where models hold the norms.
+    """
+
+    drifts: npt.NDArray[np.void]
+    since_start: npt.NDArray[np.void]
+    within_slices: npt.NDArray[np.void]
+
+    @classmethod
+    def of(cls, rules: int, *, since_start: bool, within_slices: bool) -> Records:
+        """Empty records."""
+        return cls(
+            drifts=np.zeros(rules, drift.RECORD),
+            since_start=np.zeros(rules * since_start, drift.RECORD),
+            within_slices=np.zeros(rules * within_slices, drift.RECORD),
+        )
+
+    def agreed(self, ranks: Ranks, error: BaseException | None) -> list[tuple[Drift, ...]]:
+        """The drifts of all ranks: one tuple for each of the fields. Collective."""
+        fields = (self.drifts, self.since_start, self.within_slices)
+        merged = iter(ranks.agree(np.concatenate(fields), error))
+        return [tuple(drift.read(record) for record in islice(merged, len(field))) for field in fields]
 
 
 class Weights:
@@ -90,12 +121,17 @@ class Weights:
         """The compiled kernel, once the connections are open; None where only PyNEST serves."""
         return next((synapses.kernel for synapses in self._synapses), None)
 
+    @property
+    def held(self) -> bool:
+        """Whether the synapse models hold the norms by themselves, once the connections are open."""
+        return any(synapses.holds for synapses in self._synapses)
+
     def open(self) -> None:
         """Open the connections of each rule, once. Collective."""
         if not self._synapses:
             self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._backend, self._exact)
-            watched = [] if self._exact else self._synapses
-            self._kept = [Kept(self._nest, synapses, self._edits) for synapses in watched]
+            written = [synapses for synapses in self._synapses if not synapses.holds]
+            self._kept = [Kept(self._nest, synapses, self._edits) for synapses in written]
 
     def remember_initial(self, now_ms: float) -> None:
         """Measure the norms that rules are to keep as they are now. Collective."""
@@ -130,46 +166,42 @@ class Weights:
             norm = moved_by(norms.norms(sums[0], synapses.rule.power), unit)
             yield _Measured(synapses=synapses, sums=sums, unit=unit, norm=norm, counts=sums[1].astype(np.int64))
 
-    def measure(
-        self, now_ms: float, elapsed_ms: float
-    ) -> tuple[npt.NDArray[np.void], list[Correction], Exception | None]:
+    def measure(self, now_ms: float, elapsed_ms: float) -> tuple[Records, list[Correction], Exception | None]:
         """Drift records of this rank and a correction per rule.
 
-        Records beyond one per rule are, when exact, of the deviations within slices, or, when observing, of the drift
-        from the start. An error of this rank is handed on, not raised: the others must hear of it in the agreement.
+        An error of this rank is handed on, not raised: the others must hear of it in the agreement.
         """
-        more = len(self._rules) if self._exact else len(self._start_norms)
-        records = np.zeros(len(self._rules) + more, drift.RECORD)
+        records = Records.of(len(self._rules), since_start=bool(self._start_norms), within_slices=self.held)
         corrections: list[Correction] = []
         try:
             for i, found in enumerate(self._measured()):
-                synapses, norm, counts = found.synapses, found.norm, found.counts
-                target = self._target_norms[i].of(synapses.node_ids, norm, counts)
-                if isinstance(synapses, ExactInPlace):
-                    target = synapses.audit(target)
-                    within = drift.summarize(synapses.deviations(), target, counts, synapses.node_ids)
-                    records[len(self._rules) + i] = within
-                corrections.append(
-                    Correction(synapses.rule, found.sums, target, synapses.node_ids, elapsed_ms, found.unit)
-                )
-                if self._start_norms:
-                    start = self._start_norms[i].of(synapses.node_ids, norm)
-                    records[len(self._rules) + i] = drift.summarize(norm, start, counts, synapses.node_ids)
+                corrections.append(self._correction(i, found, elapsed_ms, records))
             for kept in self._kept:
                 kept.check()
             work_out(corrections, self._synapses)
-            if not self._start_norms:
-                check_settable(corrections, self._synapses)
             for i, (correction, synapses) in enumerate(zip(corrections, self._synapses, strict=True)):
-                records[i] = correction.record()
-                records[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
-                if isinstance(synapses, ExactInPlace):
-                    synapses.count_unreachable(records[i], correction.present)
+                if not self._start_norms:
+                    synapses.check_settable(correction.counting)
+                records.drifts[i] = correction.record()
+                records.drifts[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
+                synapses.count_unreachable(records.drifts[i], correction.present)
             if not self._explained:
-                explain(self._nest, corrections, self._synapses, records)
+                explain(self._nest, corrections, self._synapses, records.drifts)
         except Exception as error:
             return records, [], error
         return records, corrections, None
+
+    def _correction(self, i: int, found: _Measured, elapsed_ms: float, records: Records) -> Correction:
+        """What rule i asks for; records beside the drift are filled in."""
+        synapses, norm, counts = found.synapses, found.norm, found.counts
+        target_norms = synapses.reachable(self._target_norms[i].of(synapses.node_ids, norm, counts))
+        if len(records.within_slices):
+            farthest = synapses.farthest_norms()
+            records.within_slices[i] = drift.summarize(farthest, target_norms, counts, synapses.node_ids)
+        if len(records.since_start):
+            start = self._start_norms[i].of(synapses.node_ids, norm)
+            records.since_start[i] = drift.summarize(norm, start, counts, synapses.node_ids)
+        return Correction(synapses.rule, found.sums, target_norms, synapses.node_ids, elapsed_ms, found.unit)
 
     def agreed(self, drifts: Sequence[Drift]) -> None:
         """All ranks agree on these drifts, one per rule. Collective.
@@ -185,19 +217,14 @@ class Weights:
         """Bring the norms to their targets."""
         for kept in self._kept:
             kept.before_writing()
-        if not self._exact:
-            run_all(self._synapses, [correction.change for correction in corrections])
+        rescale_all(self._synapses, corrections)
         for kept in self._kept:
             kept.after_writing()
-        for synapses in self._synapses:
-            if isinstance(synapses, ExactInPlace):
-                synapses.hold()
 
     def refresh(self) -> None:
-        """When exact, before simulating: hold neurons made since the last measurement too. Nothing is collective."""
+        """Before simulating: models that hold norms hold those of neurons made since, too. Nothing is collective."""
         for synapses, norms_of in zip(self._synapses, self._target_norms, strict=True):
-            if isinstance(synapses, ExactInPlace) and synapses.is_stale():
-                synapses.welcome(norms_of.known)
+            synapses.follow(norms_of.known)
 
 
 def _check_finite(synapses: Synapses, sums: FloatArray) -> None:

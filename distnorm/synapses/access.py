@@ -5,10 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Literal
 
 from ..errors import KernelError, RuleError
 from ..mpi.ranks import Ranks
@@ -20,27 +17,27 @@ from ..rules.rule import Rule
 from .compiling.extensions import add_extensions
 from .compiling.library import build_on
 from .in_place import InPlace
-from .kernel_library import agree_on_delays, class_of, load, model_runs
+from .kernel_library import agree_on_delays, class_of, load, loaded, model_runs
 from .node_models import NodeModels, by_name, runs_through_pynest
-from .normalized import ExactInPlace, install_models, is_held, library, load_models, replace_models
+from .normalized import NormalizedModels, install_models, is_held, load_models, replace_models
 from .synapse_models import check_class, check_copies, check_models, check_selection
+from .synapses import Synapses
 from .through_pynest import ThroughPyNEST
 from .verify import Kept, compare
 
 __all__ = [
     "Backend",
-    "ExactInPlace",
     "Kept",
     "NodeModels",
     "Synapses",
     "check_models",
     "check_selection",
-    "check_settable",
     "install_models",
     "load_models",
     "nodes_by_model",
     "open_synapses",
     "replace_models",
+    "rescale_all",
     "run_all",
     "verify",
     "work_out",
@@ -51,75 +48,22 @@ log = logging.getLogger(__name__)
 Backend = Literal["auto", "inplace", "pynest"]
 
 
-class Synapses(Protocol):
-    """The connections of one rule whose targets are on this rank.
-
-    Attributes:
-        kernel: The compiled kernel; None where only PyNEST serves.
-        backend: How the weights are reached, for logs.
-        rule: The rule.
-        node_ids: Node IDs of the possible targets on this rank, shape (n,); may change with `measure`.
-    """
-
-    backend: str
-    rule: Rule
-    node_ids: Int64Array
-
-    @property
-    def kernel(self) -> ctypes.CDLL | None: ...
-
-    def run(self, a_pass: Pass) -> FloatArray:
-        """Make one pass over the connections.
-
-        Returns:
-            For "measure" rows 0 to 2, for "tally" all rows of `bounds.ROWS`, each of shape (n,); else nothing.
-        """
-        ...
-
-    def target_models(self) -> Int64Array:
-        """Number of the node model of each target, shape (n,)."""
-        ...
-
-    def labels(self) -> dict[int, int]:
-        """Number of connections on this rank by synapse label, -1 for none; where all models of the rule have them."""
-        ...
-
-    def sample(self, name: str, turn: int) -> npt.NDArray[np.void]:
-        """At most SAMPLE connections of one of the rule's models, some of which may be no connection of the rule.
-
-        Args:
-            name: Of the model.
-            turn: Another number gives other connections.
-
-        Returns:
-            Array of shape (n,) and dtype PLACE. Right after a pass nothing is collective.
-        """
-        ...
-
-    def weights_now(self, name: str, places: npt.NDArray[np.void]) -> FloatArray:
-        """Weights of the last sample, shape (n,); NaN where connections may have moved. As `sample`."""
-        ...
-
-    def close(self) -> None:
-        """Free what is held."""
-        ...
-
-
 def run_all(synapses: Sequence[Synapses], passes: Sequence[Pass | None]) -> list[FloatArray | None]:
-    """Make one pass for each that has one: all of the kernel's together in one way through memory.
+    """Make one pass for each that has one; the kernel goes once through memory for all of them.
+
+    Args:
+        synapses: The connections of each rule, all with the same backend.
+        passes: A pass for each, or None.
 
     Returns:
         Result of `Synapses.run` for each, None where there was no pass.
     """
-    due = [(i, each, a_pass) for i, (each, a_pass) in enumerate(zip(synapses, passes, strict=True)) if a_pass]
-    together = [(i, each, a_pass) for i, each, a_pass in due if isinstance(each, InPlace)]
-    found = InPlace.run_together([each for _, each, _ in together], [a_pass for _, _, a_pass in together])
     results: list[FloatArray | None] = [None] * len(passes)
-    for (i, _, _), result in zip(together, found, strict=True):
-        results[i] = result
-    for i, each, a_pass in due:
-        if not isinstance(each, InPlace):
-            results[i] = each.run(a_pass)
+    due = [(i, synapses[i], a_pass) for i, a_pass in enumerate(passes) if a_pass]
+    if due:
+        places, several, made = zip(*due, strict=True)
+        for i, result in zip(places, several[0].run_together(several, made), strict=True):
+            results[i] = result
     return results
 
 
@@ -138,15 +82,12 @@ def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) ->
     return number
 
 
-def check_settable(corrections: Sequence[Correction], synapses: Sequence[Synapses]) -> None:
-    """Refuse changes that PyNEST would refuse half-way, before any weight is set.
-
-    Raises:
-        RuleError: Weights beyond limits that NEST enforces.
-    """
-    for correction, each in zip(corrections, synapses, strict=True):
-        if isinstance(each, ThroughPyNEST):
-            each.check_settable(correction.counting)
+def rescale_all(synapses: Sequence[Synapses], corrections: Sequence[Correction]) -> None:
+    """Bring norms to their targets, or have models hold them there."""
+    of_rules = zip(synapses, corrections, strict=True)
+    run_all(synapses, [None if connections.holds else correction.change for connections, correction in of_rules])
+    for connections in synapses:
+        connections.put_in_force()
 
 
 def open_synapses(
@@ -169,7 +110,7 @@ def open_synapses(
     """
     for rule in rules:
         if exact:
-            ExactInPlace.check(nest, rule)
+            NormalizedModels.check(nest, rule)
         elif is_held(nest, rule):
             raise RuleError(
                 f"{', '.join(rule.synapse_models)}: norms are held by an earlier distnorm.ExactInterval(); go on "
@@ -188,7 +129,7 @@ def open_synapses(
     for name in models:
         check_class(name, class_of(nest, kernel, name))
     add_extensions(nest, ranks, kernel, models)
-    kind = ExactInPlace if exact else InPlace
+    kind = NormalizedModels if exact else InPlace
     opened: list[Synapses] = []
     for rule in rules:
         synapses = ranks.together(lambda rule=rule: kind(nest, rule, kernel))  # type: ignore[misc]
@@ -210,7 +151,7 @@ def nodes_by_model(nest: Any, ranks: Ranks) -> dict[str, Int64Array]:
 
 def _kernel(nest: Any, ranks: Ranks) -> ctypes.CDLL | KernelError:
     """The compiled kernel, loaded, or why there is none. Collective."""
-    kernel = library()  # knows the models that hold norms, once they were installed
+    kernel = loaded.normalized  # knows the models that hold norms, once they were installed
     if kernel is None:
         try:
             path = build_on(nest, ranks)

@@ -19,8 +19,7 @@ from ..mpi.ranks import Ranks
 from ..norms.sums import FloatArray
 from .compiling.library import build_on
 from .kernel_interface import ROW, CallFailed
-from .kernel_library import agree_on_delays, load, model_of
-from .normalized import library
+from .kernel_library import agree_on_delays, load, loaded, model_of
 
 __all__ = ["KEY_BYTES", "ROW", "Connections", "Model"]
 
@@ -70,7 +69,7 @@ class Connections:
             KernelError: The kernel cannot be compiled.
             RuleError: Connections that cannot be told apart, or whose weights cannot be kept.
         """
-        kernel = library()  # knows the models that hold norms, once they were installed
+        kernel = loaded.normalized  # knows the models that hold norms, once they were installed
         if kernel is None:
             path = build_on(nest, ranks)
             kernel = ranks.together(lambda: load(path))

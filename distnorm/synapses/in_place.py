@@ -22,9 +22,10 @@ from .limits import common_limits
 from .node_models import NodeModels
 from .selection import needs_sources
 from .synapse_models import forgotten_sources
+from .synapses import Synapses
 
 
-class InPlace:
+class InPlace(Synapses):
     """The connections of a rule on this rank. See `Synapses` for the interface.
 
     Attributes:
@@ -32,20 +33,18 @@ class InPlace:
             serves.
     """
 
+    kernel: ctypes.CDLL
+
     def __init__(self, nest: Any, rule: Rule, library: ctypes.CDLL) -> None:
         self.rule = rule
         self._nest = nest
-        self._library = library
+        self.kernel = self._library = library
         ids = {name: int(nest.GetDefaults(name)["synapse_modelid"]) for name in rule.synapse_models}
         self._synapse_ids = np.array(list(ids.values()))
         self.generic = tuple(name for name in ids if not library.dn_bytes_of(ids[name]))
         self.backend = "in place (generic)" if self.generic else "in place"
         self._handle: int | None = None
         self._open()
-
-    @property
-    def kernel(self) -> ctypes.CDLL:
-        return self._library
 
     def _open(self) -> None:
         self.close()

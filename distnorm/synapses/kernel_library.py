@@ -17,6 +17,15 @@ from .synapse_models import BY_CLASS, SynapseModel
 _CLASS = re.compile(r"GenericConnectorModel<(?:nest::ConnectionLabel<)?(?:distnorm::Normalized<)?([\w:]+)[<,]")
 
 
+class _Loaded:
+    """What this process has loaded for good: NEST keeps pointers into the library of its normalized models."""
+
+    normalized: ctypes.CDLL | None = None
+
+
+loaded = _Loaded()
+
+
 def load(path: Path, *, exact: bool = False) -> ctypes.CDLL:
     """Load a compiled kernel into this process, which has imported nest.
 

@@ -7,7 +7,6 @@ own name. They are NEST's until ResetKernel or a change of the number of threads
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,13 +23,11 @@ from ..rules.rule import Rule
 from .compiling.library import build_on
 from .in_place import InPlace
 from .kernel_interface import CallFailed
-from .kernel_library import load
+from .kernel_library import load, loaded
 from .synapse_models import BY_CLASS, PLASTIC_AT_SPIKES, check_models
 
 _HELD = 2
 _NOT_EXACT = ("mode", "rate", "tau_ms", "only", "tolerance", "w_min", "w_max", "zero")
-
-_library: ctypes.CDLL | None = None  # NEST keeps pointers into it: once loaded, it stays
 
 
 def install_models(replace: str | Sequence[str] = ()) -> tuple[str, ...]:
@@ -73,16 +70,15 @@ def load_models(nest: Any, ranks: Ranks) -> None:
 
 
 def _load(path: Path) -> None:
-    global _library  # noqa: PLW0603
-    if _library is None:
-        _library = load(path, exact=True)
+    if loaded.normalized is None:
+        loaded.normalized = load(path, exact=True)
 
 
 def _install(nest: Any, replaced: Sequence[str]) -> tuple[str, ...]:
-    assert _library is not None
+    assert loaded.normalized is not None
     if not _installed(nest):
         try:
-            _library.dn_install_models()
+            loaded.normalized.dn_install_models()
         except CallFailed as failure:
             raise KernelError(f"NEST does not take the normalized models: {failure.text}") from None
     replace_models(replaced)
@@ -104,10 +100,10 @@ def replace_models(names: Sequence[str]) -> None:
         RuleError: One has connections already, or cannot hold norms.
         KernelError: NEST does not take one.
     """
-    assert _library is not None
+    assert loaded.normalized is not None
     for name in names:
         try:
-            _library.dn_replace_model(name.encode())
+            loaded.normalized.dn_replace_model(name.encode())
         except CallFailed as failure:
             if failure.code == "NO_MODEL":
                 raise _cannot_hold(name) from None
@@ -126,15 +122,11 @@ def _cannot_hold(name: str) -> RuleError:
     )
 
 
-def library() -> ctypes.CDLL | None:
-    """The kernel that knows the normalized models too, once they were installed."""
-    return _library
-
-
-class ExactInPlace(InPlace):
+class NormalizedModels(InPlace):
     """The connections of a rule whose models hold their norms. See `Synapses` for the interface."""
 
     backend = "exact"
+    holds = True
 
     @staticmethod
     def check(nest: Any, rule: Rule) -> None:
@@ -144,7 +136,7 @@ class ExactInPlace(InPlace):
             RuleError: The rule's models do not normalize themselves, or its norm is not one of all their connections.
         """
         for name in rule.synapse_models:
-            if _library is None or not _library.dn_norms_of(nest.GetDefaults(name)["synapse_modelid"]):
+            if not _state_of(nest, name):
                 base = name.removesuffix("_hpc").removesuffix("_lbl")
                 if f"nest::{base}" in BY_CLASS and base not in PLASTIC_AT_SPIKES:
                     raise _cannot_hold(name)
@@ -178,51 +170,34 @@ class ExactInPlace(InPlace):
         except CallFailed as failure:
             raise RuleError(f"{', '.join(self.rule.synapse_models)}: {failure.text}") from None
 
-    def audit(self, wanted: FloatArray) -> FloatArray:
-        """Take new target norms, which `hold` puts in force.
-
-        Args:
-            wanted: What each target's norm is to be, shape (n,); NaN where it is not known yet.
-
-        Returns:
-            The same, or where the Wmin and Wmax of a target's connections do not allow it, the nearest that they do.
-        """
-        self._wanted = np.ascontiguousarray(wanted)
+    def reachable(self, target_norms: FloatArray) -> FloatArray:
+        """The target norms, or where Wmin and Wmax of the connections do not allow one, the nearest that they do."""
+        self._wanted = np.ascontiguousarray(target_norms)
         self._nearest = np.empty_like(self._wanted)
         self._library.dn_find_nearest(self._handle, self._wanted, self._nearest)
         return self._nearest
 
-    def deviations(self) -> FloatArray:
-        """Norm of each target where it was farthest from its target at the end of a slice since last asked, shape (n,).
-
-        0 where all weights have become zero.
-        """
+    def farthest_norms(self) -> FloatArray:
+        """See `Synapses`; since last asked, and 0 where all weights have become zero."""
         deviations = np.zeros(len(self.node_ids))
         self._library.dn_list_deviations(self._handle, deviations)
         return np.where(deviations < 0, 0.0, self._nearest * (1.0 + deviations))
 
     def count_unreachable(self, record: npt.NDArray[np.void], present: BoolArray) -> None:
-        """Put into a drift record how many of the targets that are present cannot have the norm that is wanted."""
+        """See `Synapses`."""
         missed = np.abs(self._nearest / self._wanted - 1.0)[present]
         record["unreachable"] = (missed > 0).sum()
         record["unreachable_max"] = missed[missed > 0].max(initial=0.0)
 
-    def hold(self) -> None:
-        """Keep each target's norm at the target norm of the last audit, starting from what is measured now."""
+    def put_in_force(self) -> None:
+        """Hold each norm where it was last found reachable, starting from what is measured now."""
         self._want(self._wanted, anew=True)
 
-    def is_stale(self) -> bool:
-        """Whether nodes were made since the connections were opened."""
-        return bool(self._library.dn_is_stale(self._handle))
-
-    def welcome(self, wanted: Callable[[Int64Array], FloatArray]) -> None:
-        """Hold new targets too, from their first spike on; the others are held as before.
-
-        Args:
-            wanted: From node IDs to target norms; NaN: what the norm is when a spike first arrives.
-        """
-        self._open()
-        self._want(wanted(self.node_ids), anew=False)
+    def follow(self, target_norms: Callable[[Int64Array], FloatArray]) -> None:
+        """Hold new targets from their first spike on; the others are held as before. See `Synapses`."""
+        if self._library.dn_is_stale(self._handle):
+            self._open()
+            self._want(target_norms(self.node_ids), anew=False)
 
     def _want(self, wanted: FloatArray, *, anew: bool) -> None:
         norms = np.ascontiguousarray(wanted)
@@ -231,5 +206,12 @@ class ExactInPlace(InPlace):
 
 def is_held(nest: Any, rule: Rule) -> bool:
     """Whether an `ExactInterval` holds norms of the rule's models."""
-    ids = (nest.GetDefaults(name)["synapse_modelid"] for name in rule.synapse_models)
-    return _library is not None and any(_library.dn_norms_of(synapse_id) == _HELD for synapse_id in ids)
+    return any(_state_of(nest, name) == _HELD for name in rule.synapse_models)
+
+
+def _state_of(nest: Any, name: str) -> int:
+    """0 for a model that is no normalized one, `_HELD` where norms of its targets are held, else 1."""
+    if loaded.normalized is None:
+        return 0
+    state: int = loaded.normalized.dn_norms_of(nest.GetDefaults(name)["synapse_modelid"])
+    return state

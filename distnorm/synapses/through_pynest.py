@@ -7,7 +7,6 @@ array to an attribute raises (NEST issue 3659).
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -26,15 +25,15 @@ from .kernel_interface import PLACE, SAMPLE
 from .limits import Limits, own_limits
 from .node_models import NodeModels, model_of_each
 from .selection import keys_of, selected
+from .synapses import Synapses
 
 _CONNECTIONS_AT_ONCE = 20_000
 _SAMPLED_TARGETS = 5
 
 
-class ThroughPyNEST:
+class ThroughPyNEST(Synapses):
     """The connections of a rule on this rank. See `Synapses` for the interface."""
 
-    kernel: ctypes.CDLL | None = None
     backend = "through PyNEST"
 
     def __init__(self, nest: Any, rule: Rule) -> None:

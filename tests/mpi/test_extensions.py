@@ -16,7 +16,6 @@ from networks import TARGET_NORM, connections, network, norms_by_target, reset
 import distnorm
 from distnorm.mpi.ranks import world
 from distnorm.synapses import kernel_library
-from distnorm.synapses import normalized as exact
 from distnorm.synapses.compiling import extensions
 from distnorm.synapses.compiling import library as build
 
@@ -33,7 +32,7 @@ def ranks():
 def folder(ranks, monkeypatch):
     """A cache of this test's own, with a copy of the kernel; the same on all ranks."""
     kernel = build.build_on(nest, ranks)
-    monkeypatch.setattr(exact, "_library", None)
+    monkeypatch.setattr(kernel_library.loaded, "normalized", None)
     path = Path(ranks.from_first(lambda: tempfile.mkdtemp(prefix="distnorm-test-")))
     ranks.from_first(lambda: shutil.copy(kernel, path) and None)
     yield path

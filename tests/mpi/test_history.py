@@ -122,7 +122,7 @@ def test_nodes_by_model(compiled, monkeypatch, tmp_path):
     if not compiled:
         monkeypatch.setenv("CXX", "no-such-compiler")
         monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path))
-        monkeypatch.setattr("distnorm.synapses.normalized._library", None)
+        monkeypatch.setattr("distnorm.synapses.kernel_library.loaded.normalized", None)
         monkeypatch.setattr("distnorm.synapses.node_models._NODES_AT_ONCE", 4)
     reset()
     odd = "model=x, size=9, first=1)\n"

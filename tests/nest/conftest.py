@@ -5,7 +5,7 @@ import shutil
 import nest
 import pytest
 
-from distnorm.synapses import normalized as exact
+from distnorm.synapses import kernel_library
 from distnorm.synapses.compiling import library as build
 
 
@@ -13,7 +13,7 @@ from distnorm.synapses.compiling import library as build
 def cache(tmp_path, monkeypatch):
     """A cache with the kernel alone, a copy: one that was loaded before keeps the types that it was given."""
     kernel = build.build(nest, nest.build_info["prefix"])
-    monkeypatch.setattr(exact, "_library", None)
+    monkeypatch.setattr(kernel_library.loaded, "normalized", None)
     monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path))
     shutil.copy(kernel, tmp_path)
     return tmp_path

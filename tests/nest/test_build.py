@@ -18,7 +18,6 @@ from networks import TARGET_NORM, network, norms_by_target, reset
 
 import distnorm
 from distnorm.synapses import kernel_library
-from distnorm.synapses import normalized as exact
 from distnorm.synapses.compiling import library as build
 from distnorm.synapses.compiling.compiler import find_compiler
 from distnorm.synapses.synapse_models import SynapseModel
@@ -29,7 +28,7 @@ RULE = distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM)
 
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(exact, "_library", None)  # it would serve, once a test has loaded it
+    monkeypatch.setattr(kernel_library.loaded, "normalized", None)  # it would serve, once a test has loaded it
     monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
