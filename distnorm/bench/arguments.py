@@ -24,7 +24,13 @@ def add_job(parser: argparse.ArgumentParser, about: str = "job file, such as job
 
 
 def add_network(parser: argparse.ArgumentParser, connections: int | None, threads: int | None = None) -> None:
-    """Add the size of a random network; None is for no such argument, and for as many threads as there are cores."""
+    """Add the size of a random network and its threads.
+
+    Args:
+        parser: Of the benchmark.
+        connections: Default; None for no such argument.
+        threads: Default; None for as many as there are cores.
+    """
     if connections is not None:
         about = f"plastic connections (default {connections})"
         parser.add_argument("--connections", type=count, default=connections, help=about)

@@ -54,13 +54,14 @@ def run(options: argparse.Namespace) -> None:
     stretch_ms = _INTERVALS_PER_STRETCH * interval_ms
     keep.simulate(_WARM_UP_MS)
     watch.normalize()
-    ratios = []
-    for _ in range(options.pairs):
-        keep.normalize()
-        plain = seconds_of(lambda: nest.Simulate(stretch_ms))
-        keep.normalize()
-        ratios.append(seconds_of(lambda: watch.simulate(stretch_ms)) / plain)
 
+    def observed_to_plain() -> float:
+        keep.normalize()
+        plain_s = seconds_of(lambda: nest.Simulate(stretch_ms))
+        keep.normalize()
+        return seconds_of(lambda: watch.simulate(stretch_ms)) / plain_s
+
+    ratios = [observed_to_plain() for _ in range(options.pairs)]
     keep.normalize()
     done, events = len(keep.log), spikes.n_events
     keep.simulate(options.pairs * stretch_ms)

@@ -32,11 +32,11 @@ def frame_of(points: Sequence[Point]) -> Any:
     wall_s = frame["simulate_s"] + own_s
     frame = frame.assign(own_s=own_s, wall_s=wall_s, spikes_per_s=frame["spikes"] / frame["neurons"] / simulated_s)
     per_s = {f"{phase} (s per s)": frame[f"{phase}_s"] / simulated_s for phase in PHASES}
-    each = {f"{phase} (ms)": frame[f"{phase}_s"] / frame["intervals"] * 1e3 for phase in OWN}
+    per_interval = {f"{phase} (ms)": frame[f"{phase}_s"] / frame["intervals"] * 1e3 for phase in OWN}
     shares = {"share (%)": 100 * own_s / wall_s, "agree (% of wall)": 100 * frame["agree_s"] / wall_s}
     efficiencies = {"efficiency": efficiency(frame, "wall_s"), "own efficiency": efficiency(frame, "own_s")}
     named = {"construction (s)": frame["construction_s"], "real-time factor": wall_s / simulated_s}
-    return frame.assign(**per_s, **each, **shares, **efficiencies, **named)
+    return frame.assign(**per_s, **per_interval, **shares, **efficiencies, **named)
 
 
 def _row(point: Point) -> dict[str, Any]:

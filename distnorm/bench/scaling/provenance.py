@@ -68,7 +68,7 @@ def oversubscribed(machines: list[str], cores_of: list[list[int]], threads: int)
         threads: Of each rank.
     """
     for machine in set(machines):
-        here = [set(each) for each, where in zip(cores_of, machines, strict=True) if where == machine]
+        here = [set(numbers) for numbers, where in zip(cores_of, machines, strict=True) if where == machine]
         if len(here) * threads > len(set.union(*here)) or threads > min(map(len, here)):
             return True
     return False
