@@ -12,10 +12,10 @@ import distnorm
 pytestmark = pytest.mark.mpi
 
 MODEL = "stdp_synapse_lbl"
-BACKENDS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l8", "l9", "l1.5", "linf", "sum")]
-BACKENDS += [("l1", "subtractive"), ("sum", "subtractive")]
+NORMS = [(norm, "multiplicative") for norm in ("l1", "l2", "l3", "l8", "l9", "l1.5", "linf", "sum")]
+NORMS += [("l1", "subtractive"), ("sum", "subtractive")]
 BOXES = [{}, {"w_max": 0.8}, {"w_min": 0.1, "w_max": 0.8}, {"w_max": "Wmax"}]
-ALL = [(backend, box) for backend in BACKENDS for box in BOXES if not (backend == ("sum", "multiplicative") and box)]
+ALL = [(norm, box) for norm in NORMS for box in BOXES if not (norm == ("sum", "multiplicative") and box)]
 
 
 def network(inhibitory=True):
@@ -56,10 +56,12 @@ def normalized(backend, **rule):
     return before, state(), measurement.drifts[0]
 
 
-@pytest.mark.parametrize(("backend", "box"), ALL, ids=lambda value: "-".join(map(str, value if value else ["free"])))
+@pytest.mark.parametrize(
+    ("norm_and_mode", "box"), ALL, ids=lambda value: "-".join(map(str, value if value else ["free"]))
+)
 @pytest.mark.parametrize("target_norm", ["near", "far"])
-def test_met_inside_the_bounds_or_reported_and_both_ways_alike(backend, box, target_norm):
-    norm, mode = backend
+def test_met_inside_the_limits_or_reported_and_both_backends_alike(norm_and_mode, box, target_norm):
+    norm, mode = norm_and_mode
     near = {"linf": 0.75, "l2": 1.6, "l3": 1.2, "l8": 0.9, "l9": 0.9, "l1.5": 2.8, "sum": 4.0}.get(norm, 7.0)
     target = {"near": near, "far": 5 * near}[target_norm]
     rule = {
