@@ -23,7 +23,7 @@ from .tables import table
 from .timing import seconds_of_all
 
 _WARM_UP_MS = 100.0
-_COLUMNS = ("model", "bytes", "connections", "spikes", "parent, s", "twin / parent, median", "range")
+_COLUMNS = ("model", "bytes", "connections", "spikes", "parent, s", "normalized / parent, median", "range")
 
 
 def add_to(commands: Any) -> None:
@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
     parser = add_command(commands, "exact", "models that hold norms against their parents, with the same spikes", run)
     add_job(parser)
     parser.add_argument("--models", nargs="+", default=["stdp_synapse", "stdp_synapse_hom_hpc"], metavar="MODEL")
-    parser.add_argument("--pairs", type=count, default=7, help="stretches of each model and its twin (default 7)")
+    parser.add_argument("--pairs", type=count, default=7, help="stretches of each model and its normalized (default 7)")
     parser.add_argument("--stretch", type=count, default=500, metavar="MS", help="ms of a stretch (default 500)")
 
 
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     lines = []
     for model in options.models:
         pairs = [_pair(job, model, float(options.stretch)) for _ in range(options.pairs)]
-        ratios = [twin.seconds / parent.seconds for parent, twin in pairs]
+        ratios = [normalized.seconds / parent.seconds for parent, normalized in pairs]
         last = pairs[-1][1]
         median_s = f"{np.median([parent.seconds for parent, _ in pairs]):.2f}"
         spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
@@ -70,15 +70,16 @@ class _Stretch:
 
 
 def _pair(job: Job, model: str, stretch_ms: float) -> tuple[_Stretch, _Stretch]:
-    """A stretch of a model, and one of its twin."""
+    """A stretch of a model, and one of its normalized model."""
     base, variant = model.removesuffix("_hpc"), "_hpc" if model.endswith("_hpc") else ""
     parent = _stretch(job, model, stretch_ms)
-    twin = _stretch(job, f"{base}_normalized{variant}", stretch_ms)
-    if parent.spikes != twin.spikes:
+    normalized = _stretch(job, f"{base}_normalized{variant}", stretch_ms)
+    if parent.spikes != normalized.spikes:
         raise DistnormError(
-            f"{model}: {parent.spikes} spikes, its twin {twin.spikes}; without learning they should be the same"
+            f"{model}: {parent.spikes} spikes, its normalized model {normalized.spikes}; "
+            "without learning they should be the same"
         )
-    return parent, twin
+    return parent, normalized
 
 
 def _stretch(job: Job, model: str, stretch_ms: float) -> _Stretch:

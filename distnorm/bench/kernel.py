@@ -39,7 +39,7 @@ _REPETITIONS = 7
 _TARGET_NORM = 1_000.0
 _BLOCK = 1_024  # connections that NEST keeps together
 _MOST_STREAMED = 1 << 30  # bytes; far more than caches hold
-_COLUMNS = ("way", "ns per connection", "times faster than the recipe", "extra bytes per connection")
+_COLUMNS = ("weights reached", "ns per connection", "times faster than the recipe", "extra bytes per connection")
 
 Row = tuple[str, float, float]
 """A label, nanoseconds per connection, and extra bytes per connection."""

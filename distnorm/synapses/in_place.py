@@ -51,10 +51,10 @@ class InPlace(Synapses):
         rule, none = self.rule, np.zeros((0, 2), np.int64)
         targets = none if rule.target_runs is None else rule.target_runs
         sources = none if rule.source_runs is None else rule.source_runs
-        receptors, labels = (np.array(each, np.int64) for each in (rule.receptor_types, rule.labels))
+        receptors, labels = (np.array(values, np.int64) for values in (rule.receptor_types, rule.labels))
         neurons = NodeModels(self._nest).neurons
         lists = (self._synapse_ids, targets, sources, receptors, labels, rule.excluded, neurons)
-        arrays = [np.ascontiguousarray(each, np.int64) for each in lists]
+        arrays = [np.ascontiguousarray(values, np.int64) for values in lists]
         sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
         handle, number = ctypes.c_void_p(), np.zeros(1, np.int64)
         try:
@@ -71,22 +71,22 @@ class InPlace(Synapses):
         if not several:
             return []
         first = several[0]
-        made = [each._prepare(a_pass) for each, a_pass in zip(several, passes, strict=True)]
-        handles = (ctypes.c_void_p * len(several))(*(each._handle for each in several))
+        made = [synapses._prepare(a_pass) for synapses, a_pass in zip(several, passes, strict=True)]
+        handles = (ctypes.c_void_p * len(several))(*(synapses._handle for synapses in several))
         structures = (PassStruct * len(several))(*(structure for structure, _ in made))
         try:
             first._library.dn_run_passes(len(several), handles, structures)
         except CallFailed as failure:
             if failure.code == "FORGOTTEN":
                 raise forgotten_sources(
-                    next(each.rule for each in several if needs_sources(each.rule)).synapse_models
+                    next(synapses.rule for synapses in several if needs_sources(synapses.rule)).synapse_models
                 ) from None
             if failure.code != "STALE":
                 raise
-            if any(each.at is not None for each in passes):
+            if any(a_pass.at is not None for a_pass in passes):
                 raise KernelError("the network changed between measuring and rescaling") from None
-            for each in several:
-                each._open()
+            for synapses in several:
+                synapses._open()
             return cls.run_together(several, passes)
         return [result for _, result in made]
 
@@ -100,11 +100,11 @@ class InPlace(Synapses):
         norm = "linf" if a_pass.largest else rule.norm if rule.norm in NORMS else "lp"
         result = np.zeros((a_pass.rows, len(self.node_ids)))
         low, high = self._bounds(rule.box)
-        arrays = [None if each is None else np.ascontiguousarray(each) for each in (a_pass.at, a_pass.flat)]
+        arrays = [None if array is None else np.ascontiguousarray(array) for array in (a_pass.at, a_pass.flat)]
         out = result if a_pass.rows else None
         units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
         every = (*arrays, low, high, out, *(units or (None, None)))
-        pointers = [None if each is None else each.ctypes.data for each in every]
+        pointers = [None if array is None else array.ctypes.data for array in every]
         structure = PassStruct(KINDS.index(a_pass.kind), NORMS.index(norm), rule.power, int(rule.shifts), *pointers)
         structure.arrays = every  # kept alive
         return structure, result

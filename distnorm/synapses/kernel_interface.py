@@ -205,7 +205,7 @@ def _parsed(calls: str) -> list[Call]:
     found = []
     for line in filter(None, map(str.strip, calls.splitlines())):
         before, _, after = line.rstrip(")").partition("(")
-        found.append(Call(*_declared(before), tuple(_declared(each) for each in after.split(",") if each)))
+        found.append(Call(*_declared(before), tuple(_declared(argument) for argument in after.split(",") if argument)))
     return found
 
 
@@ -228,7 +228,7 @@ def declare(library: ctypes.CDLL, *parts: str) -> None:
 
     def check(code: int, *_: Any) -> None:
         if code:
-            text, kind = (each().decode(errors="replace") for each in (library.dn_error_text, library.dn_error_kind))
+            text, kind = (call().decode(errors="replace") for call in (library.dn_error_text, library.dn_error_kind))
             raise CallFailed(CODES[code], text, kind)
 
     for call in (call for part in parts for call in CALLS[part]):

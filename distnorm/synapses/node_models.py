@@ -33,19 +33,19 @@ class NodeModels:
         """Local to this process."""
         self._nest = nest
         self._defaults = {name: nest.GetDefaults(name) for name in nest.node_models}
-        self.names = {int(each["model_id"]): name for name, each in self._defaults.items()}
+        self.names = {int(defaults["model_id"]): name for name, defaults in self._defaults.items()}
         self.neurons = self._numbers(_is_neuron)
-        self.parrots = self._numbers(lambda each: each["type_id"] in ("parrot_neuron", "parrot_neuron_ps"))
-        self.devices = self._numbers(lambda each: each["element_type"] in _DEVICES or "port_name" in each)
+        self.parrots = self._numbers(lambda defaults: defaults["type_id"] in ("parrot_neuron", "parrot_neuron_ps"))
+        self.devices = self._numbers(lambda defaults: defaults["element_type"] in _DEVICES or "port_name" in defaults)
 
     def _numbers(self, chosen: Any) -> Int64Array:
-        numbers = [int(each["model_id"]) for each in self._defaults.values() if chosen(each)]
+        numbers = [int(defaults["model_id"]) for defaults in self._defaults.values() if chosen(defaults)]
         return np.array(sorted(numbers), dtype=np.int64)
 
     def local_neurons(self) -> Int64Array:
         """Node IDs of the neurons on this rank, ascending, through PyNEST; shape (n,)."""
         others = self._numbers(
-            lambda each: each["element_type"] == "neuron" and not _is_neuron(each) and _has_nodes(each)
+            lambda defaults: defaults["element_type"] == "neuron" and not _is_neuron(defaults) and _has_nodes(defaults)
         )
         found = self._local({"element_type": "neuron"})
         for number in others.tolist():
@@ -55,7 +55,9 @@ class NodeModels:
     def local_devices(self) -> Int64Array:
         """Node IDs of all devices, through PyNEST; shape (n,). A multimeter is the source of its connections."""
         there = np.intersect1d(self.devices, self._numbers(_has_nodes))
-        return np.concatenate([np.zeros(0, np.int64), *(self._local({"model_id": each}) for each in there.tolist())])
+        return np.concatenate(
+            [np.zeros(0, np.int64), *(self._local({"model_id": model_id}) for model_id in there.tolist())]
+        )
 
     def _local(self, properties: dict[str, Any]) -> Int64Array:
         return np.array(self._nest.GetNodes(properties, local_only=True).tolist(), dtype=np.int64)

@@ -156,11 +156,11 @@ class NormalizedModels(InPlace):
                 f"norm is {rule.norm!r}; distnorm.ExactInterval() holds l1 and l2, which one changed weight changes "
                 "by a term"
             )
-        for each in dataclasses.fields(Rule):
-            if each.name in _NOT_EXACT and getattr(rule, each.name) != each.default:
+        for field in dataclasses.fields(Rule):
+            if field.name in _NOT_EXACT and getattr(rule, field.name) != field.default:
                 raise RuleError(
-                    f"{each.name} is {getattr(rule, each.name)!r}; distnorm.ExactInterval() multiplies weights to the "
-                    "exact norm at all times, leave it out"
+                    f"{field.name} is {getattr(rule, field.name)!r}; distnorm.ExactInterval() multiplies weights to "
+                    "the exact norm at all times, leave it out"
                 )
 
     def _open(self) -> None:

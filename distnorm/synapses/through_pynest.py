@@ -63,7 +63,7 @@ class ThroughPyNEST(Synapses):
             if a_pass.counts:
                 new = changed_by(part, self.rule, weights, number)
                 of_each = (limits.above(new), limits.below(new), limits.close_to_zero(weights.weights))
-                result[:, first:last] = [np.bincount(weights.targets, each, number) for each in of_each]
+                result[:, first:last] = [np.bincount(weights.targets, chosen, number) for chosen in of_each]
             elif a_pass.rows:
                 result[:, first:last] = summed_by(part, self.rule, weights, number)
             elif len(connections):
@@ -150,7 +150,7 @@ class ThroughPyNEST(Synapses):
             for_all_models = [self._fetch(asked, name) for name in self.rule.synapse_models]
             connections = self._nest.SynapseCollection([datum for data, _ in for_all_models for datum in data])
             ids, weights, least, most = (
-                np.concatenate(each) for each in zip(*(c for _, c in for_all_models), strict=True)
+                np.concatenate(columns) for columns in zip(*(c for _, c in for_all_models), strict=True)
             )
             targets = np.searchsorted(self.node_ids, ids.astype(np.int64)) - first
             seen += len(weights)
@@ -179,4 +179,4 @@ class ThroughPyNEST(Synapses):
         status["weight"] = limits.on_side(status["weight"].astype(np.float64))
         mine = ~np.isin(status["source"], self._devices) & selected(self.rule, status)
         data = [datum for datum, keep in zip(connections._datum, mine, strict=True) if keep]
-        return data, tuple(each[mine] for each in (status["target"], status["weight"], limits.least, limits.most))
+        return data, tuple(values[mine] for values in (status["target"], status["weight"], limits.least, limits.most))

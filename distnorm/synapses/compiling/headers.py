@@ -113,7 +113,7 @@ def _traits(class_name: str, model: SynapseModel) -> str:
     variants = [variant.format(class_name) for variant in _VARIANTS]
     members = [(variant, name) for variant in variants[:2] for name in (member, *limits, *model.state.split())]
     members += [(f"nest::Connector< {variant} >", "C_") for variant in variants]
-    return text + "\n".join(_revealed(*each) for each in members)
+    return text + "\n".join(_revealed(*member) for member in members)
 
 
 def _normalized_header(names: Iterable[str]) -> str:
@@ -125,11 +125,13 @@ def _normalized_header(names: Iterable[str]) -> str:
 def _normalized(name: str) -> str:
     parents = [variant.format(f"nest::{name}") for variant in _VARIANTS]
     own = [variant.replace("{0}<", f"distnorm::Normalized< nest::{name},") for variant in _VARIANTS]
-    connectors = (_CONNECTOR.format(parent=parent, own=each) for parent, each in zip(parents, own, strict=True))
-    members = [(f"nest::Connector< {each} >", "C_") for each in own]
-    members += [(f"nest::GenericConnectorModel< {each} >", "receptor_type_") for each in parents + own]
+    connectors = (
+        _CONNECTOR.format(parent=parent, own=connection) for parent, connection in zip(parents, own, strict=True)
+    )
+    members = [(f"nest::Connector< {connection} >", "C_") for connection in own]
+    members += [(f"nest::GenericConnectorModel< {connection} >", "receptor_type_") for connection in parents + own]
     members += [(own[2], "label_")]
-    return "".join(connectors) + "\n".join(_revealed(*each) for each in members)
+    return "".join(connectors) + "\n".join(_revealed(*member) for member in members)
 
 
 def _revealed(owner: str, member: str) -> str:

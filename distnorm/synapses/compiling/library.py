@@ -71,7 +71,7 @@ def writing(folder: Path) -> Iterator[None]:
         KernelError: It cannot be written, or somebody else can write to it.
     """
     try:
-        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+        for missing in reversed([above for above in (folder, *folder.parents) if not above.exists()]):
             missing.mkdir(mode=0o755, exist_ok=True)  # whatever the umask
         check_safe(folder)
         yield
@@ -183,7 +183,7 @@ def _headers(nest: Any, prefix: str) -> Path:
     # pip puts the headers inside the package; CMake, Spack and conda into the prefix, which NEST tells, and which lies
     # above lib/python3.X/site-packages, also where the package was reached by a symbolic link.
     prefixes = [package, Path(prefix), *package.parents[3:4], *package.resolve().parents[3:4]]
-    folders = [each / "include" / "nest" for each in prefixes]
+    folders = [prefix / "include" / "nest" for prefix in prefixes]
     for folder in folders:
         if (folder / "connector_base.h").exists():
             return folder
@@ -225,7 +225,7 @@ def _key(flags: Sequence[str], headers: Path, source: Source = "kernel") -> str:
     """
     hashed = hashlib.sha256()
     for folder in (_SOURCES, headers):
-        for path in sorted(each for each in folder.rglob("*.h*") if each.is_file()):
+        for path in sorted(header for header in folder.rglob("*.h*") if header.is_file()):
             hashed.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
     programs = [(_SOURCES / f"{name}.cpp").read_text() for name in sorted({"kernel", source})]
     generated = [text for header in sorted(_generated(headers).items()) for text in header]

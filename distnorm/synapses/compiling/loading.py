@@ -61,8 +61,8 @@ def check_safe(path: Path) -> None:
     """
     real = Path(os.path.realpath(path))
     folder = real if real.is_dir() else real.parent
-    for each in (folder, real):
-        _check_own(each, each.stat())
+    for place in (folder, real):
+        _check_own(place, place.stat())
     for above in folder.parents:
         mode = above.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:

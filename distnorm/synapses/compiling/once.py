@@ -94,7 +94,7 @@ def _remove_leftovers(target: Path) -> None:
 
 def _claims(target: Path) -> list[int]:
     pattern = re.compile(re.escape(f"{target.name}.making-") + r"(\d+)")
-    return [int(found[1]) for each in target.parent.iterdir() if (found := pattern.fullmatch(each.name))]
+    return [int(found[1]) for path in target.parent.iterdir() if (found := pattern.fullmatch(path.name))]
 
 
 def _claim(target: Path, number: int) -> Path:

@@ -179,7 +179,7 @@ tally_quickly( const Work& work, const Buffer& all )
   tally_slowly( work, all, others, num_others );
 }
 
-//! For the norm LINF, where `at` holds goals.
+//! For the norm LINF, where `at` holds target norms.
 inline void
 tally_largest( const Work& work, const Buffer& all )
 {
