@@ -1,4 +1,4 @@
-"""Nanoseconds and extra memory per connection of each way to normalize, on one network, in one run.
+"""Nanoseconds and extra memory per connection of each means to normalize, on one network, in one run.
 
 The network is a random one of plastic connections, built once with one thread and once with all. The documented recipe
 and PyNEST in bulk are timed on a sample of its neurons and connections, in place on all of them.

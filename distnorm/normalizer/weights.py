@@ -195,8 +195,8 @@ class Weights:
         """What rule i asks for; records beside the drift are filled in."""
         synapses, norm, counts = found.synapses, found.norm, found.counts
         target_norms = synapses.reachable(self._target_norms[i].of(synapses.node_ids, norm, counts))
-        if len(records.within_slices):
-            farthest = synapses.farthest_norms()
+        farthest = synapses.farthest_norms()
+        if farthest is not None:
             records.within_slices[i] = drift.summarize(farthest, target_norms, counts, synapses.node_ids)
         if len(records.since_start):
             start = self._start_norms[i].of(synapses.node_ids, norm)

@@ -91,9 +91,9 @@ class Synapses(ABC):
     def count_unreachable(self, record: npt.NDArray[np.void], present: BoolArray) -> None:  # noqa: B027
         """Put into a drift record how many of the targets that are present cannot have the norms last asked for."""
 
-    def farthest_norms(self) -> FloatArray:
-        """Where models hold norms: each as it was farthest from its target at the end of a slice, shape (n,)."""
-        raise NotImplementedError
+    def farthest_norms(self) -> FloatArray | None:
+        """Each norm as it was farthest from its target at the end of a slice, shape (n,); None if no model holds it."""
+        return None
 
     def put_in_force(self) -> None:  # noqa: B027
         """From now on hold the norms last found reachable, where models hold norms."""

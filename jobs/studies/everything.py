@@ -123,7 +123,7 @@ STEPS = (
     _duration("duration-2", _MPI),
     Step("checkpoint", 0.7, "checkpoints.md: 50 million", "distnorm bench checkpoint --connections 50000000"),
     Step("exact", 2.5, "exact.md: what it costs", f"{_MPI} bench exact {_JOB} {_LARGE}"),
-    Step("convergence", 3, "exact.md: which to choose", _CONVERGENCE),
+    Step("convergence", 3, "exact.md: compared with bounds", _CONVERGENCE),
     Step("examples", 60, "attach.md: NEST's examples", "python tests/nest_examples.py"),
     Step("compare", 3.5, "benchmarks.md: Brian2", "distnorm bench compare -o FOLDER"),
     Step("predict", 0.1, "benchmarks.md: model", "python jobs/studies/predict.py FOLDER"),

@@ -124,14 +124,14 @@ class Group:
             np.testing.assert_array_equal(self.after.view(np.int64), self.before.view(np.int64))
             return self.is_opposite
         due = flat or abs(deviation(self.rule, self.norm, self.target, self.scale)) > self.rule.get("tolerance", 0.0)
-        goal = self._goal(due, flat)
+        wanted = self._next_norm(due, flat)
         old, new = self._values(flat)
         low, high = self._ends()
         assert (new >= low).all() and (new <= high).all()
         self._check_one_change(old, new, low, high)
-        return self._check_goal(goal, old, new, low, high)
+        return self._check_next_norm(wanted, old, new, low, high)
 
-    def _goal(self, due, flat):
+    def _next_norm(self, due, flat):
         if flat or (due and self.fraction == 1):
             return self.target
         return self.norm + self.fraction * (self.target - self.norm) if due else self.norm
@@ -170,21 +170,21 @@ class Group:
         assert (old * factors.max() >= new * (1 - CLOSE))[at_high].all()
         assert (old * factors.min() <= new * (1 + CLOSE))[at_low & (old > 0)].all()
 
-    def _check_goal(self, goal, old, new, low, high):
+    def _check_next_norm(self, wanted, old, new, low, high):
         reached = norm_of(self.after, self.rule["norm"])
         # What is subtracted is exact while the norm is below a thousand times its target.
-        size = max(abs(goal), self.scale * (1e-3 if self.shifts else 0.0), abs(self.norm) * (self.fraction != 1))
+        size = max(abs(wanted), self.scale * (1e-3 if self.shifts else 0.0), abs(self.norm) * (self.fraction != 1))
         size = max(size, math.fsum(np.abs(new))) if self.rule["norm"] == "sum" else size
-        if abs(reached - goal) <= CLOSE * size:
+        if abs(reached - wanted) <= CLOSE * size:
             return False
-        assert self.bounded or self.shifts, (reached, goal)
+        assert self.bounded or self.shifts, (reached, wanted)
         # A weight is shifted by the distance from its bound, in the last bits of what it was.
         room = CLOSE * np.maximum(np.abs(new), np.abs(old) if self.shifts else 0.0)
         if self.rule["norm"] == "linf":
             able = high[old > 0].max(initial=0.0)
-            nearest = np.clip(goal, low.max(), max(able, low.max()))
+            nearest = np.clip(wanted, low.max(), max(able, low.max()))
             assert abs(reached - nearest) <= CLOSE * nearest
-        elif reached < goal:
+        elif reached < wanted:
             assert (new >= high - room)[(old > 0) | self.shifts].all()
         else:
             assert (new <= low + room).all()
