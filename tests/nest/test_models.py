@@ -38,6 +38,15 @@ def test_normalized_in_place(model, norm):
 
 
 @pytest.mark.parametrize("model", VARIANTS)
+def test_the_table_has_the_limits_that_each_connection_has_for_itself(model):
+    reset()
+    network([model], neurons=20)
+    status = nest.GetConnections(synapse_model=model)[0].get()
+    (limits,) = [each.limits for each in SYNAPSE_MODELS if each.name == model.removesuffix("_hpc").removesuffix("_lbl")]
+    assert {name for name in ("Wmin", "Wmax") if name in status} == set(limits.split())
+
+
+@pytest.mark.parametrize("model", VARIANTS)
 def test_the_same_through_pynest(model):
     normalized(model, "inplace")
     in_place = connections([model])
