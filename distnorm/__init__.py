@@ -14,6 +14,7 @@ from .rules.rule import Rule
 
 if TYPE_CHECKING:
     from .attach.survey import inspect
+    from .connections.current import bring_up_to_date, current_weights
     from .normalizer.normalizer import Normalizer
     from .records.history import plot, to_pandas
     from .runs.checkpoint.table import checkpoint_table
@@ -23,7 +24,9 @@ __version__ = "0.1.0"
 
 _LATER = {
     "Normalizer": "normalizer.normalizer",
+    "bring_up_to_date": "connections.current",
     "checkpoint_table": "runs.checkpoint.table",
+    "current_weights": "connections.current",
     "inspect": "attach.survey",
     "install_models": "synapses.normalized",
     "plot": "records.history",
@@ -46,7 +49,9 @@ __all__ = [
     "Rule",
     "RuleError",
     "WeightError",
+    "bring_up_to_date",
     "checkpoint_table",
+    "current_weights",
     "inspect",
     "install_models",
     "plot",

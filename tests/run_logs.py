@@ -5,7 +5,7 @@ from distnorm.files.typed_json import as_json
 from distnorm.records.run_log import RunLog
 from distnorm.records.run_record import Header
 
-RULE = {"text": "stdp_synapse", "synapse_models": ["stdp_synapse"], "norm": "l1", "target_norm": "12.0"}
+RULE = {"text": "stdp_synapse", "synapse_models": ["stdp_synapse"], "norm": "l1", "target_norm": "12.0", "weights": "stored"}
 SECONDS = {"simulate": 0.9, "measure": 0.04, "agree": 0.01, "rescale": 0.05}
 
 
@@ -25,7 +25,8 @@ def drift(largest, mean=0.001):
 
 def measurement(time_ms, elapsed_ms, *largest, mean=0.001, normalized=True, **changes):
     fields = {"time_ms": time_ms, "elapsed_ms": elapsed_ms, "normalized": normalized, "next_measurement_ms": 100.0}
-    fields |= {"drifts": tuple(drift(each, mean) for each in largest), "since_start": (), "within_slices": ()}
+    fields |= dict.fromkeys(("since_start", "other_weights", "within_slices"), ())
+    fields |= {"drifts": tuple(drift(each, mean) for each in largest)}
     return Measurement(**fields | {"seconds": SECONDS} | changes)
 
 

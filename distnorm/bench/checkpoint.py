@@ -22,10 +22,10 @@ from ..runs.checkpoint.part import NORM, Part
 from ..runs.checkpoint.rows import on_each, read_part, write_part
 from ..runs.options import path
 from ..synapses.connection_rows import Connections
-from .arguments import add_command, add_network, add_synapse_model
-from .networks import add_neurons, finish, one_process, reset
-from .tables import table
-from .timing import cost_of, resident
+from .shared.arguments import add_command, add_network, add_synapse_model
+from .shared.networks import add_neurons, finish, one_process, reset
+from .shared.tables import table
+from .shared.timing import cost_of, resident
 
 _REPETITIONS = 3
 _BLOCK = np.arange(1 << 20, dtype=np.uint8)

@@ -14,10 +14,10 @@ import numpy as np
 from ..normalizer.measurement import PHASES
 from ..runs.job_file import read_job
 from ..runs.options import count
-from .arguments import add_command, add_job, positive
-from .networks import network_of
-from .tables import table
-from .timing import seconds_of
+from .shared.arguments import add_command, add_job, positive
+from .shared.networks import network_of
+from .shared.tables import table
+from .shared.timing import seconds_of
 
 _OWN = PHASES[1:]  # all but simulating
 _PHASES = tuple(f"{phase} (ms)" for phase in _OWN)

@@ -17,10 +17,10 @@ from ..intervals.exact import ExactInterval
 from ..rules.rule import Rule
 from ..runs.job_file import Job, read_job
 from ..runs.options import count
-from .arguments import add_command, add_job
-from .networks import JobNetwork, network_of
-from .tables import table
-from .timing import seconds_of_all
+from .shared.arguments import add_command, add_job
+from .shared.networks import JobNetwork, network_of
+from .shared.tables import table
+from .shared.timing import seconds_of_all
 
 _WARM_UP_MS = 100.0
 _COLUMNS = ("model", "bytes", "connections", "spikes", "parent, s", "normalized / parent, median", "range")

@@ -27,11 +27,11 @@ from ..norms.sums import factors, norms
 from ..rules.rule import Rule
 from ..synapses.compiling.compiler import find_compiler
 from ..synapses.synapse_models import check_models
-from .arguments import add_command, add_network, add_synapse_model
 from .compare.pynest import normalize_in_bulk, normalize_one_by_one
-from .networks import add_neurons, finish, one_process, open_in_place, reset
-from .tables import table
-from .timing import cost_of
+from .shared.arguments import add_command, add_network, add_synapse_model
+from .shared.networks import add_neurons, finish, one_process, open_in_place, reset
+from .shared.tables import table
+from .shared.timing import cost_of
 
 _RECIPE_NEURONS = 10
 _BULK_CONNECTIONS = 200_000

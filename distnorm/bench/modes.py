@@ -20,10 +20,10 @@ from ..norms.sums import norms
 from ..norms.target_norms import TargetNorms
 from ..rules.rule import Rule
 from ..synapses.access import Synapses, open_synapses, run_all, work_out
-from .arguments import add_command, add_network
-from .networks import add_neurons, finish, one_process, reset
-from .tables import table
-from .timing import seconds_of
+from .shared.arguments import add_command, add_network
+from .shared.networks import add_neurons, finish, one_process, reset
+from .shared.tables import table
+from .shared.timing import seconds_of
 
 _REPETITIONS = 7
 _DRIFT_MS = 49.5

@@ -15,10 +15,10 @@ import numpy as np
 from ..normalizer.measurement import PHASES
 from ..runs.job_file import read_job
 from ..runs.options import count
-from .arguments import add_command, add_job
-from .networks import network_of
-from .tables import table
-from .timing import seconds_of
+from .shared.arguments import add_command, add_job
+from .shared.networks import network_of
+from .shared.tables import table
+from .shared.timing import seconds_of
 
 _INTERVALS_PER_STRETCH = 5
 _WARM_UP_MS = 500.0

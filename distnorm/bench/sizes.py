@@ -23,11 +23,11 @@ from ..rules.rule import Rule
 from ..runs.options import count, path
 from ..synapses.in_place import InPlace
 from ..synapses.synapse_models import check_models
-from .arguments import add_command, add_network, add_synapse_model
-from .networks import add_neurons, finish, open_in_place, reset
 from .scaling import provenance
-from .tables import table, write_csv, write_text
-from .timing import begin_peak, peak, resident, seconds_of
+from .shared.arguments import add_command, add_network, add_synapse_model
+from .shared.networks import add_neurons, finish, open_in_place, reset
+from .shared.tables import table, write_csv, write_text
+from .shared.timing import begin_peak, peak, resident, seconds_of
 
 _SIZES = (10_000_000, 20_000_000, 50_000_000, 100_000_000)
 _FACTOR = 1.0 + 2.0**-10  # and its inverse: weights change at each pass, and stay where they are

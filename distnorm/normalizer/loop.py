@@ -181,7 +181,7 @@ class Loop:
         elapsed_ms = self.schedule.elapsed_ms(now_ms)
         records, corrections, error = self.weights.measure(now_ms, elapsed_ms)
         timer.ended("measure")
-        drifts, since_start, within_slices = records.agreed(self._ranks, self._take_pending() or error)
+        drifts, since_start, other_weights, within_slices = records.agreed(self._ranks, self._take_pending() or error)
         timer.ended("agree")
         self.weights.agreed(drifts)
         timer.skip()
@@ -197,6 +197,7 @@ class Loop:
             next_measurement_ms=self.schedule.left_ms,
             drifts=drifts,
             since_start=since_start,
+            other_weights=other_weights,
             within_slices=within_slices,
             seconds=timer.seconds,
         )

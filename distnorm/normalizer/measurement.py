@@ -21,6 +21,9 @@ class Measurement:
         next_measurement_ms: Time to the next measurement, in ms.
         drifts: Drift of each rule's targets over all ranks, before any rescaling.
         since_start: When only observing, the drift from each target's own norm at the first measurement; else empty.
+        other_weights: When only observing, the drift of the weights that a rule does not ask for: current ones where
+            `Rule.weights` is "stored", and the other way round. Of no targets where both are the same, as without
+            plasticity, or where nobody knows, as of `stdp_dopamine_synapse` or through PyNEST. Else empty.
         within_slices: With `ExactInterval`, per rule, how far norms were from their targets at the end of a time slice
             since the last measurement, before the factor followed; else empty. Its `zero_norm` counts the targets that
             were let go since then: all their weights became zero.
@@ -33,6 +36,7 @@ class Measurement:
     next_measurement_ms: float
     drifts: tuple[Drift, ...]
     since_start: tuple[Drift, ...]
+    other_weights: tuple[Drift, ...]
     within_slices: tuple[Drift, ...]
     seconds: dict[str, float]
 
@@ -51,8 +55,14 @@ class Measurement:
 
 def without_histograms(measurement: Measurement) -> Measurement:
     """The same with only the statistics of each drift, some 0.7 kB in place of 6: what a log keeps."""
-    kept = [
-        tuple(replace(drift, histogram=None) for drift in drifts)
-        for drifts in (measurement.drifts, measurement.since_start, measurement.within_slices)
-    ]
-    return replace(measurement, drifts=kept[0], since_start=kept[1], within_slices=kept[2])
+    return replace(
+        measurement,
+        drifts=_slim(measurement.drifts),
+        since_start=_slim(measurement.since_start),
+        other_weights=_slim(measurement.other_weights),
+        within_slices=_slim(measurement.within_slices),
+    )
+
+
+def _slim(drifts: tuple[Drift, ...]) -> tuple[Drift, ...]:
+    return tuple(replace(drift, histogram=None) for drift in drifts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -20,6 +20,7 @@ from ..norms import sums as norms
 from ..norms.correction import Correction, first_pass
 from ..norms.drift import Drift
 from ..norms.measured import measure_in_units
+from ..norms.passes import Pass
 from ..norms.sums import FloatArray
 from ..norms.target_norms import InitialNorms, TargetNorms
 from ..norms.units import moved_by
@@ -51,25 +52,29 @@ class Records:
     Attributes:
         drifts: Of the distance from the target norms.
         since_start: Of the distance from the norms at the first measurement, when observing.
+        other_weights: When observing, as `drifts`, of the weights that a rule does not ask for: current ones in place
+            of stored ones, or the other way round. Of no target where that makes no difference, or is not known.
         within_slices: Of the largest distances at the ends of slices, where models hold the norms.
     """
 
     drifts: npt.NDArray[np.void]
     since_start: npt.NDArray[np.void]
+    other_weights: npt.NDArray[np.void]
     within_slices: npt.NDArray[np.void]
 
     @classmethod
-    def of(cls, rules: int, *, since_start: bool, within_slices: bool) -> Records:
+    def of(cls, rules: int, *, observe: bool, within_slices: bool) -> Records:
         """Empty records."""
         return cls(
             drifts=np.zeros(rules, drift.RECORD),
-            since_start=np.zeros(rules * since_start, drift.RECORD),
+            since_start=np.zeros(rules * observe, drift.RECORD),
+            other_weights=np.zeros(rules * observe, drift.RECORD),
             within_slices=np.zeros(rules * within_slices, drift.RECORD),
         )
 
     def agreed(self, ranks: Ranks, error: BaseException | None) -> list[tuple[Drift, ...]]:
         """The drifts of all ranks: one tuple for each of the fields. Collective."""
-        fields = (self.drifts, self.since_start, self.within_slices)
+        fields = (self.drifts, self.since_start, self.other_weights, self.within_slices)
         merged = iter(ranks.agree(np.concatenate(fields), error))
         return [tuple(drift.read(record) for record in islice(merged, len(field))) for field in fields]
 
@@ -129,7 +134,11 @@ class Weights:
     def open(self) -> None:
         """Open the connections of each rule, once. Collective."""
         if not self._synapses:
-            self._synapses = open_synapses(self._nest, self._rules, self._ranks, self._backend, self._exact)
+            opened = open_synapses(self._nest, self._rules, self._ranks, self._backend, self._exact)
+            for synapses in opened:
+                if synapses.rule.weights == "current":
+                    synapses.check_current(written=not self._start_norms)
+            self._synapses = opened
             written = [synapses for synapses in self._synapses if not synapses.holds]
             self._kept = [Kept(self._nest, synapses, self._edits) for synapses in written]
 
@@ -155,13 +164,18 @@ class Weights:
             return error
         return None
 
-    def _measured(self) -> Iterator[_Measured]:
-        """What a first pass finds of each rule, as it is worked out. The pass may be collective."""
-        every = [
-            sums for sums in run_all(self._synapses, [first_pass(rule) for rule in self._rules]) if sums is not None
-        ]
-        units = measure_in_units(self._rules, every, partial(run_all, self._synapses))
-        for synapses, sums, unit in zip(self._synapses, every, units, strict=True):
+    def _measured(self, *, other: bool = False) -> Iterator[_Measured]:
+        """What a first pass finds of each rule, as it is worked out. The pass may be collective.
+
+        Args:
+            other: Of the weights that a rule does not ask for; nothing of rules where that makes no difference.
+        """
+        several = [synapses for synapses in self._synapses if synapses.is_behind or not other]
+        rules = [synapses.rule for synapses in several]
+        run = partial(_run_on_other, several) if other else partial(run_all, several)
+        every = [sums for sums in run([first_pass(rule) for rule in rules]) if sums is not None]
+        units = measure_in_units(rules, every, run)
+        for synapses, sums, unit in zip(several, every, units, strict=True):
             _check_finite(synapses, sums[0])
             norm = moved_by(norms.norms(sums[0], synapses.rule.power), unit)
             yield _Measured(synapses=synapses, sums=sums, unit=unit, norm=norm, counts=sums[1].astype(np.int64))
@@ -171,11 +185,13 @@ class Weights:
 
         An error of this rank is handed on, not raised: the others must hear of it in the agreement.
         """
-        records = Records.of(len(self._rules), since_start=bool(self._start_norms), within_slices=self.held)
+        records = Records.of(len(self._rules), observe=bool(self._start_norms), within_slices=self.held)
         corrections: list[Correction] = []
         try:
             for i, found in enumerate(self._measured()):
                 corrections.append(self._correction(i, found, elapsed_ms, records))
+            if self._start_norms:
+                self._compare_other_weights(records)
             for kept in self._kept:
                 kept.check()
             work_out(corrections, self._synapses)
@@ -203,6 +219,12 @@ class Weights:
             records.since_start[i] = drift.summarize(norm, start, counts, synapses.node_ids)
         return Correction(synapses.rule, found.sums, target_norms, synapses.node_ids, elapsed_ms, found.unit)
 
+    def _compare_other_weights(self, records: Records) -> None:
+        for found in self._measured(other=True):
+            i, synapses = self._synapses.index(found.synapses), found.synapses
+            target_norms = self._target_norms[i].of(synapses.node_ids, found.norm, found.counts)
+            records.other_weights[i] = drift.summarize(found.norm, target_norms, found.counts, synapses.node_ids)
+
     def agreed(self, drifts: Sequence[Drift]) -> None:
         """All ranks agree on these drifts, one per rule. Collective.
 
@@ -225,6 +247,15 @@ class Weights:
         """Before simulating: models that hold norms hold those of neurons made since, too. Nothing is collective."""
         for synapses, norms_of in zip(self._synapses, self._target_norms, strict=True):
             synapses.follow(norms_of.known)
+
+
+def _run_on_other(several: Sequence[Synapses], passes: Sequence[Pass | None]) -> list[FloatArray | None]:
+    """As `run_all`, on the weights that the rules do not ask for."""
+    others = ["stored" if synapses.rule.weights == "current" else "current" for synapses in several]
+    return run_all(
+        several,
+        [a_pass and replace(a_pass, weights=other) for a_pass, other in zip(passes, others, strict=True)],  # type: ignore[arg-type]
+    )
 
 
 def _check_finite(synapses: Synapses, sums: FloatArray) -> None:

@@ -20,8 +20,9 @@ COUNTED = ("above", "below", "close_to_zero")
 class Pass:
     """What to do with each connection."""
 
-    # "measure" sums up, "tally" says what a change would do, "scale" multiplies, "move" changes inside bounds
-    kind: Literal["measure", "tally", "scale", "move"]
+    # "measure" sums up, "tally" says what a change would do, "scale" multiplies, "move" changes inside bounds, "update"
+    # makes the changes that NEST has yet to make
+    kind: Literal["measure", "tally", "scale", "move", "update"]
     # Factor or shift per target (its target norm where a tally is of the largest |w|), shape (n,); NaN leaves a target
     # alone. None: no change, for any number of targets.
     at: FloatArray | None = None
@@ -32,6 +33,8 @@ class Pass:
     # True for "scale" and "move" where they are not made: of each target it is counted how many weights (rows of
     # COUNTED) they would bring beyond the synapse's own limits, and how many are close to zero before
     counts: bool = False
+    # Which weights "measure" and "tally" are of, in place of those of the rule
+    weights: Literal["stored", "current"] | None = None
 
     @property
     def rows(self) -> int:

@@ -40,6 +40,8 @@ class Header:
         for i, rule in enumerate(self.rules):
             if not isinstance(rule.get("text"), str):
                 raise ValueError(f"rules[{i}].text is {shown(rule.get('text'))}")
+            if rule.get("weights") not in ("stored", "current"):
+                raise ValueError(f"rules[{i}].weights is {shown(rule.get('weights'))}")
 
 
 def check_measurement(measurement: Measurement, num_rules: int) -> None:
@@ -49,7 +51,8 @@ def check_measurement(measurement: Measurement, num_rules: int) -> None:
             raise ValueError(f"seconds has no {phase}")
     if len(measurement.drifts) != num_rules:
         raise ValueError(f"drifts of {len(measurement.drifts)} rules; the header has {num_rules}")
-    for name, drifts in (("since_start", measurement.since_start), ("within_slices", measurement.within_slices)):
+    for name in ("since_start", "other_weights", "within_slices"):
+        drifts = getattr(measurement, name)
         if len(drifts) not in (0, num_rules):
             raise ValueError(f"{name} of {len(drifts)} rules; the header has {num_rules}")
 

@@ -103,7 +103,7 @@ def _intervals(run: RunRecord) -> list[str]:
     if not ending:
         return ["no interval ended yet" + (f", {len(measurements):,} probes" if measurements else "")]
     if measurements[0].within_slices:
-        return [_exact(measurements)]
+        return [_exact(run, measurements)]
     lengths = [end - start for start, end in itertools.pairwise(edges_ms(run))]
     drifts = [largest(measurement, "max") for measurement in ending]
     done = (
@@ -112,21 +112,36 @@ def _intervals(run: RunRecord) -> list[str]:
     lines = [
         f"{done}, {len(measurements) - len(ending):,} probes; interval median {statistics.median(lengths):,.6g} ms, "
         f"{min(lengths):,.6g} to {max(lengths):,.6g} ms",
-        f"largest drift: median {statistics.median(drifts):.2%}, worst {max(drifts):.2%}, last {drifts[-1]:.2%}",
+        _largest_drift(drifts, _weights(run, other=False)),
     ]
     if run.measurements[0].elapsed_ms == 0:
         lines[-1] += f"; {largest(run.measurements[0], 'max'):.2%} before anything was simulated"
+    others = [[drift.max for drift in measurement.other_weights if drift.targets] for measurement in ending]
+    if all(others):
+        lines.append(_largest_drift([max(drifts) for drifts in others], _weights(run, other=True)))
     if run.header.bound is not None:
         lines.append(_bound(run, run.header.bound, ending))
     return lines
 
 
-def _exact(measurements: list[Measurement]) -> str:
+def _largest_drift(drifts: list[float], weights: str) -> str:
+    spread = f"median {statistics.median(drifts):.2%}, worst {max(drifts):.2%}, last {drifts[-1]:.2%}"
+    return f"largest drift of {weights} weights: {spread}"
+
+
+def _weights(run: RunRecord, *, other: bool) -> str:
+    """Which weights the rules are about, or, when observing, which other ones are reported."""
+    kinds = {(rule["weights"] == "current") != other for rule in run.header.rules}
+    return " or ".join("current" if kind else "stored" for kind in sorted(kinds))
+
+
+def _exact(run: RunRecord, measurements: list[Measurement]) -> str:
     drift = max(measurement.drift_max for measurement in measurements)
     within = [drift for measurement in measurements for drift in measurement.within_slices]
     let_go = sum(drift.zero_norm for drift in within)
     return (
-        f"held in every time slice: audited {len(measurements):,} times, drift at most {drift:.1e}; "
+        f"held in every time slice: audited {len(measurements):,} times, drift of {_weights(run, other=False)} "
+        f"weights at most {drift:.1e}; "
         f"within slices at most {max(drift.max for drift in within):.1e}"
         + (f"; {let_go:,} times a target was let go" if let_go else "")
     )

@@ -55,6 +55,9 @@ class Rule:
         tolerance: Targets whose drift is at most this keep their weights; a rank where all do writes none.
         w_min: Smallest size |w|, or "Wmin", what the synapse's own limits allow.
         w_max: Largest size |w|, or "Wmax", what the synapse's own limits allow.
+        weights: "stored": weights as NEST has them and PyNEST reads them, which know of a postsynaptic spike only once
+            the next presynaptic one has arrived; "current": with what postsynaptic spikes have yet to do to them. Norms
+            are of these, and a normalization brings weights up to date before it changes them.
         zero: What becomes of a target whose weights are all zero: "skip" leaves it alone, "raise" raises WeightError,
             "equal" sets equal weights.
         synapse_models: `synapse_model` as a tuple.
@@ -91,6 +94,7 @@ class Rule:
     w_min: float | Literal["Wmin"] = 0.0
     w_max: float | Literal["Wmax"] = math.inf
     zero: Literal["skip", "raise", "equal"] = "skip"
+    weights: Literal["stored", "current"] = "stored"
 
     synapse_models: tuple[str, ...] = field(init=False, repr=False)
     target_runs: Int64Array | None = field(init=False, repr=False)
@@ -124,6 +128,7 @@ class Rule:
             ("mode", ("multiplicative", "subtractive")),
             ("only", ("above", "below", None)),
             ("zero", ("skip", "raise", "equal")),
+            ("weights", ("stored", "current")),
         ):
             checks.check_choice(getattr(self, name), name, choices)
         if not isinstance(self.jointly, bool):
@@ -167,6 +172,7 @@ class Rule:
             **{name: getattr(self, name) for name in ("mean_weight", "mode", "rate", "tau_ms", "only", "tolerance")},
             **{name: None if getattr(self, name) == math.inf else getattr(self, name) for name in ("w_min", "w_max")},
             "zero": self.zero,
+            "weights": self.weights,
         }
 
     @property

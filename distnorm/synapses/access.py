@@ -15,9 +15,8 @@ from ..norms.sums import FloatArray
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from .compiling.extensions import add_extensions
-from .compiling.library import build_on
 from .in_place import InPlace
-from .kernel_library import agree_on_delays, class_of, load, loaded, model_runs
+from .kernel_library import agree_on_delays, class_of, kernel_of, model_runs
 from .node_models import NodeModels, by_name, runs_through_pynest
 from .normalized import NormalizedModels, install_models, is_held, load_models, replace_models
 from .synapse_models import check_class, check_copies, check_models, check_selection
@@ -84,6 +83,9 @@ def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) ->
 
 def rescale_all(synapses: Sequence[Synapses], corrections: Sequence[Correction]) -> None:
     """Bring norms to their targets, or have models hold them there."""
+    run_all(
+        synapses, [Pass(kind="update") if connections.rule.weights == "current" else None for connections in synapses]
+    )
     of_rules = zip(synapses, corrections, strict=True)
     run_all(synapses, [None if connections.holds else correction.change for connections, correction in of_rules])
     for connections in synapses:
@@ -151,14 +153,10 @@ def nodes_by_model(nest: Any, ranks: Ranks) -> dict[str, Int64Array]:
 
 def _kernel(nest: Any, ranks: Ranks) -> ctypes.CDLL | KernelError:
     """The compiled kernel, loaded, or why there is none. Collective."""
-    kernel = loaded.normalized  # knows the models that hold norms, once they were installed
-    if kernel is None:
-        try:
-            path = build_on(nest, ranks)
-            kernel = ranks.together(lambda: load(path))
-        except KernelError as error:
-            return error
-    return kernel
+    try:
+        return kernel_of(nest, ranks)
+    except KernelError as error:
+        return error
 
 
 def verify(nest: Any, synapses: Synapses, ranks: Ranks) -> None:

@@ -17,9 +17,8 @@ import numpy.typing as npt
 from ..errors import KernelError, RuleError
 from ..mpi.ranks import Ranks
 from ..norms.sums import FloatArray
-from .compiling.library import build_on
 from .kernel_interface import ROW, CallFailed
-from .kernel_library import agree_on_delays, load, loaded, model_of
+from .kernel_library import agree_on_delays, kernel_of, model_of
 
 __all__ = ["KEY_BYTES", "ROW", "Connections", "Model"]
 
@@ -69,11 +68,7 @@ class Connections:
             KernelError: The kernel cannot be compiled.
             RuleError: Connections that cannot be told apart, or whose weights cannot be kept.
         """
-        kernel = loaded.normalized  # knows the models that hold norms, once they were installed
-        if kernel is None:
-            path = build_on(nest, ranks)
-            kernel = ranks.together(lambda: load(path))
-        self._library = kernel
+        self._library = kernel_of(nest, ranks)
         if not nest.keep_source_table:
             raise RuleError("keep_source_table is off, so NEST forgets sources; checkpoints need it on")
         threads = int(nest.local_num_threads)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -21,8 +22,10 @@ from .kernel_library import model_of, model_runs
 from .limits import common_limits
 from .node_models import NodeModels
 from .selection import needs_sources
-from .synapse_models import forgotten_sources
+from .synapse_models import Deferred, forgotten_sources
 from .synapses import Synapses
+
+_UNKNOWN = "the kernel does not know how this model of an extension changes its weights"
 
 
 class InPlace(Synapses):
@@ -105,7 +108,10 @@ class InPlace(Synapses):
         units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
         every = (*arrays, low, high, out, *(units or (None, None)))
         pointers = [None if array is None else array.ctypes.data for array in every]
-        structure = PassStruct(KINDS.index(a_pass.kind), NORMS.index(norm), rule.power, int(rule.shifts), *pointers)
+        # A change is of stored weights, which were brought up to date before.
+        current = (a_pass.weights or rule.weights) == "current" and bool(a_pass.rows)
+        numbers = (KINDS.index(a_pass.kind), NORMS.index(norm), rule.power, int(current), int(rule.shifts))
+        structure = PassStruct(*numbers, *pointers)
         structure.arrays = every  # kept alive
         return structure, result
 
@@ -119,6 +125,21 @@ class InPlace(Synapses):
                 if "Wmin" not in limits and model is not None and "Wmax" not in (model.limits or ""):
                     high[i] = abs(limits.get("Wmax", math.inf))
         return low, high
+
+    @functools.cached_property
+    def is_behind(self) -> bool:
+        """See `Synapses`."""
+        models = [model_of(self._nest, self._library, name) for name in self.rule.synapse_models]
+        deferred = [model.deferred if model else "" for model in models]
+        return any(deferred) and all(of_one is None or isinstance(of_one, Deferred) for of_one in deferred)
+
+    def check_current(self, *, written: bool) -> None:
+        """See `Synapses`."""
+        for name in self.rule.synapse_models:
+            model = model_of(self._nest, self._library, name)
+            reason = model.why_not_current(written=written) if model else _UNKNOWN
+            if reason:
+                raise RuleError(f'weights is "current", but {name!r} connections have stored weights only: {reason}')
 
     def target_models(self) -> Int64Array:
         """Numbers of the targets' node models; see `Synapses`."""
@@ -136,8 +157,8 @@ class InPlace(Synapses):
         return dict(listed(self._library.dn_count_labels, self._handle, columns=2).tolist())
 
     def measure(self) -> FloatArray:
-        """Measure as `Synapses.run` does."""
-        return self.run(Pass(kind="measure"))
+        """Measure stored weights as `Synapses.run` does."""
+        return self.run(Pass(kind="measure", weights="stored"))
 
     def close(self) -> None:
         if self._handle:

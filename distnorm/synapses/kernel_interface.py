@@ -23,7 +23,7 @@ CODES = ("OK", "FAILED", "STALE", "FORGOTTEN", "NO_MODEL", "USED")
 FORGOTTEN: the group has sources, which NEST has not kept. NO_MODEL: no normalized model is made of a synapse model.
 USED: a synapse model has connections.
 """
-KINDS = ("measure", "tally", "scale", "move")
+KINDS = ("measure", "tally", "scale", "move", "update")
 """Of a `Pass`, by number."""
 NORMS = ("l1", "l2", "lp", "linf", "sum")
 """Of a `Pass`, by number; lp is any other power."""
@@ -46,6 +46,7 @@ STRUCTURES = {
         int64_t kind;
         int64_t norm;
         double power;
+        int64_t current; // whether weights are read as if they were up to date
         int64_t shifts; // whether to add to the weights instead of multiplying
         const double* at; // factor or shift, NaN: leave alone; null: no change
         const double* flat; // above zero: the target's weights become equal; null: none
@@ -103,6 +104,7 @@ _KERNEL = """
     void read_connection( int64_t thread, int64_t synapse_id, int64_t port, double* weight, int64_t* target )
     void sample( int64_t synapse_id, int64_t turn, int64_t room, Place* places, int64_t* number )
     void weights_now( int64_t number, Place* places, double* weights )
+    void current_weights( int64_t number, Place* places, double* weights )
 
     int64_t count_rows( int64_t thread, int64_t synapse_id )
     void get_rows( int64_t thread, int64_t synapse_id, int64_t first, int64_t number, Row* rows, double* state )

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..mpi.ranks import Ranks
 from ..rules.node_ids import Int64Array
+from .compiling.library import build_on
 from .compiling.loading import load_library
 from .kernel_interface import declare, listed
 from .synapse_models import BY_CLASS, SynapseModel
@@ -39,6 +40,19 @@ def load(path: Path, *, exact: bool = False) -> ctypes.CDLL:
     library = load_library(path)
     declare(library, "kernel", *(["exact"] if exact else []))
     return library
+
+
+def kernel_of(nest: Any, ranks: Ranks) -> ctypes.CDLL:
+    """The kernel, compiled and loaded where it was not yet. Collective.
+
+    Raises:
+        KernelError: It cannot be compiled or loaded; the same on every rank.
+    """
+    if loaded.normalized is not None:  # knows the models that hold norms, too
+        return loaded.normalized
+    path = build_on(nest, ranks)
+    kernel: ctypes.CDLL = ranks.together(lambda: load(path))
+    return kernel
 
 
 @functools.cache

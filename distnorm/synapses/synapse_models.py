@@ -7,13 +7,41 @@ have one weight for all its connections is refused.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 from ..errors import RuleError
 from ..rules.rule import Rule
 from .limits import common_limits
 from .selection import needs_sources
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deferred:
+    """How a model changes a weight, when a presynaptic spike arrives, for what its target did since the one before.
+
+    Attributes:
+        facilitate: Arguments of its `facilitate_`: of `weight`, `trace`, the `value` in the target's history and the
+            properties in `common` of all its connections.
+        tau: Time constant with which the trace decays after a presynaptic spike, in ms: a member, or one of common.
+        trace: Member with the trace of presynaptic spikes; "": it is 1 at each of them, as where only the nearest
+            counts. Without one NEST has no place for a change that was made early, so it can only be read.
+        erased: Whether the trace is zero once it was used.
+        decaying: A second trace, which only decays meanwhile, and its time constant.
+        pairs_first_only: Whether only the first entry of the history counts.
+        exponent: The exponent in facilitate_ that most often is 1, as a member or of common; "": none. Half of the cost
+            is the power, and a compiler that sees the 1 leaves it out.
+        history: What the target keeps, by the name of its class in kernel/passes/history.h.
+    """
+
+    facilitate: str = "weight, trace"
+    tau: str = "tau_plus_"
+    trace: str = "Kplus_"
+    erased: bool = False
+    decaying: tuple[str, str] | None = None
+    pairs_first_only: bool = False
+    exponent: str = ""
+    history: str = "Spikes"
 
 
 @dataclass(frozen=True)
@@ -30,6 +58,8 @@ class SynapseModel:
         state: Members of type double that change while NEST simulates, apart by blanks; checkpoints keep them. A name
             that begins with t_ is of a point in time.
         weight: The member with the weight, or a member of a member (S_.w). A write in place changes it for good.
+        deferred: What is applied to a weight only when the next presynaptic spike arrives. None: nothing, so weights
+            are always up to date. A text: why it cannot be told before.
     """
 
     name: str
@@ -39,7 +69,23 @@ class SynapseModel:
     limits: str | None = ""
     state: str = ""
     weight: str = "weight_"
+    deferred: Deferred | str | None = None
 
+    def why_not_current(self, *, written: bool) -> str:
+        """Why its weights cannot be read, or written, as if they were up to date; empty if they can."""
+        if isinstance(self.deferred, str):
+            return self.deferred
+        if written and self.deferred and not self.deferred.trace:
+            return (
+                "it keeps no trace of presynaptic spikes but the time of the last one, so a change that was made early "
+                "would be made again; observe=True can report them"
+            )
+        return ""
+
+
+_PAIRS = Deferred(exponent="mu_plus_")
+_IN_COMMON = Deferred(facilitate="weight, trace, common", tau="common.tau_plus_")
+_NEEDS_OPTIMIZER = "its gradients are summed up over an update interval, and its optimizer turns them into weights"
 
 # The table of NEST 3.10's models. The kernel's C++ is generated from it (compiling/headers.py).
 SYNAPSE_MODELS = (
@@ -50,19 +96,65 @@ SYNAPSE_MODELS = (
     SynapseModel("quantal_stp_synapse"),  # its state is an integer
     SynapseModel("tsodyks_synapse", state="x_ y_ u_ t_lastspike_"),
     SynapseModel("tsodyks2_synapse", state="x_ u_ t_lastspike_"),
-    SynapseModel("stdp_synapse", normalized=True, limits="Wmax", state="Kplus_ t_lastspike_"),
-    SynapseModel("stdp_synapse_hom", normalized=True, state="Kplus_ t_lastspike_"),
-    SynapseModel("stdp_pl_synapse_hom", normalized=True, state="Kplus_ t_lastspike_"),
-    SynapseModel("stdp_triplet_synapse", normalized=True, limits="Wmax", state="Kplus_ Kplus_triplet_ t_lastspike_"),
-    SynapseModel("stdp_nn_symm_synapse", normalized=True, limits="Wmax", state="t_lastspike_"),
-    SynapseModel("stdp_nn_restr_synapse", normalized=True, limits="Wmax", state="t_lastspike_"),
-    SynapseModel("stdp_nn_pre_centered_synapse", normalized=True, limits="Wmax", state="Kplus_ t_lastspike_"),
-    SynapseModel("stdp_dopamine_synapse", normalized=True),  # its state is a place in its transmitter's history
-    SynapseModel("vogels_sprekeler_synapse", normalized=True, limits="Wmax", state="Kplus_ t_lastspike_"),
-    SynapseModel("clopath_synapse", normalized=True, limits="Wmin Wmax", state="x_bar_ t_lastspike_"),
-    SynapseModel("jonke_synapse", normalized=True, state="Kplus_ t_lastspike_"),
-    SynapseModel("eprop_synapse"),  # its optimizer starts from the weight that it finds
-    SynapseModel("eprop_synapse_bsshslm_2020"),
+    SynapseModel("stdp_synapse", normalized=True, limits="Wmax", state="Kplus_ t_lastspike_", deferred=_PAIRS),
+    SynapseModel(
+        "stdp_synapse_hom",
+        normalized=True,
+        state="Kplus_ t_lastspike_",
+        deferred=replace(_IN_COMMON, exponent="common.mu_plus_"),
+    ),
+    SynapseModel("stdp_pl_synapse_hom", normalized=True, state="Kplus_ t_lastspike_", deferred=_IN_COMMON),
+    SynapseModel(
+        "stdp_triplet_synapse",
+        normalized=True,
+        limits="Wmax",
+        state="Kplus_ Kplus_triplet_ t_lastspike_",
+        deferred=Deferred(facilitate="weight, trace, value", decaying=("Kplus_triplet_", "tau_plus_triplet_")),
+    ),
+    SynapseModel(
+        "stdp_nn_symm_synapse",
+        normalized=True,
+        limits="Wmax",
+        state="t_lastspike_",
+        deferred=replace(_PAIRS, trace=""),
+    ),
+    SynapseModel(
+        "stdp_nn_restr_synapse",
+        normalized=True,
+        limits="Wmax",
+        state="t_lastspike_",
+        deferred=replace(_PAIRS, trace="", pairs_first_only=True),
+    ),
+    SynapseModel(
+        "stdp_nn_pre_centered_synapse",
+        normalized=True,
+        limits="Wmax",
+        state="Kplus_ t_lastspike_",
+        deferred=replace(_PAIRS, erased=True, pairs_first_only=True),
+    ),
+    SynapseModel(  # its state is a place in its transmitter's history
+        "stdp_dopamine_synapse",
+        normalized=True,
+        deferred="dopamine, too, changes its weights, which its volume_transmitter brings up to date by itself every "
+        "deliver_interval",
+    ),
+    SynapseModel(
+        "vogels_sprekeler_synapse",
+        normalized=True,
+        limits="Wmax",
+        state="Kplus_ t_lastspike_",
+        deferred=Deferred(tau="tau_"),
+    ),
+    SynapseModel(
+        "clopath_synapse",
+        normalized=True,
+        limits="Wmin Wmax",
+        state="x_bar_ t_lastspike_",
+        deferred=Deferred(facilitate="weight, value, trace", tau="tau_x_", trace="x_bar_", history="Potentiations"),
+    ),
+    SynapseModel("jonke_synapse", normalized=True, state="Kplus_ t_lastspike_", deferred=_IN_COMMON),
+    SynapseModel("eprop_synapse", deferred=_NEEDS_OPTIMIZER),  # its optimizer starts from the weight that it finds
+    SynapseModel("eprop_synapse_bsshslm_2020", deferred=_NEEDS_OPTIMIZER),
 )
 BY_CLASS = {f"nest::{model.name}": model for model in SYNAPSE_MODELS}
 PLASTIC_AT_SPIKES = tuple(model.name for model in SYNAPSE_MODELS if model.normalized)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import RuleError
 from ..norms.passes import Pass
 from ..norms.sums import BoolArray, FloatArray
 from ..rules.node_ids import Int64Array
@@ -83,6 +84,22 @@ class Synapses(ABC):
         Raises:
             RuleError: Weights beyond limits that NEST enforces.
         """
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether postsynaptic spikes change weights later than they happen, and it is known how."""
+        return False
+
+    def check_current(self, *, written: bool) -> None:
+        """Refuse models whose weights cannot be brought up to date.
+
+        Args:
+            written: Whether they are to be changed, not only read.
+
+        Raises:
+            RuleError: With the model and the reason.
+        """
+        raise RuleError(f'weights is "current", which the compiled kernel alone knows; they are reached {self.backend}')
 
     def reachable(self, target_norms: FloatArray) -> FloatArray:
         """The target norms, shape (n,), or what is nearest to them where models that hold norms cannot reach them."""

@@ -27,7 +27,7 @@ from interval_rows import Results
 from scenarios import SCENARIOS, Scenario, record, simulate
 from traces import Played, Trace, grid, play, play_fixed, play_oracle
 
-from distnorm.bench.networks import one_process
+from distnorm.bench.shared.networks import one_process
 from distnorm.files.outputs import results_folder
 from distnorm.intervals.adaptive import AdaptiveInterval
 from distnorm.runs.options import count, path

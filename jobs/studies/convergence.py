@@ -19,10 +19,10 @@ import study
 from convergence_figure import draw
 from courses import BY_BOUND, NOISE, RUNS, Course, distances_of, exact_run
 
-from distnorm.bench.arguments import add_job
-from distnorm.bench.networks import network_of
-from distnorm.bench.tables import table, write_csv, write_text
-from distnorm.bench.timing import seconds_of_all
+from distnorm.bench.shared.arguments import add_job
+from distnorm.bench.shared.networks import network_of
+from distnorm.bench.shared.tables import table, write_csv, write_text
+from distnorm.bench.shared.timing import seconds_of_all
 from distnorm.files.outputs import results_folder
 from distnorm.intervals.adaptive import AdaptiveInterval
 from distnorm.intervals.exact import ExactInterval

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import study
 
-from distnorm.bench.processes import launcher, run_process, say
-from distnorm.bench.tables import table, write_text
+from distnorm.bench.shared.processes import launcher, run_process, say
+from distnorm.bench.shared.tables import table, write_text
 from distnorm.errors import DistnormError, RuleError
 from distnorm.files.outputs import results_folder
 from distnorm.runs.options import path

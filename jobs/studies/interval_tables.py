@@ -11,7 +11,7 @@ import pandas as pd
 from interval_rows import Results, by_key, rows_of, step_rows_of
 from matplotlib.figure import Figure
 
-from distnorm.bench.tables import table, write_text
+from distnorm.bench.shared.tables import table, write_text
 from distnorm.files.outputs import write_figure
 
 CHANGING = ("step up", "step down", "learning on", "bursts", "stimuli")

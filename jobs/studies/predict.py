@@ -19,9 +19,9 @@ import study
 from cost_model import Load, Model, Tested, fit, fullest, keep_out, samples
 from predict_figure import draw
 
-from distnorm.bench.arguments import positive
 from distnorm.bench.scaling.points import read_folder
-from distnorm.bench.tables import table, write_csv, write_text
+from distnorm.bench.shared.arguments import positive
+from distnorm.bench.shared.tables import table, write_csv, write_text
 from distnorm.runs.options import path
 
 _PLASTIC_BYTES = 32  # of stdp_pl_synapse_hom_hpc

@@ -16,7 +16,7 @@ import nest
 import numpy as np
 from traces import Played, Trace
 
-from distnorm.bench.networks import one_process, open_in_place, reset
+from distnorm.bench.shared.networks import one_process, open_in_place, reset
 from distnorm.intervals.controller import Interval
 from distnorm.normalizer.normalizer import Normalizer
 from distnorm.norms.passes import Pass

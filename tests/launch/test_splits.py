@@ -24,7 +24,7 @@ def run(mode, ranks, folder, program="split.py"):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("splits")
-    modes = ("inplace", "pynest", "adaptive", "observe", "plain")
+    modes = ("inplace", "pynest", "adaptive", "observe", "plain", "current", "update")
     return {(mode, ranks): run(mode, ranks, folder / f"{mode}{ranks}") for mode in modes for ranks in RANKS}
 
 
@@ -40,7 +40,7 @@ def test_the_network_does_something(results):
     assert not same(first, results["plain", 1])
 
 
-@pytest.mark.parametrize("backend", ["inplace", "pynest", "adaptive"])
+@pytest.mark.parametrize("backend", ["inplace", "pynest", "adaptive", "current", "update"])
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_weights_spikes_and_drifts_do_not_depend_on_the_split(results, backend, ranks):
     assert same(results[backend, 1], results[backend, ranks], ("connections", "spikes", "drifts"))

@@ -61,7 +61,7 @@ def test_of_several_rules_the_worst_counts(tmp_path):
         measurement(300.0, 100.0, 0.05, 0.05),
     ]
     said = report(write(tmp_path / "log.jsonl", measurements, END, rules=(RULE, RULE)))
-    assert "largest drift: median 6.00%, worst 7.00%, last 5.00%\n" in said
+    assert "largest drift of stored weights: median 6.00%, worst 7.00%, last 5.00%\n" in said
     assert "2 of 3 measurements above the bound, worst 1.400" in said
 
 

@@ -18,9 +18,9 @@ from ...errors import DistnormError
 from ...files.outputs import results_folder
 from ...runs.job_file import read_job
 from ...runs.options import count, path
-from ..arguments import add_command
-from ..processes import ask, launcher
-from ..tables import table, write_text
+from ..shared.arguments import add_command
+from ..shared.processes import ask, launcher
+from ..shared.tables import table, write_text
 
 _IN_DEGREE = 200  # with the weights and the regime of jobs/balanced_stdp.py
 _TIMEOUT_S = 3_600.0

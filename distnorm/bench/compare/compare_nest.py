@@ -23,9 +23,9 @@ from ...norms.passes import Pass
 from ...norms.sums import factors
 from ...runs.job_file import read_job
 from ...synapses.in_place import InPlace
-from ..networks import network_of, open_in_place
 from ..scaling import provenance
-from ..timing import seconds_of_all
+from ..shared.networks import network_of, open_in_place
+from ..shared.timing import seconds_of_all
 from .pynest import normalize_in_bulk, normalize_one_by_one
 
 _BULK_CONNECTIONS = 200_000

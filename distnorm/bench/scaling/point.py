@@ -24,9 +24,9 @@ from ...normalizer.measurement import PHASES
 from ...runs.job_file import Job, read_job
 from ...runs.model_file import load_build
 from ...runs.options import count, path
-from ..arguments import add_command, add_job
-from ..networks import JobNetwork, network_of
-from ..timing import seconds_of
+from ..shared.arguments import add_command, add_job
+from ..shared.networks import JobNetwork, network_of
+from ..shared.timing import seconds_of
 from . import provenance
 from .points import Point, RankRecord, check_free, path_of, write
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import RuleError
-from ..tables import table, write_text
+from ..shared.tables import table, write_text
 from .points import Point, read_folder
 
 # What is given with mean and standard deviation over seeds, and digits.

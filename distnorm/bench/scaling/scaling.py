@@ -15,8 +15,8 @@ from typing import Any
 from ...files.outputs import results_folder
 from ...runs.job_file import read_job
 from ...runs.options import count
-from ..arguments import add_command
-from ..processes import launcher, run_process, say
+from ..shared.arguments import add_command
+from ..shared.processes import launcher, run_process, say
 from . import provenance
 from .point import add_series
 from .points import UNFINISHED, Point, check_free, path_of, read, write

@@ -15,9 +15,11 @@ import numpy as np
 from ...norms.bounds import ROWS
 from ...norms.passes import COUNTED
 from ..kernel_interface import CALLS, CODES, CONSTANTS, KINDS, NORMS, STRUCTURES, Call, fields_of
-from ..synapse_models import SynapseModel
+from ..synapse_models import Deferred, SynapseModel
 
 _VARIANTS = ("{0}< distnorm::Pointer >", "{0}< distnorm::Index >", "nest::ConnectionLabel< {0}< distnorm::Pointer > >")
+
+_COMMON = "common."
 
 _TRAITS = """
 template <>
@@ -27,7 +29,7 @@ struct distnorm::Traits< {class_name} >
   static constexpr bool has_own_wmin = {wmin};
   static constexpr bool has_own_wmax = {wmax};
   using State = Names< {state} >;
-
+{deferred}
   template < typename Synapse >
   static double&
   weight( Synapse& synapse )
@@ -36,6 +38,48 @@ struct distnorm::Traits< {class_name} >
   }}
 }};
 """
+_DEFERRED = """
+  static constexpr bool is_deferred = true;
+  static constexpr bool can_commit = {can_commit};
+  static constexpr bool pairs_first_only = {pairs_first_only};
+  using History = {history};
+
+  template < typename Synapse >
+  static double
+  trace( [[maybe_unused]] const Synapse& synapse )
+  {{
+    return {trace};
+  }}
+
+  template < typename Synapse, typename CommonProperties >
+  static double
+  decay( [[maybe_unused]] const Synapse& synapse, [[maybe_unused]] const CommonProperties& common, const double time )
+  {{
+    return std::exp( time / {tau} );
+  }}
+
+  template < typename Synapse, typename CommonProperties >
+  static double
+  facilitated( Synapse& synapse,
+    [[maybe_unused]] const CommonProperties& common,
+    const double weight,
+    const double trace,
+    [[maybe_unused]] const double value )
+  {{
+    constexpr auto facilitate = member< "facilitate_", Synapse >;
+    return {facilitated};
+  }}
+
+  template < typename Synapse, typename CommonProperties >
+  static void
+  advance( [[maybe_unused]] Synapse& synapse,
+    [[maybe_unused]] const CommonProperties& common,
+    [[maybe_unused]] const double time )
+  {{
+    {advance}
+  }}
+"""
+_NOT_DEFERRED = "  static constexpr bool is_deferred = false;\n"
 # What is declared for the parent and not defined is in NEST's own library.
 _CONNECTOR = """
 template <>
@@ -107,13 +151,47 @@ def _traits(class_name: str, model: SynapseModel) -> str:
         wmin=str("Wmin_" in limits).lower(),
         wmax=str("Wmax_" in limits).lower(),
         state=", ".join(f'"{name}"' for name in model.state.split()),
+        deferred=_deferred(model),
         member=member,
         within=dot + within,
     )
     variants = [variant.format(class_name) for variant in _VARIANTS]
-    members = [(variant, name) for variant in variants[:2] for name in (member, *limits, *model.state.split())]
+    own = dict.fromkeys((member, *limits, *model.state.split(), *_members_of_deferred(model)))
+    members = [(variant, name) for variant in variants[:2] for name in own]
     members += [(f"nest::Connector< {variant} >", "C_") for variant in variants]
     return text + "\n".join(_revealed(*member) for member in members)
+
+
+def _deferred(model: SynapseModel) -> str:
+    deferred = model.deferred
+    if not isinstance(deferred, Deferred):
+        return _NOT_DEFERRED
+    traces = [(deferred.trace, "0.0" if deferred.erased else f"std::exp( time / {_value(deferred.tau)} )")]
+    if deferred.decaying:
+        traces.append((deferred.decaying[0], f"std::exp( time / {_value(deferred.decaying[1])} )"))
+    call = f"( synapse.*facilitate )( {deferred.facilitate} )"
+    return _DEFERRED.format(
+        can_commit=str(bool(deferred.trace)).lower(),
+        pairs_first_only=str(deferred.pairs_first_only).lower(),
+        history=deferred.history,
+        trace=_value(deferred.trace) if deferred.trace else "1.0",
+        tau=_value(deferred.tau),
+        facilitated=f"{_value(deferred.exponent)} == 1.0 ? {call} : {call}" if deferred.exponent else call,
+        advance="\n    ".join(f"{_value(name)} *= {factor};" for name, factor in traces if name),
+    )
+
+
+def _members_of_deferred(model: SynapseModel) -> tuple[str, ...]:
+    deferred = model.deferred
+    if not isinstance(deferred, Deferred):
+        return ()
+    names = ("facilitate_", deferred.tau, deferred.trace, deferred.exponent, *(deferred.decaying or ()))
+    return tuple(name for name in names if name and not name.startswith(_COMMON))
+
+
+def _value(name: str) -> str:
+    """A member of a connection, or of what all have in common, in C++."""
+    return name if name.startswith(_COMMON) else f'( synapse.*member< "{name}", Synapse > )'
 
 
 def _normalized_header(names: Iterable[str]) -> str:

@@ -7,6 +7,7 @@
 
 #include "failure.h"
 #include "node_ids.h"
+#include "passes/history.h"
 #include "passes/range.h"
 #include "passes/tallies.h"
 
@@ -38,6 +39,7 @@ struct ThreadTargets
   std::vector< Tally > tallies;          //!< by target, of the last tally
   std::vector< QuickTally > quick;       //!< likewise, where bounds are alike
   std::vector< Beyond > beyond;          //!< by target, of the last change that was counted
+  TargetHistories histories;             //!< collected for passes over weights that are brought up to date
   size_t first = 0;                      //!< number of the thread's first target
 };
 
@@ -119,6 +121,7 @@ open_thread( Group& group, const size_t tid, const NodeIds& targets, const std::
     {
       thread.target_of_node[ index ] = thread.node_ids.size();
       thread.node_ids.push_back( id );
+      thread.histories.targets.push_back( entry->get_node() );
     }
   }
 }

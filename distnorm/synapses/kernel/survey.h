@@ -4,6 +4,7 @@
 
 #include "filter.h"
 #include "passes/status_access.h"
+#include "types.h"
 
 namespace distnorm
 {
@@ -102,6 +103,24 @@ weights_now( const int64_t number, const Place* places, double* weights )
       nest::ConnectorBase* connector = find_connector( place.thread, place.synapse_id );
       return is_still_there( place, connector ) ? StatusAccess( *connector, place.thread ).weight( place.port ) : NAN;
     } );
+}
+
+//! Weights of connections, given by their places, targets and weights, with what NEST has yet to do to them.
+inline void
+current_weights( const int64_t number, const Place* places, double* weights )
+{
+  for ( const Place& place : std::span( places, number ) )
+  {
+    nest::ConnectorBase* connector = find_connector( place.thread, place.synapse_id );
+    const ConnectionType& type = find_type( place.synapse_id );
+    if ( not connector or static_cast< size_t >( place.port ) >= connector->size()
+      or connector->get_target_node_id( place.thread, place.port ) != static_cast< size_t >( place.target )
+      or type.weight( *connector, place.thread, place.port ) != place.weight )
+    {
+      throw std::runtime_error( "a connection comes from a device, or was moved since nest.GetConnections returned it" );
+    }
+    *weights++ = type.current_weight( *connector, place.thread, place.port );
+  }
 }
 
 } // namespace distnorm

@@ -86,6 +86,13 @@ struct Block
   ConnectionT* elements;
   size_t size;
   size_t first; //!< number of the first in its connector
+
+  //! Those from a place on, so many at most.
+  Block
+  part( const size_t from, const size_t most ) const
+  {
+    return { elements + from, std::min( most, size - from ), first + from };
+  }
 };
 
 //! Calls body for each block of a connector.

@@ -36,11 +36,15 @@ def main(mode: str, folder: str) -> None:
     drifts = []
     if mode == "plain":
         nest.Simulate(INTERVAL_MS * NORMALIZATIONS)
+    elif mode == "update":
+        for _ in range(NORMALIZATIONS):
+            nest.Simulate(INTERVAL_MS)
+            distnorm.bring_up_to_date(MODELS)
     elif mode == "adaptive":
         drifts = adaptive(nest.GetNodes({"model": "poisson_generator"}))
     else:
-        rule = distnorm.Rule(MODELS, target_norm=TARGET_NORM)
-        backend = "inplace" if mode == "observe" else mode
+        rule = distnorm.Rule(MODELS, target_norm=TARGET_NORM, weights="current" if mode == "current" else "stored")
+        backend = "pynest" if mode == "pynest" else "inplace"
         normalizer = distnorm.Normalizer(rule, interval=INTERVAL_MS, backend=backend, observe=mode == "observe")
         normalizer.simulate(INTERVAL_MS * NORMALIZATIONS)
         drifts = [(each.time_ms, each.drifts[0].max, each.drifts[0].mean) for each in normalizer.log]

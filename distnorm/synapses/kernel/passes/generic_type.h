@@ -61,6 +61,10 @@ public:
   void
   run( std::vector< Work >& works, nest::ConnectorBase& connector, const size_t tid ) const override
   {
+    if ( std::any_of( works.begin(), works.end(), []( const Work& work ) { return looks_ahead( work.pass ); } ) )
+    {
+      throw std::runtime_error( "what NEST has yet to do to weights is known of compiled models only" );
+    }
     StatusAccess access( connector, tid );
     Buffer all;
     double before[ max_block_size ];
@@ -115,6 +119,12 @@ public:
   weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
   {
     return StatusAccess( connector, tid ).weight( lcid );
+  }
+
+  double
+  current_weight( nest::ConnectorBase&, size_t, size_t ) const override
+  {
+    throw std::runtime_error( "the kernel was not compiled for these connections" );
   }
 };
 

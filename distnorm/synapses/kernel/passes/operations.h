@@ -105,9 +105,12 @@ add( const Work& work, Buffer& all, const double weight, const int32_t target, c
   all.weight[ all.size ] = weight;
   all.target[ all.size ] = target;
   all.place[ all.size ] = place;
-  all.low[ all.size ] = range.smallest( weight );
-  all.high[ all.size ] = range.largest( weight );
-  all.range[ all.size ] = range;
+  if ( work.asks_range() )
+  {
+    all.low[ all.size ] = range.smallest( weight );
+    all.high[ all.size ] = range.largest( weight );
+    all.range[ all.size ] = range;
+  }
   all.size += not work.leaves_alone( target );
 }
 
@@ -126,6 +129,8 @@ operate( const Work& work, Buffer& all )
   case SCALE:
     scale( work, all );
     break;
+  case UPDATE:
+    break; // made where the connections lie
   case MOVE:
     in_mode( work.pass, [ & ]< bool is_signed, bool shifts >() { move_elements< is_signed, shifts >( work, all ); } );
     break;
@@ -153,6 +158,10 @@ begin( Group& group, const Pass& pass, const size_t tid )
 {
   auto& thread = group.threads[ tid ];
   const size_t n = thread.node_ids.size();
+  if ( looks_ahead( pass ) )
+  {
+    thread.histories.collect();
+  }
   if ( pass.kind == MEASURE )
   {
     thread.sums.assign( n, Sum() );
@@ -217,11 +226,16 @@ sum_of_bounds( const Work& work, const Tally& tally )
 inline void
 finish( Group& group, const Pass& pass, const size_t tid )
 {
+  auto& thread = group.threads[ tid ];
+  if ( pass.kind == UPDATE )
+  {
+    thread.histories.count_readers();
+    return;
+  }
   if ( writes( pass ) )
   {
     return;
   }
-  auto& thread = group.threads[ tid ];
   const Work work( group, pass, tid, 0 );
   const size_t num_targets = group.num_targets();
   for ( size_t i = 0; i < thread.node_ids.size(); ++i )

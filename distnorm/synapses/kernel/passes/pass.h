@@ -28,6 +28,13 @@ counts( const Pass& pass )
   return changes( pass ) and pass.out;
 }
 
+//! Whether the pass reads or makes changes that NEST has yet to make.
+inline bool
+looks_ahead( const Pass& pass )
+{
+  return pass.current or pass.kind == UPDATE;
+}
+
 //! Whether bounds are the same numbers for all weights of a group: their sum then is a matter of counting.
 inline bool
 bounds_alike( const Group& group, const Pass& pass )
@@ -79,6 +86,19 @@ struct Buffer
   uint16_t place[ max_block_size ]; //!< in the block
 };
 
+// Connections of which those after them come from memory meanwhile; prefetch_distance is that of as many.
+constexpr size_t worked_on_at_once = 64;
+
+//! What those of a buffer have yet to read of their targets' histories.
+struct Pending
+{
+  Due due[ worked_on_at_once ];
+  double delay[ worked_on_at_once ]; //!< in ms
+  uint16_t which[ worked_on_at_once ]; //!< in the buffer, of those that have something
+  uint16_t left[ worked_on_at_once ];
+  size_t size = 0;
+};
+
 //! Bounds of |w| of the connections at work.
 struct Box
 {
@@ -110,21 +130,25 @@ struct Work
   bool asks_side;                 //!< of zero
   StatusAccess* status = nullptr; //!< of the connector, where its type does not know the bounds of its connections
   Range in_common;                //!< what connections share of their range, where the pass asks for that
+  const nest::ConnectorModel& model;
+  double until; //!< when weights are up to date, in ms
 
-  Work( Group& g, const Pass& p, const size_t tid, const size_t model )
+  Work( Group& g, const Pass& p, const size_t tid, const size_t number )
     : group( g )
     , thread( g.threads[ tid ] )
     , pass( p )
-    , filter( g, tid, g.synapse_ids[ model ] )
-    , box( p.low[ model ], p.high[ model ] )
+    , filter( g, tid, g.synapse_ids[ number ] )
+    , box( p.low[ number ], p.high[ number ] )
     , counts_bounds( bounds_alike( g, p ) )
     , quick( is_quick( g, p ) )
     , whole( whole_power( p ) )
     , asks_side( g.sign != 0 or p.shifts or p.kind == MOVE )
+    , model( nest::kernel().model_manager.get_connection_model( g.synapse_ids[ number ], tid ) )
+    , until( delivered_until() )
   {
     if ( asks_side or asks_range() )
     {
-      in_common = range_in_common( nest::kernel().model_manager.get_connection_model( g.synapse_ids[ model ], tid ) );
+      in_common = range_in_common( model );
     }
   }
 

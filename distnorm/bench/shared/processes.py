@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import DistnormError, RuleError
-from ..mpi.launch import find_mpiexec, started_processes
+from ...errors import DistnormError, RuleError
+from ...mpi.launch import find_mpiexec, started_processes
 
 
 @dataclass(frozen=True, kw_only=True)

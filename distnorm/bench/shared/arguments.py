@@ -7,7 +7,7 @@ import math
 import os
 from typing import Any
 
-from ..runs.options import add_set, count, path
+from ...runs.options import add_set, count, path
 
 
 def add_command(commands: Any, name: str, about: str, run: Any) -> argparse.ArgumentParser:

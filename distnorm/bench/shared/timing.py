@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..mpi.ranks import Ranks
+from ...mpi.ranks import Ranks
 
 
 def seconds_of(action: Callable[[], object]) -> float:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import RuleError
-from ..mpi.ranks import Ranks, world
-from ..rules.rule import Rule
-from ..runs.job_file import Job
-from ..synapses.access import open_synapses, verify
-from ..synapses.in_place import InPlace
+from ...errors import RuleError
+from ...mpi.ranks import Ranks, world
+from ...rules.rule import Rule
+from ...runs.job_file import Job
+from ...synapses.access import open_synapses, verify
+from ...synapses.in_place import InPlace
 
 DELAY_MS = 1.5
 
@@ -87,7 +87,7 @@ def network_of(job: Job) -> JobNetwork:
     """
     import nest
 
-    from ..runs.run import build_network
+    from ...runs.run import build_network
 
     ranks = world(nest.build_info["have_mpi"])
     made = build_network(job, ranks)

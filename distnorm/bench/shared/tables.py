@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files.outputs import write
+from ...files.outputs import write
 
 
 def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

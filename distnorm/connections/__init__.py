@@ -1,0 +1,1 @@
+"""Connections as arrays, for whoever normalizes and for those who do not."""
