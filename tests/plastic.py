@@ -6,6 +6,7 @@ import nest
 import numpy as np
 from networks import reset
 
+import distnorm
 from distnorm.mpi.ranks import world
 
 NEURONS, INDEGREE = 60, 20
@@ -34,8 +35,9 @@ TAU_MINUS, TAU_MINUS_TRIPLET = 23.0, 110.0
 def plastic_network(model, threads=2):
     """A population at some 20 spikes/s; each neuron's connections have delays of their own, and there are multapses."""
     reset(virtual_processes=threads * nest.num_processes)
-    parameters = dict(PARAMETERS.get(model.removesuffix("_hpc"), {}))
-    nest.SetDefaults(model, parameters)
+    if model.endswith("_normalized"):
+        distnorm.install_models()
+    nest.SetDefaults(model, PARAMETERS.get(model.removesuffix("_hpc").removesuffix("_normalized"), {}))
     neuron = "aeif_psc_delta_clopath" if model.startswith("clopath") else "iaf_psc_delta"
     population = nest.Create(neuron, NEURONS)
     population.set({"tau_minus": TAU_MINUS})

@@ -176,11 +176,14 @@ class Loop:
         self._preconditions.check()
         self.weights.open()
         self._preconditions.check_holder()
-        timer = PhaseTimer(simulate=self.chunks.take_seconds())
+        timer = PhaseTimer(simulate=self.chunks.take_seconds(), compare=0.0)
         now_ms = self.time_ms
         elapsed_ms = self.schedule.elapsed_ms(now_ms)
         records, corrections, error = self.weights.measure(now_ms, elapsed_ms)
         timer.ended("measure")
+        if self.observes:
+            error = error or self.weights.compare(records)
+            timer.ended("compare")
         drifts, since_start, other_weights, within_slices = records.agreed(self._ranks, self._take_pending() or error)
         timer.ended("agree")
         self.weights.agreed(drifts)

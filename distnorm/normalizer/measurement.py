@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from ..norms.drift import Drift
 
 PHASES = ("simulate", "measure", "agree", "rescale")
+ALL_PHASES = (*PHASES, "compare")
+"""With the pass of observing over `other_weights`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +29,8 @@ class Measurement:
         within_slices: With `ExactInterval`, per rule, how far norms were from their targets at the end of a time slice
             since the last measurement, before the factor followed; else empty. Its `zero_norm` counts the targets that
             were let go since then: all their weights became zero.
-        seconds: Wall time of "simulate" (since the last measurement), "measure", "agree" and "rescale" on this rank.
+        seconds: Wall time on this rank of "simulate" (since the last measurement), "measure", "agree" and "rescale",
+            and of "compare", the pass over `other_weights`.
     """
 
     time_ms: float

@@ -190,8 +190,6 @@ class Weights:
         try:
             for i, found in enumerate(self._measured()):
                 corrections.append(self._correction(i, found, elapsed_ms, records))
-            if self._start_norms:
-                self._compare_other_weights(records)
             for kept in self._kept:
                 kept.check()
             work_out(corrections, self._synapses)
@@ -219,11 +217,16 @@ class Weights:
             records.since_start[i] = drift.summarize(norm, start, counts, synapses.node_ids)
         return Correction(synapses.rule, found.sums, target_norms, synapses.node_ids, elapsed_ms, found.unit)
 
-    def _compare_other_weights(self, records: Records) -> None:
-        for found in self._measured(other=True):
-            i, synapses = self._synapses.index(found.synapses), found.synapses
-            target_norms = self._target_norms[i].of(synapses.node_ids, found.norm, found.counts)
-            records.other_weights[i] = drift.summarize(found.norm, target_norms, found.counts, synapses.node_ids)
+    def compare(self, records: Records) -> Exception | None:
+        """Fill in the drift of the weights that rules do not ask for; an error is handed on, as by `measure`."""
+        try:
+            for found in self._measured(other=True):
+                i, synapses = self._synapses.index(found.synapses), found.synapses
+                target_norms = self._target_norms[i].of(synapses.node_ids, found.norm, found.counts)
+                records.other_weights[i] = drift.summarize(found.norm, target_norms, found.counts, synapses.node_ids)
+        except Exception as error:
+            return error
+        return None
 
     def agreed(self, drifts: Sequence[Drift]) -> None:
         """All ranks agree on these drifts, one per rule. Collective.

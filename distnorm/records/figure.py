@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ..files.outputs import write_figure
-from ..normalizer.measurement import PHASES, Measurement
+from ..normalizer.measurement import ALL_PHASES, Measurement
 from ..norms.sums import FloatArray
 from .run_record import RunRecord
 from .summary import above_bound, edges_ms, ends_interval, largest, settled
@@ -41,7 +41,13 @@ STYLE: dict[Any, Any] = {
 }
 _BLUE, _GREEN, _ORANGE, _VERMILION, _PURPLE, _SKY = "#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#56B4E9"
 _LINES = {"max": ("largest", _BLUE), "mean": ("mean", _ORANGE)}
-COLOURS = {"measure": _SKY, "agree": _PURPLE, "rescale": _GREEN, "simulate": "0.93"}  # from the bottom
+COLOURS = {  # from the bottom
+    "measure": _SKY,
+    "compare": _ORANGE,
+    "agree": _PURPLE,
+    "rescale": _GREEN,
+    "simulate": "0.93",
+}
 _BINS = 50
 
 
@@ -126,7 +132,10 @@ def _shares(axis: Axes, run: RunRecord, unit_ms: float) -> float:
     percent = 100 * np.divide(seconds, total, out=np.zeros_like(seconds), where=total > 0)
     top = np.zeros(len(percent))
     for phase, colour in COLOURS.items():
-        below, top = top, top + percent[:, PHASES.index(phase)]
+        of_phase = percent[:, ALL_PHASES.index(phase)]
+        if not of_phase.any():
+            continue
+        below, top = top, top + of_phase
         axis.stairs(top, edges / unit_ms, baseline=below, fill=True, color=colour, label=phase)
     return float(below.max(initial=0))  # below the last, which is simulating
 
@@ -135,8 +144,8 @@ def _binned_seconds(run: RunRecord) -> tuple[FloatArray, FloatArray]:
     """Edges of bins in ms, shape (bins + 1,), and wall time in them by phase in s, shape (bins, phases)."""
     measurements = settled(run)
     times = np.array([edges_ms(run)[0], *_times(measurements)])
-    seconds = np.array([[measurement.seconds[phase] for phase in PHASES] for measurement in measurements])
-    spent = np.vstack([np.zeros(len(PHASES)), np.cumsum(seconds, axis=0)])
+    seconds = np.array([[measurement.seconds[phase] for phase in ALL_PHASES] for measurement in measurements])
+    spent = np.vstack([np.zeros(len(ALL_PHASES)), np.cumsum(seconds, axis=0)])
     edges = np.linspace(times[0], times[-1], min(_BINS, len(measurements)) + 1)
     return edges, np.diff([np.interp(edges, times, of_phase) for of_phase in spent.T]).T
 

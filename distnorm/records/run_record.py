@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..files.typed_json import shown
-from ..normalizer.measurement import PHASES, Measurement
+from ..normalizer.measurement import ALL_PHASES, Measurement
 from ..norms.drift import STATISTICS
 
 
@@ -46,7 +46,7 @@ class Header:
 
 def check_measurement(measurement: Measurement, num_rules: int) -> None:
     """Refuse what no run of so many rules writes, with a ValueError that says what is wrong."""
-    for phase in PHASES:
+    for phase in ALL_PHASES:
         if phase not in measurement.seconds:
             raise ValueError(f"seconds has no {phase}")
     if len(measurement.drifts) != num_rules:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import statistics
 
-from ..normalizer.measurement import PHASES, Measurement
+from ..normalizer.measurement import ALL_PHASES, Measurement
 from .run_record import RunRecord
 
 _BOUNDS = (0.01, 0.02, 0.05, 0.1)
@@ -49,7 +49,7 @@ def edges_ms(run: RunRecord) -> list[float]:
 
 def seconds_spent(run: RunRecord) -> dict[str, float]:
     """Wall time of rank 0 in s by phase, what was simulated after the last measurement included."""
-    spent = {phase: sum(measurement.seconds[phase] for measurement in run.measurements) for phase in PHASES}
+    spent = {phase: sum(measurement.seconds[phase] for measurement in run.measurements) for phase in ALL_PHASES}
     if run.end:
         spent["simulate"] += run.end.simulate_s
     return spent
@@ -168,7 +168,7 @@ def _wall_time(run: RunRecord) -> list[str]:
     if not total:
         return []
     rest = 1 - spent["simulate"] / total
-    phases = ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items())
+    phases = ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items() if seconds)
     return [f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating"]
 
 

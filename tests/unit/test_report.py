@@ -40,7 +40,8 @@ def test_the_numbers_are_those_of_the_log(tmp_path):
         f"{path}: 1,000 of 1,000 ms simulated in 7.5 s, finished",
         "  stdp_synapse: 800 connections onto 40 neurons; at first at most 50.00% from the target norm",
         "  normalized 4 times, 2 probes; interval median 250 ms, 100 to 400 ms",
-        "  largest drift: median 3.75%, worst 7.50%, last 3.50%; 50.00% before anything was simulated",
+        "  largest drift of stored weights: median 3.75%, worst 7.50%, last 3.50%; 50.00% before anything was "
+        "simulated",
         "  bound 5% on max: drift / bound 0.850 on average; 2 of 6 measurements above the bound, "
         "worst 1.500 times the bound",
         "  wall time of rank 0: simulate 90.67%, measure 3.73%, agree 0.93%, rescale 4.67%; "
@@ -169,7 +170,7 @@ def test_wall_time_is_shared_out_over_the_bins_it_was_spent_in(tmp_path):
     measurements = [measurement(0.0, 0.0, 0.5), *(measurement(10.0 * i, 10.0, 0.01) for i in range(1, 101))]
     edges, seconds = figure._binned_seconds(read_log(write(tmp_path / "log.jsonl", measurements)))
     assert edges == pytest.approx(np.linspace(0, 1000, 51))
-    assert seconds == pytest.approx(np.tile([1.8, 0.08, 0.02, 0.1], (50, 1)))
+    assert seconds == pytest.approx(np.tile([1.8, 0.08, 0.02, 0.1, 0.0], (50, 1)))
 
 
 def test_a_figure_that_cannot_be_made_is_one_error(tmp_path, monkeypatch):
