@@ -55,7 +55,8 @@ class AdaptiveInterval:
     """As long as the drift stays below a bound.
 
     Attributes:
-        bound: What the drift should stay below, as a fraction of the target norm.
+        bound: What the drift should stay below, as a fraction of the target norm; of stored or of current weights, as
+            `Rule.weights` says.
         statistic: Which drift over the targets of all ranks: "max", "mean", or a quantile, "q50", "q90" or "q99".
         probes: Measurements part-way in an interval, at which it can be cut short or prolonged; each costs about half a
             normalization. None: as many as the scatter of the drift asks for, one or two in most networks. 1: one,

@@ -11,7 +11,7 @@ from .controller import Clock, check_time
 
 @dataclass(frozen=True, kw_only=True)
 class ExactInterval:
-    """Hold the norms in every time slice, by models from `install_models`.
+    """Hold the norms of stored weights in every time slice, by models from `install_models`.
 
     Each target's weights are stored in units of one factor, which follows what its connections learn; nothing is
     communicated. Audits measure the norms in place, report the true drift, and start from what was measured.

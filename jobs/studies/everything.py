@@ -104,6 +104,8 @@ STEPS = (
     *(_kernel(model) for model in ("stdp_synapse", "stdp_synapse_hom", "stdp_synapse_hom_hpc")),
     _modes("modes", 2.5, 1),
     _modes("modes-2-threads", 1, 2),
+    Step("current", 1.5, "current.md: what it costs", "distnorm bench current"),
+    Step("pending", 1, "current.md: how far behind, and docs/pending.png", "python jobs/studies/pending.py -o FOLDER"),
     Step("overhead", 3.5, "README: share of wall time", f"{_OVERHEAD} {_LARGE}"),
     Step("overhead-800", 1, "README: 800 inputs", f"{_OVERHEAD} --set parameters.in_degree_excitatory=800 --pairs 3"),
     Step("normalized", 1, _PICTURE, f"distnorm run {_JOB} --log FOLDER/normalized.jsonl"),
