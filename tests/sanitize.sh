@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Run the kernel's tests under the address and undefined-behaviour sanitizers; any finding ends the run with an error.
 #
-#   tests/sanitize.sh [PYTEST ARGUMENTS]     default: all models, norms, modes, selections, and changing networks; for
-#                                            models that hold norms name a file with "exact", which compiles for minutes
+#   tests/sanitize.sh [PYTEST ARGUMENTS]     default: all models, norms, modes, selections, changing networks, and
+#                                            current weights; for models that hold norms name a file with "exact", which
+#                                            compiles for minutes
 #
 # The kernel, with all of NEST's code that its headers bring in, is compiled with the sanitizers into a cache of its own;
 # python, which is not, gets their library preloaded. Without vptr: a normalized model calls its parent's functions in
@@ -25,6 +26,7 @@ python -m distnorm build $exact # before anything is preloaded, which would slow
 # Python and NEST keep memory until they end: no report of leaks.
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYNEST_QUIET=1 OMP_WAIT_POLICY=passive
 [ $# -gt 0 ] || set -- tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py \
-    tests/nest/test_changing.py tests/nest/test_node_models.py tests/mpi/test_backends.py
+    tests/nest/test_changing.py tests/nest/test_node_models.py tests/mpi/test_backends.py \
+    tests/mpi/test_current.py
 LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
     timeout --kill-after=10 1200 python -m pytest -q --with-mpi -p no:cacheprovider --capture=sys --timeout=600 "$@"

@@ -97,17 +97,3 @@ def test_refused_through_pynest():
     rule = distnorm.Rule("stdp_synapse", target_norm=9.0, weights="current")
     with pytest.raises(distnorm.RuleError, match="the compiled kernel alone"):
         distnorm.Normalizer(rule, interval=10.0, backend="pynest").simulate(10.0)
-
-
-def test_exact_norms_are_of_current_weights_at_audits():
-    plastic_network("stdp_synapse_normalized")
-    rule = distnorm.Rule("stdp_synapse_normalized", target_norm=10.0, weights="current")
-    normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=50.0))
-    for simulate_ms, ahead in ((100.0, False), (25.0, True), (25.0, False)):
-        normalizer.simulate(simulate_ms)
-        connections, status = status_of("stdp_synapse_normalized")
-        for weights in (status["weight"], distnorm.current_weights(connections)):
-            sums = np.bincount(status["target"].astype(int), weights)
-            errors = np.abs(sums[sums > 0] / 10.0 - 1)
-            is_current = ahead and weights is not status["weight"]
-            assert (errors.min(initial=1.0) > 1e-4) if is_current else (errors.max(initial=0.0) <= 1e-12)

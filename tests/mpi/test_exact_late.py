@@ -1,8 +1,12 @@
-"""Neurons made after the first measurement on any number of ranks: their norms are held from their first spike on."""
+"""Norms that models hold, on any number of ranks: of neurons made after the first measurement, from their first spike
+on; and of current weights, at audits.
+"""
 
 import nest
+import numpy as np
 import pytest
 from networks import norms_by_target, reset
+from plastic import plastic_network, status_of
 
 import distnorm
 
@@ -35,3 +39,17 @@ def test_neurons_made_later_on_any_rank(wanted, late_norm):
     assert len(normalizer.log) == 1
     audit = normalizer.normalize().drifts[0]
     assert audit.targets == 40 and audit.max < 1e-12
+
+
+def test_exact_norms_are_of_current_weights_at_audits():
+    plastic_network("stdp_synapse_normalized")
+    rule = distnorm.Rule("stdp_synapse_normalized", target_norm=10.0, weights="current")
+    normalizer = distnorm.Normalizer(rule, interval=distnorm.ExactInterval(audit_ms=50.0))
+    for simulate_ms, ahead in ((100.0, False), (25.0, True), (25.0, False)):
+        normalizer.simulate(simulate_ms)
+        connections, status = status_of("stdp_synapse_normalized")
+        for weights in (status["weight"], distnorm.current_weights(connections)):
+            sums = np.bincount(status["target"].astype(int), weights)
+            errors = np.abs(sums[sums > 0] / 10.0 - 1)
+            is_current = ahead and weights is not status["weight"]
+            assert (errors.min(initial=1.0) > 1e-4) if is_current else (errors.max(initial=0.0) <= 1e-12)
