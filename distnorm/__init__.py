@@ -14,22 +14,28 @@ from .rules.rule import Rule
 
 if TYPE_CHECKING:
     from .attach.survey import inspect
-    from .connections.current import bring_up_to_date, current_weights
     from .normalizer.normalizer import Normalizer
     from .records.history import plot, to_pandas
     from .runs.checkpoint.table import checkpoint_table
     from .synapses.normalized import install_models
+    from .tables.current import bring_up_to_date, current_weights
+    from .tables.moments import moments
+    from .tables.setting import set_weights
+    from .tables.table import connections
 
 __version__ = "0.1.0"
 
 _LATER = {
     "Normalizer": "normalizer.normalizer",
-    "bring_up_to_date": "connections.current",
+    "bring_up_to_date": "tables.current",
     "checkpoint_table": "runs.checkpoint.table",
-    "current_weights": "connections.current",
+    "connections": "tables.table",
+    "current_weights": "tables.current",
     "inspect": "attach.survey",
     "install_models": "synapses.normalized",
+    "moments": "tables.moments",
     "plot": "records.history",
+    "set_weights": "tables.setting",
     "to_pandas": "records.history",
 }
 
@@ -51,10 +57,13 @@ __all__ = [
     "WeightError",
     "bring_up_to_date",
     "checkpoint_table",
+    "connections",
     "current_weights",
     "inspect",
     "install_models",
+    "moments",
     "plot",
+    "set_weights",
     "to_pandas",
 ]
 

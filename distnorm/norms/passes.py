@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from .bounds import ROWS, Weights, changed, scaled, tally, tally_largest
 from .sums import FloatArray, measure
 from .units import Units
 
+MOMENTS = ("count", "sum", "squares", "least", "largest")
 COUNTED = ("above", "below", "close_to_zero")
 
 
@@ -21,8 +22,8 @@ class Pass:
     """What to do with each connection."""
 
     # "measure" sums up, "tally" says what a change would do, "scale" multiplies, "move" changes inside bounds, "update"
-    # makes the changes that NEST has yet to make
-    kind: Literal["measure", "tally", "scale", "move", "update"]
+    # makes the changes that NEST has yet to make, "collect" writes the rows of a table, "moments" are those of MOMENTS
+    kind: Literal["measure", "tally", "scale", "move", "update", "collect", "moments"]
     # Factor or shift per target (its target norm where a tally is of the largest |w|), shape (n,); NaN leaves a target
     # alone. None: no change, for any number of targets.
     at: FloatArray | None = None
@@ -35,11 +36,17 @@ class Pass:
     counts: bool = False
     # Which weights "measure" and "tally" are of, in place of those of the rule
     weights: Literal["stored", "current"] | None = None
+    sizes: bool = False  # True for "moments" of |w| in place of w
+    columns: Any = None  # of the table that "collect" fills, as the kernel takes it
 
     @property
     def rows(self) -> int:
         """Number of rows of the result."""
-        return len(COUNTED) if self.counts else {"measure": 3, "tally": len(ROWS)}.get(self.kind, 0)
+        return (
+            len(COUNTED)
+            if self.counts
+            else {"measure": 3, "tally": len(ROWS), "moments": len(MOMENTS)}.get(self.kind, 0)
+        )
 
     def part(self, first: int, last: int) -> Pass:
         """The pass for some of the targets."""

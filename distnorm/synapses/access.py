@@ -34,6 +34,7 @@ __all__ = [
     "install_models",
     "load_models",
     "nodes_by_model",
+    "open_for_reading",
     "open_synapses",
     "replace_models",
     "rescale_all",
@@ -127,12 +128,27 @@ def open_synapses(
         if backend == "inplace":
             raise kernel
         return [_through_pynest(nest, rule, ranks, str(kernel)) for rule in rules]
+    return list(_in_place(nest, rules, ranks, kernel, NormalizedModels if exact else InPlace))
+
+
+def open_for_reading(nest: Any, rule: Rule, ranks: Ranks, kernel: ctypes.CDLL) -> InPlace:
+    """The connections of a rule in place, whoever normalizes them. Collective.
+
+    Raises:
+        RuleError: A copy of a synapse model without a weight per connection.
+    """
+    (opened,) = _in_place(nest, [rule], ranks, kernel, InPlace)
+    return opened
+
+
+def _in_place(
+    nest: Any, rules: Sequence[Rule], ranks: Ranks, kernel: ctypes.CDLL, kind: type[InPlace]
+) -> list[InPlace]:
     models = sorted({name for rule in rules for name in rule.synapse_models})
     for name in models:
         check_class(name, class_of(nest, kernel, name))
     add_extensions(nest, ranks, kernel, models)
-    kind = NormalizedModels if exact else InPlace
-    opened: list[Synapses] = []
+    opened: list[InPlace] = []
     for rule in rules:
         synapses = ranks.together(lambda rule=rule: kind(nest, rule, kernel))  # type: ignore[misc]
         ranks.together(lambda synapses=synapses: synapses.check_layout(nest))  # type: ignore[misc]

@@ -20,7 +20,7 @@ from ..norms.sums import FloatArray
 from .kernel_interface import ROW, CallFailed
 from .kernel_library import agree_on_delays, kernel_of, model_of
 
-__all__ = ["KEY_BYTES", "ROW", "Connections", "Model"]
+__all__ = ["KEY_BYTES", "ROW", "Connections", "Model", "connected_models"]
 
 KEY_BYTES = 16
 """The first bytes of a row tell connections apart."""
@@ -77,7 +77,7 @@ class Connections:
         self._nest, self._ranks = nest, ranks
         self.models: list[Model] = []
         self.left_out: list[str] = []
-        self._find_models(_connected(nest, ranks), rule_models)
+        self._find_models(connected_models(nest, ranks), rule_models)
 
     def _find_models(self, connected: dict[str, int], rule_models: Sequence[str]) -> None:
         for name, synapse_id in connected.items():
@@ -130,7 +130,7 @@ class Connections:
             raise KernelError(f"{self.models[model].name}: {failure.text}") from None
 
 
-def _connected(nest: Any, ranks: Ranks) -> dict[str, int]:
+def connected_models(nest: Any, ranks: Ranks) -> dict[str, int]:
     """Synapse models with a connection on some rank, by name, and their numbers in NEST. Collective."""
     numbers, mine = {}, []
     for name in nest.synapse_models:

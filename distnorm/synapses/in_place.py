@@ -101,6 +101,8 @@ class InPlace(Synapses):
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
         norm = "linf" if a_pass.largest else rule.norm if rule.norm in NORMS else "lp"
+        if a_pass.kind == "moments":
+            norm = "l1" if a_pass.sizes else "sum"
         result = np.zeros((a_pass.rows, len(self.node_ids)))
         low, high = self._bounds(rule.box)
         arrays = [None if array is None else np.ascontiguousarray(array) for array in (a_pass.at, a_pass.flat)]
@@ -108,11 +110,12 @@ class InPlace(Synapses):
         units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
         every = (*arrays, low, high, out, *(units or (None, None)))
         pointers = [None if array is None else array.ctypes.data for array in every]
+        pointers.append(None if a_pass.columns is None else ctypes.addressof(a_pass.columns))
         # A change is of stored weights, which were brought up to date before.
-        current = (a_pass.weights or rule.weights) == "current" and bool(a_pass.rows)
+        current = (a_pass.weights or rule.weights) == "current" and (bool(a_pass.rows) or a_pass.kind == "collect")
         numbers = (KINDS.index(a_pass.kind), NORMS.index(norm), rule.power, int(current), int(rule.shifts))
         structure = PassStruct(*numbers, *pointers)
-        structure.arrays = every  # kept alive
+        structure.arrays = (*every, a_pass.columns)  # kept alive
         return structure, result
 
     def _bounds(self, box: tuple[float, float]) -> tuple[FloatArray, FloatArray]:

@@ -23,7 +23,7 @@ CODES = ("OK", "FAILED", "STALE", "FORGOTTEN", "NO_MODEL", "USED")
 FORGOTTEN: the group has sources, which NEST has not kept. NO_MODEL: no normalized model is made of a synapse model.
 USED: a synapse model has connections.
 """
-KINDS = ("measure", "tally", "scale", "move", "update")
+KINDS = ("measure", "tally", "scale", "move", "update", "collect", "moments")
 """Of a `Pass`, by number."""
 NORMS = ("l1", "l2", "lp", "linf", "sum")
 """Of a `Pass`, by number; lp is any other power."""
@@ -41,6 +41,20 @@ STRUCTURES = {
         int64_t size;
         const int64_t* values;
     """,
+    # A table of connections. Offsets of columns are in bytes from the beginning of a row; -1: it has no such column.
+    "Columns": """
+        char* rows;
+        int64_t size; // bytes of a row
+        int64_t* next; // by target: number of the next row, -1: leave out; null where rows are only read
+        int64_t source;
+        int64_t target;
+        int64_t weight;
+        int64_t delay;
+        int64_t receptor;
+        int64_t label;
+        int64_t model;
+        int64_t location;
+    """,
     # What to do with the connections of a group; arrays but for low and high are by target.
     "Pass": """
         int64_t kind;
@@ -55,6 +69,7 @@ STRUCTURES = {
         double* out; // rows of the result; of a change: it is counted and not made; null: none
         const int64_t* weight_unit; // weights count in 2^weight_unit; null: in 1
         const int64_t* norm_unit; // norms and bounds count in 2^norm_unit; null: in 1
+        const Columns* columns; // to collect
     """,
     # A connection of a sample. `size`, of all connections of its model on its thread, tells whether it was moved.
     "Place": """
@@ -90,6 +105,7 @@ _KERNEL = """
     const char* class_of( int64_t synapse_id )
     int64_t bytes_of( int64_t synapse_id )
     int64_t sources_are_known()
+    int64_t connections_have_changed()
     void agree_on_delays()
     void list_model_runs( Ints* found )
 
@@ -105,6 +121,9 @@ _KERNEL = """
     void sample( int64_t synapse_id, int64_t turn, int64_t room, Place* places, int64_t* number )
     void weights_now( int64_t number, Place* places, double* weights )
     void current_weights( int64_t number, Place* places, double* weights )
+
+    void check_weights( Columns* rows, int64_t number, int64_t* wrong )
+    void write_weights( Columns* rows, int64_t number )
 
     int64_t count_rows( int64_t thread, int64_t synapse_id )
     void get_rows( int64_t thread, int64_t synapse_id, int64_t first, int64_t number, Row* rows, double* state )
@@ -155,6 +174,12 @@ class IntsStruct(ctypes.Structure):
     _fields_ = fields_of("Ints")
 
 
+class ColumnsStruct(ctypes.Structure):
+    """Columns."""
+
+    _fields_ = fields_of("Columns")
+
+
 class PassStruct(ctypes.Structure):
     """Pass."""
 
@@ -177,6 +202,7 @@ _ARGUMENTS: dict[str, Any] = {
     "Ints": IntsStruct,
     "Ints*": ctypes.POINTER(IntsStruct),
     "Pass*": ctypes.POINTER(PassStruct),
+    "Columns*": ctypes.POINTER(ColumnsStruct),
     "Group**": ctypes.POINTER(ctypes.c_void_p),
 }
 

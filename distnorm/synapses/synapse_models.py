@@ -220,6 +220,11 @@ def check_class(name: str, class_name: str) -> None:
     _refuse(base, f"{name!r}, a copy of {base},")
 
 
+def why_refused(class_name: str) -> str:
+    """Why a C++ class of connections has no weight for each; empty if it has."""
+    return _REFUSED.get(class_name.removeprefix("nest::"), "")
+
+
 def keeps_weights(nest: Any, name: str) -> bool:
     """Whether a synapse model is one of NEST's own, or like a copy of one: these keep a weight that is written."""
     fingerprint = _fingerprint(nest, name)

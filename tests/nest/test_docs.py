@@ -20,5 +20,6 @@ def test_examples_run(page):
     names = {}
     for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
         exec(compile(block, str(page), "exec"), names)
-    normalizer = names["normalizer"]
-    assert len(normalizer.log) > 1 and normalizer.log[-1].drifts[0].targets > 0
+    if page.name != "weights.md":  # which is without one
+        normalizer = names["normalizer"]
+        assert len(normalizer.log) > 1 and normalizer.log[-1].drifts[0].targets > 0

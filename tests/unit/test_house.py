@@ -9,10 +9,10 @@ import distnorm
 
 PACKAGE = Path(distnorm.__file__).parent
 # docs/developing.md draws the same tree.
-ROOMS = ("errors", "files", "rules", "norms", "intervals", "mpi", "synapses", "connections", "normalizer")
+ROOMS = ("errors", "files", "rules", "norms", "intervals", "mpi", "synapses", "tables", "normalizer")
 ROOMS += ("records", "runs", "attach", "doctor", "bench", "cli", "__main__", "__init__")
 FILES_IN_A_FOLDER = 14
-HEAVY = {"nest", "mpi4py", "matplotlib", "pandas", "tqdm"}
+HEAVY = {"nest", "mpi4py", "matplotlib", "pandas", "scipy", "tqdm"}
 
 
 def name_of(path):

@@ -138,14 +138,20 @@ def add_extensions(nest: Any, ranks: Ranks, library: ctypes.CDLL, names: Iterabl
         KernelError: A rank lacks a library that rank 0 has, or cannot load it.
     """
     unknown = sorted({class_of(nest, library, name) for name in names if not library.dn_bytes_of(_id(nest, name))})
-    _, key = stem_of(nest, nest.build_info["prefix"], "kernel").split("-")
+    prefix = nest.build_info["prefix"]  # on all ranks: a kernel status is collective while connections are new
     anywhere = ranks.gather(unknown) or []  # ranks differ after an error in here that was caught
-    found = ranks.from_first(
-        lambda: {name: path.name for name in sorted(set().union(*anywhere)) if (path := compiled(_stem(key, name)))}
-    )
+    found = ranks.from_first(lambda: _compiled_of(nest, prefix, set().union(*anywhere)))
     for name, file in found.items():
         mine = name in unknown
         ranks.together(lambda file=file, mine=mine: _add(library, cache_folder() / file) if mine else None)  # type: ignore[misc]
+
+
+def _compiled_of(nest: Any, prefix: str, class_names: set[str]) -> dict[str, str]:
+    """Names of the files of the extensions that were compiled, by their classes."""
+    if not class_names:
+        return {}  # the key is that of all of NEST's headers
+    _, key = stem_of(nest, prefix, "kernel").split("-")
+    return {name: path.name for name in sorted(class_names) if (path := compiled(_stem(key, name)))}
 
 
 def _add(library: ctypes.CDLL, path: Path) -> None:

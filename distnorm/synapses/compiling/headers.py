@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ...norms.bounds import ROWS
-from ...norms.passes import COUNTED
+from ...norms.passes import COUNTED, MOMENTS
 from ..kernel_interface import CALLS, CODES, CONSTANTS, KINDS, NORMS, STRUCTURES, Call, fields_of
 from ..synapse_models import Deferred, SynapseModel
 
@@ -248,6 +248,7 @@ enum Code : int {{ {", ".join(CODES)} }};
 enum Kind : int64_t {{ {", ".join(KINDS).upper()} }};
 enum Norm : int64_t {{ {", ".join(NORMS).upper()} }};
 namespace tallied {{ enum : size_t {{ {", ".join(ROWS)} }}; }}
+namespace moments {{ enum : size_t {{ {", ".join(MOMENTS)} }}; }}
 namespace counted {{ enum : size_t {{ {", ".join(COUNTED)} }}; }}
 {constants}
 {"".join(map(_structure, STRUCTURES))}}} // namespace distnorm

@@ -14,6 +14,81 @@ number_of_connections( const size_t tid, const nest::synindex synapse_id )
   return connector ? connector->size() : 0;
 }
 
+//! The sources of the connections of a model on a thread; to be asked in the order of their numbers (lcid).
+class SourceRuns
+{
+public:
+  SourceRuns( const size_t tid, const nest::synindex synapse_id )
+    : tid_( tid )
+    , synapse_id_( synapse_id )
+    , is_sorted_( nest::kernel().connection_manager.use_compressed_spikes()
+        and not nest::kernel().connection_manager.connections_have_changed() )
+    , num_connections_( number_of_connections( tid, synapse_id ) )
+  {
+  }
+
+  int64_t
+  of( const size_t lcid )
+  {
+    if ( lcid >= run_end_ )
+    {
+      find( lcid );
+    }
+    return source_;
+  }
+
+  //! The one last asked for.
+  int64_t
+  source() const
+  {
+    return source_;
+  }
+
+  //! Whether `of` will have to look for it.
+  bool
+  is_new( const size_t lcid ) const
+  {
+    return lcid >= run_end_;
+  }
+
+private:
+  bool
+  has_source( const size_t lcid ) const
+  {
+    return lcid < num_connections_ and source_of( lcid ) == source_;
+  }
+
+  int64_t
+  source_of( const size_t lcid ) const
+  {
+    return nest::kernel().connection_manager.get_source_node_id( tid_, synapse_id_, lcid );
+  }
+
+  //! The source, and, where NEST has sorted by source, where its connections end: in growing strides.
+  void
+  find( const size_t lcid )
+  {
+    source_ = source_of( lcid );
+    run_end_ = lcid + 1;
+    size_t stride = is_sorted_ ? 1 : 0;
+    for ( ; stride and has_source( run_end_ - 1 + stride ); stride *= 2 )
+    {
+      run_end_ += stride;
+    }
+    for ( ; stride; stride /= 2 )
+    {
+      run_end_ += has_source( run_end_ - 1 + stride ) ? stride : 0;
+    }
+  }
+
+  const size_t tid_;
+  const nest::synindex synapse_id_;
+  const bool is_sorted_;
+  const size_t num_connections_;
+  int64_t source_ = 0;
+  size_t run_end_ = 0; //!< connections before it, from the last one asked for, have this source
+};
+
 //! Which connections onto a target belong to the group; to be asked in the order of their numbers (lcid).
 class Filter
 {
@@ -22,10 +97,7 @@ public:
     : group_( group )
     , everything_( not group.asks_sources() and group.receptors.empty() and group.labels.empty() and group.sign == 0 )
     , tid_( tid )
-    , synapse_id_( synapse_id )
-    , is_sorted_( nest::kernel().connection_manager.use_compressed_spikes()
-        and not nest::kernel().connection_manager.connections_have_changed() )
-    , num_connections_( everything_ ? 0 : number_of_connections( tid, synapse_id ) )
+    , sources_( tid, synapse_id )
   {
   }
 
@@ -54,9 +126,9 @@ private:
     {
       return true;
     }
-    if ( lcid >= run_end_ )
+    if ( sources_.is_new( lcid ) )
     {
-      find_source( lcid );
+      answer_ = group_.sources.contains( sources_.of( lcid ) );
     }
     return answer_ and ( group_.excluded.empty() or not is_excluded( target ) );
   }
@@ -64,49 +136,15 @@ private:
   bool
   is_excluded( const int32_t target ) const
   {
-    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], source_ );
+    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], sources_.source() );
     return std::binary_search( group_.excluded.begin(), group_.excluded.end(), pair );
-  }
-
-  bool
-  has_source( const size_t lcid ) const
-  {
-    return lcid < num_connections_ and source_of( lcid ) == source_;
-  }
-
-  size_t
-  source_of( const size_t lcid ) const
-  {
-    return nest::kernel().connection_manager.get_source_node_id( tid_, synapse_id_, lcid );
-  }
-
-  //! The source of a connection, and, where NEST has sorted by source, where its connections end: in growing strides.
-  void
-  find_source( const size_t lcid )
-  {
-    source_ = source_of( lcid );
-    answer_ = group_.sources.contains( source_ );
-    run_end_ = lcid + 1;
-    size_t stride = is_sorted_ ? 1 : 0;
-    for ( ; stride and has_source( run_end_ - 1 + stride ); stride *= 2 )
-    {
-      run_end_ += stride;
-    }
-    for ( ; stride; stride /= 2 )
-    {
-      run_end_ += has_source( run_end_ - 1 + stride ) ? stride : 0;
-    }
   }
 
   const Group& group_;
   const bool everything_;
   const size_t tid_;
-  const nest::synindex synapse_id_;
-  const bool is_sorted_;
-  const size_t num_connections_;
-  size_t source_ = 0;
-  size_t run_end_ = 0; //!< connections before it, from the last one asked for, have this source
-  bool answer_ = false;
+  SourceRuns sources_;
+  bool answer_ = false; //!< for the source last asked for
 };
 
 } // namespace distnorm

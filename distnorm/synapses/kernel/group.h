@@ -38,6 +38,7 @@ struct ThreadTargets
   std::vector< Sum > scales;             //!< by target, where the norm is a signed sum
   std::vector< Tally > tallies;          //!< by target, of the last tally
   std::vector< QuickTally > quick;       //!< likewise, where bounds are alike
+  std::vector< Moments > moments;        //!< by target, of the last pass that asked for them
   std::vector< Beyond > beyond;          //!< by target, of the last change that was counted
   TargetHistories histories;             //!< collected for passes over weights that are brought up to date
   size_t first = 0;                      //!< number of the thread's first target

@@ -127,6 +127,16 @@ public:
     return Plain::weight( connector, tid, lcid ) * slot.read_factor( target_index( synapse, tid ) );
   }
 
+  //! By way of the account.
+  void
+  set_weights( nest::ConnectorBase& connector,
+    const size_t tid,
+    const std::span< const Setting > settings,
+    const bool only_try ) const override
+  {
+    set_by_status( connector, tid, settings, only_try );
+  }
+
   //! Rows are written back before a norm is held: then a raw weight is the weight.
   void
   get_rows( nest::ConnectorBase& connector,

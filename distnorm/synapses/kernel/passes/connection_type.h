@@ -25,6 +25,8 @@ public:
   //! Adds the number of the work's connections of each label.
   virtual void count_labels( Work&, nest::ConnectorBase&, size_t tid, Labels& ) const = 0;
   virtual double weight( nest::ConnectorBase&, size_t tid, size_t lcid ) const = 0;
+  //! Sets weights; or only tries, and leaves them as they were. Throws a Refusal.
+  virtual void set_weights( nest::ConnectorBase&, size_t tid, std::span< const Setting >, bool only_try ) const = 0;
   //! The weight with what NEST has yet to do to it.
   virtual double current_weight( nest::ConnectorBase&, size_t tid, size_t lcid ) const = 0;
 };

@@ -80,6 +80,17 @@ public:
           [ & ]( const size_t lcid, const int32_t target, const double weight, const Range& range )
           { add( work, all, weight, target, lcid - first, range ); } );
         std::copy( all.weight, all.weight + all.size, before );
+        for ( size_t i = 0; i < all.size and work.rows; ++i )
+        {
+          const size_t lcid = first + all.place[ i ];
+          work.rows->write(
+            all.target[ i ],
+            lcid,
+            all.weight[ i ],
+            [ & ] { return access.delay( lcid ); },
+            [ & ] { return access.receptor( lcid ); },
+            [ & ] { return access.label( lcid ); } );
+        }
         counts( work.pass ) ? count( work, all ) : operate( work, all );
         for ( size_t i = 0; i < all.size and writes( work.pass ); ++i )
         {
@@ -119,6 +130,15 @@ public:
   weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
   {
     return StatusAccess( connector, tid ).weight( lcid );
+  }
+
+  void
+  set_weights( nest::ConnectorBase& connector,
+    const size_t tid,
+    const std::span< const Setting > settings,
+    const bool only_try ) const override
+  {
+    set_by_status( connector, tid, settings, only_try );
   }
 
   double

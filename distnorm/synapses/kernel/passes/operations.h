@@ -10,6 +10,13 @@
 namespace distnorm
 {
 
+//! Of sizes |w| where the norm is L1, else of weights.
+inline double
+in_moments( const Pass& pass, const double weight )
+{
+  return pass.norm == L1 ? std::abs( weight ) : weight;
+}
+
 inline void
 measure( const Work& work, const Buffer& all )
 {
@@ -129,7 +136,14 @@ operate( const Work& work, Buffer& all )
   case SCALE:
     scale( work, all );
     break;
+  case MOMENTS:
+    for ( size_t i = 0; i < all.size; ++i )
+    {
+      work.thread.moments[ all.target[ i ] ].add( in_moments( work.pass, all.weight[ i ] ) );
+    }
+    break;
   case UPDATE:
+  case COLLECT:
     break; // made where the connections lie
   case MOVE:
     in_mode( work.pass, [ & ]< bool is_signed, bool shifts >() { move_elements< is_signed, shifts >( work, all ); } );
@@ -166,6 +180,10 @@ begin( Group& group, const Pass& pass, const size_t tid )
   {
     thread.sums.assign( n, Sum() );
     thread.scales.assign( pass.norm == SUM ? n : 0, Sum() );
+  }
+  else if ( pass.kind == MOMENTS )
+  {
+    thread.moments.assign( n, Moments() );
   }
   else if ( counts( pass ) )
   {
@@ -232,7 +250,7 @@ finish( Group& group, const Pass& pass, const size_t tid )
     thread.histories.count_readers();
     return;
   }
-  if ( writes( pass ) )
+  if ( writes( pass ) or pass.kind == COLLECT )
   {
     return;
   }
@@ -247,6 +265,15 @@ finish( Group& group, const Pass& pass, const size_t tid )
       row( tallied::total ) = thread.sums[ i ].total();
       row( tallied::count ) = thread.sums[ i ].count;
       row( tallied::scale ) = pass.norm == SUM ? thread.scales[ i ].total() : 0.0;
+    }
+    else if ( pass.kind == MOMENTS )
+    {
+      const Moments& of = thread.moments[ i ];
+      row( moments::count ) = of.count;
+      row( moments::sum ) = of.sum.total();
+      row( moments::squares ) = of.squares.total();
+      row( moments::least ) = of.least;
+      row( moments::largest ) = of.largest;
     }
     else if ( counts( pass ) )
     {

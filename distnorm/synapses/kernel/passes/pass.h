@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "filter.h"
+#include "connections/columns.h"
 #include "passes/status_access.h"
 
 namespace distnorm
@@ -130,8 +130,10 @@ struct Work
   bool asks_side;                 //!< of zero
   StatusAccess* status = nullptr; //!< of the connector, where its type does not know the bounds of its connections
   Range in_common;                //!< what connections share of their range, where the pass asks for that
+  const nest::synindex synapse_id;
   const nest::ConnectorModel& model;
   double until; //!< when weights are up to date, in ms
+  std::unique_ptr< RowWriter > rows; //!< where the pass collects
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t number )
     : group( g )
@@ -143,8 +145,10 @@ struct Work
     , quick( is_quick( g, p ) )
     , whole( whole_power( p ) )
     , asks_side( g.sign != 0 or p.shifts or p.kind == MOVE )
-    , model( nest::kernel().model_manager.get_connection_model( g.synapse_ids[ number ], tid ) )
+    , synapse_id( g.synapse_ids[ number ] )
+    , model( nest::kernel().model_manager.get_connection_model( synapse_id, tid ) )
     , until( delivered_until() )
+    , rows( p.columns ? std::make_unique< RowWriter >( *p.columns, thread, tid, synapse_id ) : nullptr )
   {
     if ( asks_side or asks_range() )
     {

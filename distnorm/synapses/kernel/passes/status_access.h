@@ -6,6 +6,7 @@
 #include <deque>
 #include <limits>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -49,6 +50,7 @@ public:
     , model_( nest::kernel().model_manager.get_connection_model( connector.get_syn_id(), tid ) )
     , tid_( tid )
   {
+    status_[ nest::names::target_thread ] = static_cast< long >( tid ); // NEST tells it before the connection adds to it
   }
 
   bool
@@ -94,6 +96,13 @@ public:
   {
     read( lcid );
     return entry< long >( receptor_, "receptor" );
+  }
+
+  double
+  delay( const size_t lcid )
+  {
+    read( lcid );
+    return status_.get< double >( nest::names::delay );
   }
 
   int64_t
@@ -150,6 +159,64 @@ private:
   any_type& new_weight_ = changed_[ nest::names::weight ];
   size_t read_ = none;
 };
+
+//! A connection, the node ID of its target (0: not told), and the weight that it is to have.
+struct Setting
+{
+  size_t lcid;
+  int64_t target;
+  double weight;
+};
+
+//! The first of several settings that is not taken, and why.
+struct Refusal
+{
+  size_t which;
+  std::string text;
+};
+
+static const std::string gone = "the connection is not there any more, or is another one now";
+
+//! Sets weights; or only tries, and leaves them as they were.
+inline void
+set_by_status( nest::ConnectorBase& connector,
+  const size_t tid,
+  const std::span< const Setting > settings,
+  const bool only_try )
+{
+  StatusAccess access( connector, tid );
+  for ( size_t i = 0; i < settings.size(); ++i )
+  {
+    const auto [ lcid, target, wanted ] = settings[ i ];
+    if ( lcid >= connector.size() or access.is_disabled( lcid )
+      or ( target and static_cast< int64_t >( connector.get_target_node_id( tid, lcid ) ) != target ) )
+    {
+      throw Refusal { i, gone };
+    }
+    const double before = access.weight( lcid );
+    const auto restore = [ & ]
+    {
+      try
+      {
+        access.set_weight( lcid, before );
+      }
+      catch ( const nest::KernelException& ) // a zero that plasticity made, and NEST does not take
+      {
+      }
+    };
+    try
+    {
+      access.set_weight( lcid, wanted );
+    }
+    catch ( const nest::KernelException& e )
+    {
+      const std::string text = e.what();
+      restore(); // models write a weight before they refuse it
+      throw Refusal { i, text };
+    }
+    only_try ? restore() : void();
+  }
+}
 
 //! Throws unless a weight that is set stays, for this connection alone. Leaves the weight as it was. False: a weight of
 //! zero, which no factor changes.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace distnorm
 {
@@ -95,7 +96,7 @@ struct alignas( 32 ) Sum
   }
 };
 
-//! A sum of terms of one sign, as the first two numbers of Sum.
+//! A sum as the first two numbers of Sum.
 struct ShortSum
 {
   double high = 0.0;
@@ -105,6 +106,32 @@ struct ShortSum
   add( const double value )
   {
     low += Sum::add_to( high, value );
+  }
+
+  double
+  total() const
+  {
+    return high + low;
+  }
+};
+
+//! What is asked of the weights of a target beside their norm, in one cache line.
+struct alignas( 64 ) Moments
+{
+  ShortSum sum;
+  ShortSum squares;
+  double least = std::numeric_limits< double >::infinity();
+  double largest = -std::numeric_limits< double >::infinity();
+  int64_t count = 0;
+
+  void
+  add( const double value )
+  {
+    sum.add( value );
+    squares.add( value * value );
+    least = value < least ? value : least;
+    largest = value > largest ? value : largest;
+    ++count;
   }
 };
 

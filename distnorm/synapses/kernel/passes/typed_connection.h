@@ -188,7 +188,24 @@ protected:
       bring_forward( work, block, all, pending );
       work.pass.kind == UPDATE ? commit( work, block, all, pending ) : void();
     }
+    for ( size_t i = 0; i < all.size and work.rows; ++i )
+    {
+      write_row( work, block, all.place[ i ], all.target[ i ], all.weight[ i ] );
+    }
     counts( work.pass ) ? count( work, all ) : operate( work, all );
+  }
+
+  static void
+  write_row( const Work& work, const Block< ConnectionT >& block, const size_t place, const int32_t target, const double weight )
+  {
+    const ConnectionT& connection = block.elements[ place ];
+    work.rows->write(
+      target,
+      block.first + place,
+      weight,
+      [ & ] { return connection.get_delay(); },
+      [ & ] { return connection.get_rport(); },
+      [ & ] { return connection.get_label(); } );
   }
 
   //! One pass over one block; the passes that every run makes work without a buffer.
@@ -209,6 +226,23 @@ protected:
     {
       gather( work, block, tid, all );
       count( work, all );
+    }
+    else if ( pass.kind == COLLECT )
+    {
+      for_each( work,
+        block,
+        tid,
+        [ & ]( Synapse& synapse, const int32_t target, const size_t place )
+        { write_row( work, block, place, target, weight_of( synapse ) ); } );
+    }
+    else if ( pass.kind == MOMENTS )
+    {
+      auto* moments = work.thread.moments.data();
+      for_each( work,
+        block,
+        tid,
+        [ & ]( Synapse& synapse, const int32_t i, size_t )
+        { moments[ i ].add( in_moments( pass, weight_of( synapse ) ) ); } );
     }
     else if ( pass.kind == MEASURE and pass.norm == L1 and not pass.weight_unit )
     {
@@ -311,6 +345,39 @@ public:
     return weight_of< Synapse >( elements_of< ConnectionT >( connector )[ lcid ] );
   }
 
+  void
+  set_weights( nest::ConnectorBase& connector,
+    const size_t tid,
+    const std::span< const Setting > settings,
+    const bool only_try ) const override
+  {
+    constexpr size_t ahead = 16;
+    auto& all = elements_of< ConnectionT >( connector );
+    Range range = range_in_common( nest::kernel().model_manager.get_connection_model( connector.get_syn_id(), tid ) );
+    for ( size_t i = 0; i < settings.size(); ++i )
+    {
+      const size_t later = settings[ std::min( i + ahead, settings.size() - 1 ) ].lcid;
+      later < all.size() ? __builtin_prefetch( &all[ later ], 1 ) : void();
+      const auto [ lcid, target, wanted ] = settings[ i ];
+      if ( lcid >= all.size() or all[ lcid ].is_disabled() or ( target and node_id_of( all[ lcid ], tid ) != target ) )
+      {
+        throw Refusal { i, gone };
+      }
+      Synapse& synapse = all[ lcid ];
+      double& weight = weight_of( synapse );
+      read_own_limits( synapse, range );
+      const bool keeps_sign = weight * wanted > 0.0;
+      if ( not( knows_limits() and std::isnan( range.least ) and keeps_sign ) )
+      {
+        set_one_by_status( connector, tid, settings.subspan( i, 1 ), i, only_try, weight );
+      }
+      else if ( not only_try )
+      {
+        weight = wanted;
+      }
+    }
+  }
+
   double
   current_weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
   {
@@ -369,6 +436,34 @@ public:
   }
 
 private:
+  static int64_t
+  node_id_of( const Synapse& synapse, const size_t tid )
+  {
+    return synapse.get_target( tid )->get_node_id();
+  }
+
+  //! Sets, or tries, what NEST might refuse, which then keeps its bits.
+  static void
+  set_one_by_status( nest::ConnectorBase& connector,
+    const size_t tid,
+    const std::span< const Setting > setting,
+    const size_t which,
+    const bool only_try,
+    double& weight )
+  {
+    const double before = weight;
+    try
+    {
+      set_by_status( connector, tid, setting, false );
+    }
+    catch ( const Refusal& refusal )
+    {
+      weight = before;
+      throw Refusal { which, refusal.text };
+    }
+    weight = only_try ? before : weight;
+  }
+
   template < Name... names >
   static void
   get_state( const Synapse& synapse, double* state, Names< names... > )

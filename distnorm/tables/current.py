@@ -14,8 +14,8 @@ from ..norms.sums import FloatArray
 from ..rules.rule import Rule
 from ..synapses.in_place import InPlace
 from ..synapses.kernel_interface import PLACE
-from ..synapses.kernel_library import kernel_of
 from ..synapses.synapse_models import check_models
+from .selection import kept_kernel
 
 
 def current_weights(connections: Any) -> FloatArray:
@@ -40,7 +40,7 @@ def current_weights(connections: Any) -> FloatArray:
     import nest
 
     ranks = world(nest.build_info["have_mpi"])
-    kernel = kernel_of(nest, ranks)
+    kernel = kept_kernel(nest, ranks)
 
     def read() -> FloatArray:
         places = np.zeros(len(connections), PLACE)
@@ -75,7 +75,7 @@ def bring_up_to_date(synapse_model: str | Sequence[str]) -> None:
     ranks = world(nest.build_info["have_mpi"])
     rule = Rule(synapse_model, target_norm=1.0)
     ranks.together(lambda: check_models(nest, rule.synapse_models))
-    kernel = kernel_of(nest, ranks)
+    kernel = kept_kernel(nest, ranks)
     ranks.together(lambda: _check(nest, kernel, rule.synapse_models, written=True))
     ranks.together(lambda: _update(InPlace(nest, rule, kernel)))
 

@@ -36,6 +36,13 @@ agree_on_delays()
   }
 }
 
+//! Whether NEST will sort its connections before it simulates, or in GetConnections.
+inline int64_t
+connections_have_changed()
+{
+  return nest::kernel().connection_manager.connections_have_changed();
+}
+
 //! Fills what tells whether it is still the same connection there.
 inline void
 identify( Place& place, const nest::ConnectorBase& connector )
