@@ -8,11 +8,14 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
+import numpy as np
+
 from ..errors import RuleError
 from ..files.typed_json import shown
 from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import Clock, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
+from ..norms.histogram import check_limits
 from ..rules.digest import rule_hash
 from ..rules.rule import Rule, check_disjoint, with_drawn_norms
 from ..rules.validation import as_number
@@ -47,7 +50,18 @@ def check_arguments(backend: Any, callbacks: Mapping[str, Any]) -> None:
             raise RuleError(f"{name} is {callback!r}; give a function of one argument")
 
 
-def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str) -> dict[str, int]:
+def checked_watch(weights: Any) -> bool | tuple[float, float]:
+    """Whether to make histograms of weights, or the limits of their bins."""
+    if isinstance(weights, bool | np.bool_):
+        return bool(weights)
+    if not isinstance(weights, tuple | list) or len(weights) != 2:
+        raise RuleError(f"weights is {shown(weights)}; give True, or two weights between which a histogram counts")
+    low, high = (as_number(weight) for weight in weights)
+    check_limits(low, high)
+    return low, high
+
+
+def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, watch: Any = False) -> dict[str, int]:
     """Numbers that tell whether ranks were given the same."""
     controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
     given = {
@@ -55,6 +69,7 @@ def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str) -
         "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
         "observe": repr(bool(observe)),
         "backend": backend,
+        "weights": repr(watch),
     }
     return {name: zlib.crc32(value.encode()) for name, value in given.items()}
 

@@ -101,7 +101,7 @@ class InPlace(Synapses):
         """The kernel's form of a pass, and the array that it writes."""
         rule = self.rule
         norm = "linf" if a_pass.largest else rule.norm if rule.norm in NORMS else "lp"
-        result = np.zeros((a_pass.rows, len(self.node_ids)))
+        result = a_pass.nothing(len(self.node_ids))
         low, high = self._bounds(rule.box)
         arrays = [None if array is None else np.ascontiguousarray(array) for array in (a_pass.at, a_pass.flat)]
         out = result if a_pass.rows else None
@@ -111,8 +111,9 @@ class InPlace(Synapses):
         # A change is of stored weights, which were brought up to date before.
         current = (a_pass.weights or rule.weights) == "current" and bool(a_pass.rows)
         numbers = (KINDS.index(a_pass.kind), NORMS.index(norm), rule.power, int(current), int(rule.shifts))
-        structure = PassStruct(*numbers, *pointers)
-        structure.arrays = every  # kept alive
+        edges, per_unit = a_pass.bins.table if a_pass.bins else (None, 0.0)
+        structure = PassStruct(*numbers, *pointers, None if edges is None else edges.ctypes.data, per_unit)
+        structure.arrays = (*every, edges)  # kept alive
         return structure, result
 
     def _bounds(self, box: tuple[float, float]) -> tuple[FloatArray, FloatArray]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ...norms.bounds import ROWS
+from ...norms.histogram import ROWS as WATCHED
 from ...norms.passes import COUNTED
 from ..kernel_interface import CALLS, CODES, CONSTANTS, KINDS, NORMS, STRUCTURES, Call, fields_of
 from ..synapse_models import Deferred, SynapseModel
@@ -249,6 +250,7 @@ enum Kind : int64_t {{ {", ".join(KINDS).upper()} }};
 enum Norm : int64_t {{ {", ".join(NORMS).upper()} }};
 namespace tallied {{ enum : size_t {{ {", ".join(ROWS)} }}; }}
 namespace counted {{ enum : size_t {{ {", ".join(COUNTED)} }}; }}
+namespace watched {{ enum : size_t {{ {", ".join(WATCHED)} }}; }}
 {constants}
 {"".join(map(_structure, STRUCTURES))}}} // namespace distnorm
 """

@@ -114,6 +114,15 @@ add( const Work& work, Buffer& all, const double weight, const int32_t target, c
   all.size += not work.leaves_alone( target );
 }
 
+inline void
+add_to_histogram( const Work& work, const Buffer& all )
+{
+  for ( size_t i = 0; i < all.size; ++i )
+  {
+    work.thread.histogram.add( all.weight[ i ], all.range[ i ] );
+  }
+}
+
 //! Does the pass on gathered connections.
 inline void
 operate( const Work& work, Buffer& all )
@@ -128,6 +137,9 @@ operate( const Work& work, Buffer& all )
     break;
   case SCALE:
     scale( work, all );
+    break;
+  case HISTOGRAM:
+    add_to_histogram( work, all );
     break;
   case UPDATE:
     break; // made where the connections lie
@@ -170,6 +182,10 @@ begin( Group& group, const Pass& pass, const size_t tid )
   else if ( counts( pass ) )
   {
     thread.beyond.assign( n, Beyond() );
+  }
+  else if ( pass.kind == HISTOGRAM )
+  {
+    thread.histogram = Histogram( pass );
   }
   else if ( pass.kind == TALLY )
   {
@@ -230,6 +246,12 @@ finish( Group& group, const Pass& pass, const size_t tid )
   if ( pass.kind == UPDATE )
   {
     thread.histories.count_readers();
+    return;
+  }
+  if ( pass.kind == HISTOGRAM )
+  {
+#pragma omp critical( distnorm_histograms )
+    thread.histogram.add_to( pass.out );
     return;
   }
   if ( writes( pass ) )

@@ -156,7 +156,7 @@ struct Work
   bool
   asks_range() const
   {
-    return box.own_low or box.own_high or counts( pass );
+    return box.own_low or box.own_high or counts( pass ) or pass.kind == HISTOGRAM;
   }
 
   const double*

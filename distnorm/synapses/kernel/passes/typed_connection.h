@@ -225,6 +225,14 @@ protected:
         [ & ]( Synapse& synapse, const int32_t i, size_t )
         { sums[ i ].add( multiplied_out( std::abs( weight_of( synapse ) ), work.whole ) ); } );
     }
+    else if ( pass.kind == HISTOGRAM )
+    {
+      for_each( work,
+        block,
+        tid,
+        [ & ]( Synapse& synapse, int32_t, const size_t place )
+        { work.thread.histogram.add( weight_of( synapse ), range_of( work, synapse, block.first + place ) ); } );
+    }
     else if ( pass.kind == SCALE and not pass.weight_unit )
     {
       for_each( work,
