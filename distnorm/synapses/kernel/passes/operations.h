@@ -117,10 +117,12 @@ add( const Work& work, Buffer& all, const double weight, const int32_t target, c
 inline void
 add_to_histogram( const Work& work, const Buffer& all )
 {
+  Histogram histogram = work.thread.histogram;
   for ( size_t i = 0; i < all.size; ++i )
   {
-    work.thread.histogram.add( all.weight[ i ], all.range[ i ] );
+    histogram.add( all.weight[ i ], all.range[ i ] );
   }
+  work.thread.histogram = histogram;
 }
 
 //! Does the pass on gathered connections.
@@ -139,7 +141,6 @@ operate( const Work& work, Buffer& all )
     scale( work, all );
     break;
   case HISTOGRAM:
-    add_to_histogram( work, all );
     break;
   case UPDATE:
     break; // made where the connections lie
@@ -147,6 +148,7 @@ operate( const Work& work, Buffer& all )
     in_mode( work.pass, [ & ]< bool is_signed, bool shifts >() { move_elements< is_signed, shifts >( work, all ); } );
     break;
   }
+  work.makes_histogram() ? add_to_histogram( work, all ) : void();
 }
 
 //! Counts what the pass would do, and leaves what it would make of the connections in the buffer.

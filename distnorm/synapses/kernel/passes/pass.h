@@ -131,6 +131,7 @@ struct Work
   StatusAccess* status = nullptr; //!< of the connector, where its type does not know the bounds of its connections
   Range in_common;                //!< what connections share of their range, where the pass asks for that
   const nest::ConnectorModel& model;
+  bool with_histogram = false; //!< made of the same weights on the way
   double until; //!< when weights are up to date, in ms
 
   Work( Group& g, const Pass& p, const size_t tid, const size_t number )
@@ -152,11 +153,32 @@ struct Work
     }
   }
 
+  bool
+  makes_histogram() const
+  {
+    return pass.kind == HISTOGRAM or with_histogram;
+  }
+
+  //! Whether another pass, which makes a histogram, is of the same weights.
+  bool
+  takes_along( const Group& g, const Pass& p ) const
+  {
+    const bool only_reads = ( pass.kind == MEASURE or pass.kind == TALLY ) and not pass.at;
+    return p.kind == HISTOGRAM and &g == &group and only_reads and p.current == pass.current;
+  }
+
+  void
+  take_along()
+  {
+    with_histogram = true;
+    in_common = range_in_common( model );
+  }
+
   //! Whether the pass asks for the range of each connection.
   bool
   asks_range() const
   {
-    return box.own_low or box.own_high or counts( pass ) or pass.kind == HISTOGRAM;
+    return box.own_low or box.own_high or counts( pass ) or makes_histogram();
   }
 
   const double*

@@ -43,8 +43,14 @@ struct alignas( 64 ) Histogram
   void
   add( const double weight, const Range& range )
   {
-    least = weight < least ? weight : least;
-    largest = weight > largest ? weight : largest;
+    if ( weight < least ) // as it seldom is
+    {
+      least = weight;
+    }
+    if ( weight > largest )
+    {
+      largest = weight;
+    }
     if ( not edges )
     {
       add_limit( range.least );
