@@ -26,7 +26,7 @@ def drift(largest, mean=0.001):
 
 def measurement(time_ms, elapsed_ms, *largest, mean=0.001, normalized=True, **changes):
     fields = {"time_ms": time_ms, "elapsed_ms": elapsed_ms, "normalized": normalized, "next_measurement_ms": 100.0}
-    fields |= dict.fromkeys(("since_start", "other_weights", "within_slices"), ())
+    fields |= dict.fromkeys(("since_start", "other_weights", "within_slices", "weights"), ())
     fields |= {"drifts": tuple(drift(each, mean) for each in largest)}
     return Measurement(**fields | {"seconds": SECONDS} | changes)
 

@@ -1,4 +1,4 @@
-"""Histograms of the weights under all rules: their bins, agreed over ranks, and a pass that rides along with another."""
+"""Histograms of the weights under all rules: bins that the ranks agree on, and a pass that rides along with another."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ class WatchedWeights:
         self._given = watch if isinstance(watch, tuple) else None
         self._ranks = ranks
 
+    def state(self) -> tuple[Bins | None, ...]:
+        """What `restore` needs: the bins, nothing where histograms are not asked for."""
+        return tuple(self.bins) if self.asked else ()
+
+    def restore(self, bins: Sequence[Bins | None]) -> None:
+        """Go on with the bins of a run before, unless others are asked for."""
+        if self.asked and len(bins) == len(self.bins):
+            self.bins = [each if each and self._given in (None, each.limits) else None for each in bins]
+
     def fix(self, synapses: Sequence[Synapses]) -> None:
         """Agree on bins for the rules that have none yet, and have connections. Collective."""
         if not self.asked or all(self.bins):
@@ -45,7 +54,7 @@ class WatchedWeights:
         largest = self._ranks.settle(error, *numbers.tolist())
         for i in [i for i, bins in enumerate(self.bins) if not bins]:
             extents = _extents(largest[4 * i : 4 * i + 4])
-            if np.isfinite(extents[:2]).all():  # no connection is infinite; a weight that is, is refused by who measures
+            if np.isfinite(extents[:2]).all():  # else there is no connection, or a weight that the measurement refuses
                 self.bins[i] = histogram.bins_for(*extents, self._given)
 
     def run(

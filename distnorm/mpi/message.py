@@ -1,4 +1,6 @@
-"""What ranks tell each other at a normalization: the drift, histograms of weights and an error, and how two such messages become one."""
+"""What ranks tell each other at a normalization: drift, histograms of weights and an error, and how two such messages
+become one.
+"""
 
 from __future__ import annotations
 

@@ -8,14 +8,11 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-import numpy as np
-
 from ..errors import RuleError
 from ..files.typed_json import shown
 from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import Clock, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
-from ..norms.histogram import check_limits
 from ..rules.digest import rule_hash
 from ..rules.rule import Rule, check_disjoint, with_drawn_norms
 from ..rules.validation import as_number
@@ -48,17 +45,6 @@ def check_arguments(backend: Any, callbacks: Mapping[str, Any]) -> None:
     for name, callback in callbacks.items():
         if callback is not None and not callable(callback):
             raise RuleError(f"{name} is {callback!r}; give a function of one argument")
-
-
-def checked_watch(weights: Any) -> bool | tuple[float, float]:
-    """Whether to make histograms of weights, or the limits of their bins."""
-    if isinstance(weights, bool | np.bool_):
-        return bool(weights)
-    if not isinstance(weights, tuple | list) or len(weights) != 2:
-        raise RuleError(f"weights is {shown(weights)}; give True, or two weights between which a histogram counts")
-    low, high = (as_number(weight) for weight in weights)
-    check_limits(low, high)
-    return low, high
 
 
 def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, watch: Any = False) -> dict[str, int]:

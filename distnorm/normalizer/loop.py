@@ -162,13 +162,14 @@ class Loop:
     def state(self, clock_ms: float) -> NormalizerState:
         """See `Normalizer.state`; `clock_ms` is the time on NEST's clock."""
         norms = tuple(initial.known() for initial in self.weights.initial_norms)
-        return replace(self.schedule.state(clock_ms), initial_norms=norms)
+        return replace(self.schedule.state(clock_ms), initial_norms=norms, bins=self.weights.watched.state())
 
     def restore(self, state: NormalizerState, clock_ms: float) -> None:
         """See `Normalizer.restore`."""
         self.schedule.restore(state, clock_ms)
         for initial, (node_ids, norms) in zip(self.weights.initial_norms, state.initial_norms, strict=True):
             initial.recall(node_ids, norms)
+        self.weights.watched.restore(state.bins)
 
     def _measure_if_due(self) -> None:
         if self.schedule.due:
@@ -206,7 +207,7 @@ class Loop:
             since_start=since_start,
             other_weights=other_weights,
             within_slices=within_slices,
-            weights=self.weights.histograms(histograms),
+            weights=self.weights.watched.read(histograms),
             seconds=timer.seconds,
         )
         if self._ranks.rank == 0:

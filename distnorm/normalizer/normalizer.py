@@ -11,9 +11,10 @@ from nest import nestkernel_api
 
 from ..intervals.controller import FixedInterval, Hintable, Interval
 from ..mpi.ranks import world
+from ..norms.histogram import checked_watch
 from ..rules.rule import Rule
 from ..synapses.access import Backend
-from .arguments import check_arguments, check_network, checked_rules, checked_watch, digests
+from .arguments import check_arguments, check_network, checked_rules, digests
 from .loop import Loop
 from .measurement import Measurement
 from .nest_calls import added, calls_of
@@ -82,7 +83,8 @@ class Normalizer:
     @property
     def log(self) -> list[Measurement]:
         """All measurements so far, with the statistics of their drifts but not their histograms: 1 kB each, and as much
-        for a histogram of weights."""
+        for a histogram of weights.
+        """
         return self._loop.log
 
     @property

@@ -81,8 +81,8 @@ def _outside_text(weights: WeightHistogram) -> tuple[str, int, str]:
     return (
         "outside",
         weights.outside > _OUTSIDE,
-        f"{weights.outside:.0%} of the weights, which are between {weights.least:g} and {weights.largest:g}, are outside "
-        f"of the histogram's bins from {weights.edges[0]:g} to {weights.edges[-1]:g}, and only counted; give "
+        f"{weights.outside:.0%} of the weights, which are between {weights.least:g} and {weights.largest:g}, are "
+        f"outside of the histogram's bins from {weights.edges[0]:g} to {weights.edges[-1]:g}, and only counted; give "
         "weights=(least, largest)",
     )
 

@@ -20,7 +20,6 @@ from ..norms import drift, histogram
 from ..norms import sums as norms
 from ..norms.correction import Correction, first_pass
 from ..norms.drift import Drift
-from ..norms.histogram import WeightHistogram
 from ..norms.measured import measure_in_units
 from ..norms.passes import Pass
 from ..norms.sums import FloatArray
@@ -88,6 +87,9 @@ class Records:
 class Weights:
     """What the loop asks of NEST's connections.
 
+    Attributes:
+        watched: Histograms of the weights, where they are asked for.
+
     Args:
         nest: PyNEST.
         rules: The rules, in order.
@@ -123,7 +125,7 @@ class Weights:
         self._explained = False
         self._target_norms = [TargetNorms(rule) for rule in rules]
         self._start_norms = [InitialNorms() for _ in rules] if observe else []
-        self._watched = WatchedWeights(len(rules), ranks, watch)
+        self.watched = WatchedWeights(len(rules), ranks, watch)
 
     @property
     def initial_norms(self) -> list[InitialNorms]:
@@ -184,7 +186,7 @@ class Weights:
         rules = [synapses.rule for synapses in several]
         run = partial(_run_on_other, several) if other else partial(run_all, several)
         first = [first_pass(rule) for rule in rules]
-        found = run(first) if records is None else self._watched.run(several, first, records.weights)
+        found = run(first) if records is None else self.watched.run(several, first, records.weights)
         every = [sums for sums in found if sums is not None]
         units = measure_in_units(rules, every, run)
         for synapses, sums, unit in zip(several, every, units, strict=True):
@@ -197,7 +199,8 @@ class Weights:
 
         An error of this rank is handed on, not raised: the others must hear of it in the agreement.
         """
-        records = Records.of(len(self._rules), observe=bool(self._start_norms), within_slices=self.held, watched=self._watched.asked)
+        observe, watched = bool(self._start_norms), self.watched.asked
+        records = Records.of(len(self._rules), observe=observe, within_slices=self.held, watched=watched)
         corrections: list[Correction] = []
         try:
             for i, found in enumerate(self._measured(records=records)):
@@ -231,11 +234,7 @@ class Weights:
 
     def fix_bins(self) -> None:
         """Agree on the bins of histograms, once there are weights. Collective."""
-        self._watched.fix(self._synapses)
-
-    def histograms(self, merged: npt.NDArray[np.void]) -> tuple[WeightHistogram, ...]:
-        """Readable form of merged records of histograms, one per rule, or none."""
-        return self._watched.read(merged)
+        self.watched.fix(self._synapses)
 
     def compare(self, records: Records) -> Exception | None:
         """Fill in the drift of the weights that rules do not ask for; an error is handed on, as by `measure`."""

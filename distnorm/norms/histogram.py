@@ -9,15 +9,19 @@ beyond 2^48 units counts as that much in them.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import RuleError
+from ..files.typed_json import shown
+from ..rules.validation import as_number
 from .sums import BoolArray, FloatArray
 
 BINS = 60
@@ -78,7 +82,7 @@ class WeightHistogram:
         """Refuse what no run comes to, with a ValueError that says what is wrong."""
         if len(self.counts) != BINS or len(self.edges) != BINS + 1:
             raise ValueError(f"{len(self.counts)} counts between {len(self.edges)} edges; there are {BINS} bins")
-        if not all(low < high for low, high in zip(self.edges, self.edges[1:], strict=False)):
+        if not _ascend(self.edges):
             raise ValueError("edges do not ascend")
         if min(self.below, self.above, *self.counts) < 0:
             raise ValueError("a count is below zero")
@@ -98,6 +102,16 @@ class Bins:
     edges: tuple[float, ...]
     exponent: int
 
+    def check(self) -> None:
+        """Refuse what is never fixed, with a ValueError."""
+        if len(self.edges) != BINS + 1 or not _ascend(self.edges) or not -1000 <= self.exponent < 1000:
+            raise ValueError(f"bins of {len(self.edges)} edges, exponent {self.exponent}")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """First and last edge."""
+        return self.edges[0], self.edges[-1]
+
     @functools.cached_property
     def table(self) -> tuple[FloatArray, float]:
         """Edges, shape (BINS + 1,), of which the last is just above the bins; and units per 1."""
@@ -114,17 +128,26 @@ class Bins:
         return cls(edges=edges, exponent=max(math.frexp(size)[1] - _UNITS, -1000))
 
 
-def check_limits(low: float, high: float) -> None:
-    """Refuse limits between which there are no bins.
+def checked_watch(weights: Any) -> bool | tuple[float, float]:
+    """Whether to make histograms of weights, or the limits of their bins.
 
     Raises:
-        RuleError: With the limits.
+        RuleError: It is neither, or there are no bins between the limits.
     """
-    if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)):
-        raise RuleError(f"weights is ({low}, {high}); give two finite numbers")
-    edges = Bins.between(low, high, 0.0).edges
-    if not all(a < b for a, b in zip(edges, edges[1:], strict=False)):
-        raise RuleError(f"weights is ({low}, {high}); give the lower limit first, and room for {BINS} bins")
+    if isinstance(weights, bool | np.bool_):
+        return bool(weights)
+    if not isinstance(weights, tuple | list) or len(weights) != 2:
+        raise RuleError(f"weights is {shown(weights)}; give True, or two weights between which a histogram counts")
+    low, high = (as_number(weight) for weight in weights)
+    if not (abs(low) <= _FARTHEST and abs(high) <= _FARTHEST):
+        raise RuleError(f"weights is {shown(weights)}; give two numbers of at most {_FARTHEST:g} in size")
+    if not low < high or not _ascend(Bins.between(low, high, 0.0).edges):
+        raise RuleError(f"weights is {shown(weights)}; give the lower limit first, and room for {BINS} bins")
+    return low, high
+
+
+def _ascend(edges: tuple[float, ...]) -> bool:
+    return all(low < high for low, high in itertools.pairwise(edges))
 
 
 def rounded(low: float, high: float) -> tuple[float, float]:

@@ -35,14 +35,18 @@ class Pass:
     # True for "scale" and "move" where they are not made: of each target it is counted how many weights (rows of
     # COUNTED) they would bring beyond the synapse's own limits, and how many are close to zero before
     counts: bool = False
-    bins: Bins | None = None  # of a histogram; None to find only between which weights, and limits, there should be some
+    bins: Bins | None = (
+        None  # of a histogram; None to find only between which weights, and limits, there should be some
+    )
     # Which weights "measure", "tally" and "histogram" are of, in place of those of the rule
     weights: Literal["stored", "current"] | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows of the result."""
-        return len(COUNTED) if self.counts else {"measure": 3, "tally": len(ROWS), "histogram": ALL_ROWS}.get(self.kind, 0)
+        return (
+            len(COUNTED) if self.counts else {"measure": 3, "tally": len(ROWS), "histogram": ALL_ROWS}.get(self.kind, 0)
+        )
 
     def nothing(self, num_targets: int) -> FloatArray:
         """Result of the pass without connections, shape (rows, num_targets); of a histogram (rows, 1)."""
