@@ -120,11 +120,11 @@ class Bins:
         return edges, 2.0**-self.exponent
 
     @classmethod
-    def between(cls, low: float, high: float, largest: float) -> Bins:
+    def between(cls, low: float | Fraction, high: float | Fraction, largest: float) -> Bins:
         """Bins between two weights, of a network whose weights are no larger than `largest` in size."""
         first, length = Fraction(low), Fraction(high) - Fraction(low)
         edges = tuple(float(first + length * i / BINS) for i in range(BINS + 1))
-        size = max(abs(low), abs(high), largest)
+        size = max(abs(edges[0]), abs(edges[-1]), largest)
         return cls(edges=edges, exponent=max(math.frexp(size)[1] - _UNITS, -1000))
 
 
@@ -150,11 +150,11 @@ def _ascend(edges: tuple[float, ...]) -> bool:
     return all(low < high for low, high in itertools.pairwise(edges))
 
 
-def rounded(low: float, high: float) -> tuple[float, float]:
+def rounded(low: float, high: float) -> tuple[Fraction, Fraction]:
     """Round limits around two weights, and zero: as near to them as can be."""
     low, high = max(min(low, 0.0), -_FARTHEST), min(max(high, 0.0), _FARTHEST)
     if high - low < 1 / _FARTHEST:
-        return 0.0, 1.0
+        return Fraction(0), Fraction(1)
     first, last = Fraction(low), Fraction(high)
     decade = math.floor(math.log10(high - low))
     choices = [
@@ -164,7 +164,7 @@ def rounded(low: float, high: float) -> tuple[float, float]:
         if (choice := _in_steps(first, last, mantissa * Fraction(10) ** power))
     ]
     _, step, start, steps = min(choices, key=lambda choice: (choice[0], -choice[1]))
-    return float(start * step), float((start + steps) * step)
+    return start * step, (start + steps) * step
 
 
 def _in_steps(low: Fraction, high: Fraction, step: Fraction) -> tuple[Fraction, Fraction, int, int] | None:
