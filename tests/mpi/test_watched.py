@@ -164,6 +164,7 @@ def test_weights_that_normalized_models_hold():
 def test_wrong_weights_are_the_usual_error():
     reset()
     network()
+    nest.Simulate(10.0)
     write_weights("stdp_synapse", lambda source, target, weight: math.nan if target == 7 else weight)
     with pytest.raises(distnorm.WeightError, match="neuron 7 has an incoming"):
         distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=8.0), weights=True).normalize()
