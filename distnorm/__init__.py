@@ -10,6 +10,7 @@ from .intervals.controller import FixedInterval, Interval
 from .intervals.exact import ExactInterval
 from .normalizer.measurement import Measurement
 from .norms.drift import Drift
+from .norms.histogram import WeightHistogram
 from .rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ __all__ = [
     "Rule",
     "RuleError",
     "WeightError",
+    "WeightHistogram",
     "bring_up_to_date",
     "checkpoint_table",
     "connections",

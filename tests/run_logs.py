@@ -1,7 +1,10 @@
 """Made-up run logs."""
 
-from distnorm import Drift, Measurement
+import numpy as np
+
+from distnorm import Drift, Measurement, WeightHistogram
 from distnorm.files.typed_json import as_json
+from distnorm.norms.histogram import BINS
 from distnorm.records.run_log import RunLog
 from distnorm.records.run_record import Header
 
@@ -24,9 +27,18 @@ def drift(largest, mean=0.001):
     return Drift(max=largest, mean=mean, q50=mean, q90=largest / 2, q99=largest, unreachable_max=0.0, **counts)
 
 
+def weights(mean, edges=None, sd=0.1, outside=0):
+    """A histogram of a thousand weights; by default from 0 to 1."""
+    edges = edges or tuple(float(edge) for edge in np.linspace(0.0, 1.0, BINS + 1))
+    normal = np.random.default_rng(1).normal(mean, sd, 1000)
+    counts = tuple(np.histogram(normal, edges)[0].tolist())
+    rest = {"least": edges[0], "largest": edges[-1], "at_limit": 0.0}
+    return WeightHistogram(edges=edges, counts=counts, below=0, above=outside, mean=mean, sd=sd, **rest)
+
+
 def measurement(time_ms, elapsed_ms, *largest, mean=0.001, normalized=True, **changes):
     fields = {"time_ms": time_ms, "elapsed_ms": elapsed_ms, "normalized": normalized, "next_measurement_ms": 100.0}
-    fields |= dict.fromkeys(("since_start", "other_weights", "within_slices"), ())
+    fields |= dict.fromkeys(("since_start", "other_weights", "within_slices", "weights"), ())
     fields |= {"drifts": tuple(drift(each, mean) for each in largest)}
     return Measurement(**fields | {"seconds": SECONDS} | changes)
 

@@ -71,8 +71,13 @@ class Attached(Attachment):
 
         assert self.ranks is not None
         rules = self._rules.rules_of(nest, self.ranks)
-        interval = self._rules.interval
-        self._loop = Normalizer(rules, interval=interval, observe=self._observe, on_measurement=self._measured)._loop
+        self._loop = Normalizer(
+            rules,
+            interval=self._rules.interval,
+            observe=self._observe,
+            weights=self._rules.log.weights,
+            on_measurement=self._measured,
+        )._loop
         self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]
 
     def _use(self, loop: Loop) -> None:

@@ -1,11 +1,12 @@
-"""A rules file, for a script that knows nothing of distnorm: the [[rules]] and [interval] of a job file, where targets
-and sources are node models of NEST or ranges of node IDs, such as "1-800". A model of that very name comes first.
+"""A rules file, for a script that knows nothing of distnorm: the [[rules]], [interval] and [log] of a job file, where
+targets and sources are node models of NEST or ranges of node IDs, such as "1-800". A model of that very name comes
+first.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from ..intervals.exact import ExactInterval
 from ..rules.node_ids import Int64Array, Nodes, range_of
 from ..rules.rule import Rule
 from ..rules.validation import names_of
-from ..runs.job_file import RuleTable, check_keys, interval_table, rule_tables, rules_of
+from ..runs.job_file import LogSettings, RuleTable, check_keys, interval_table, log_table, rule_tables, rules_of
 
 if TYPE_CHECKING:
     from ..mpi.ranks import Ranks
@@ -28,6 +29,7 @@ class RulesFile:
 
     rules: list[RuleTable]  # what to normalize
     interval: Interval  # controller of the interval
+    log: LogSettings = field(default_factory=LogSettings)  # what measurements have beside the drift
 
     @property
     def normalized_models(self) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ def read_rules(path: Path) -> RulesFile:
             if rule.is_name("target_norm"):
                 wrong = f"rules[{i}].target_norm is {rule.table['target_norm']!r}"
                 raise RuleError(f'{wrong}; give a positive number, one per target, or "initial"')
-        return RulesFile(rules=rules, interval=interval_table(content["interval"]))
+        return RulesFile(rules=rules, interval=interval_table(content["interval"]), log=log_table(content))
     except RuleError as error:
         raise RuleError(f"{path}: {error}") from None
 

@@ -1,4 +1,6 @@
-"""What ranks tell each other at a normalization: the drift and an error, and how two such messages become one."""
+"""What ranks tell each other at a normalization: drift, histograms of weights and an error, and how two such messages
+become one.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +11,32 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import KINDS
-from ..norms import drift
+from ..norms import drift, histogram
 
 _TEXT_BYTES = 600
 
 
 @functools.cache  # its hash is looked up at each agreement
-def message_type(num_rules: int) -> np.dtype[np.void]:
-    """The one message of a normalization; its size depends on the number of rules only."""
+def message_type(num_drifts: int, num_histograms: int = 0) -> np.dtype[np.void]:
+    """The one message of a normalization; its size depends on the number of rules, and what is asked for, only."""
     return np.dtype(
         [
             ("error_kind", np.int64),  # position in KINDS + 1; 0: no error
             ("error_rank", np.int64),
             ("error_text", f"S{_TEXT_BYTES}"),
-            ("drift", drift.RECORD, (num_rules,)),
+            ("drift", drift.RECORD, (num_drifts,)),
+            ("weights", histogram.RECORD, (num_histograms,)),
         ]
     )
 
 
 def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
-    """The error of the lowest rank wins; drift records add up."""
+    """The error of the lowest rank wins; drift records and histograms add up."""
     if other["error_kind"] and (not into["error_kind"] or other["error_rank"] < into["error_rank"]):
         for name in ("error_kind", "error_rank", "error_text"):
             into[name] = other[name]
     drift.merge(into["drift"], other["drift"])
+    histogram.merge(into["weights"], other["weights"])
 
 
 def in_short(error: BaseException) -> tuple[int, bytes]:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import KINDS, MPIError, RuleError
+from ..norms.histogram import empty_records
 from .interrupts import Interrupts
 from .launch import started_processes
 from .message import Merged, in_short, message_type
@@ -53,22 +54,29 @@ class Ranks:
         self._merged = Merged()
 
     def agree(self, records: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
-        """Merge drift records over all ranks, with one Allreduce of fixed size. Collective.
+        """As `agree_on`, of drift records only. Collective."""
+        return self.agree_on(records, empty_records(0), error)[0]
+
+    def agree_on(
+        self, records: npt.NDArray[np.void], weights: npt.NDArray[np.void], error: BaseException | None = None
+    ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
+        """Merge drift records and histograms over all ranks, with one Allreduce of fixed size. Collective.
 
         Args:
             records: One record per rule of this rank, shape (rules,), dtype drift.RECORD.
+            weights: Histograms of this rank, shape (n,), dtype histogram.RECORD.
             error: What went wrong on this rank since the last agreement, or None.
 
         Returns:
-            Merged records, shape (rules,).
+            Merged records, shape (rules,), and merged histograms, shape (n,).
 
         Raises:
             DistnormError: Some rank had an error; the same one on every rank.
             KeyboardInterrupt: Some rank was interrupted.
         """
         error = error or self._interrupts.take()
-        message = np.zeros((), message_type(len(records)))
-        message["drift"] = records
+        message = np.zeros((), message_type(len(records), len(weights)))
+        message["drift"], message["weights"] = records, weights
         if error is not None:
             message["error_kind"], message["error_text"] = in_short(error)
             message["error_rank"] = self.rank
@@ -77,8 +85,7 @@ class Ranks:
         merged = message if self._comm is None or self.size == 1 else self._merged.over(self._comm, message)
         if merged["error_kind"]:
             self._raise(int(merged["error_rank"]), int(merged["error_kind"]), merged["error_text"].item(), error)
-        result: npt.NDArray[np.void] = merged["drift"]
-        return result
+        return merged["drift"], merged["weights"]
 
     def settle(self, error: BaseException | None = None, *values: int) -> tuple[int, ...]:
         """The largest of each value over all ranks; an error of one becomes the same error on all. Collective.

@@ -47,7 +47,7 @@ def check_arguments(backend: Any, callbacks: Mapping[str, Any]) -> None:
             raise RuleError(f"{name} is {callback!r}; give a function of one argument")
 
 
-def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str) -> dict[str, int]:
+def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, watch: Any = False) -> dict[str, int]:
     """Numbers that tell whether ranks were given the same."""
     controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
     given = {
@@ -55,6 +55,7 @@ def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str) -
         "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
         "observe": repr(bool(observe)),
         "backend": backend,
+        "weights": repr(watch),
     }
     return {name: zlib.crc32(value.encode()) for name, value in given.items()}
 

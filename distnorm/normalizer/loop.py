@@ -62,6 +62,7 @@ class Loop:
         interval: Interval | float,
         *,
         observe: bool,
+        watch: bool | tuple[float, float],
         backend: Backend,
         on_measurement: Callable[[Measurement], None] | None,
         on_chunk: Callable[[float], None] | None,
@@ -86,6 +87,7 @@ class Loop:
             backend=backend,
             exact=isinstance(self.interval, ExactInterval),
             observe=observe,
+            watch=watch,
             edits=lambda: calls.edits,
         )
         self._pending: BaseException | None = None
@@ -160,13 +162,14 @@ class Loop:
     def state(self, clock_ms: float) -> NormalizerState:
         """See `Normalizer.state`; `clock_ms` is the time on NEST's clock."""
         norms = tuple(initial.known() for initial in self.weights.initial_norms)
-        return replace(self.schedule.state(clock_ms), initial_norms=norms)
+        return replace(self.schedule.state(clock_ms), initial_norms=norms, bins=self.weights.watched.state())
 
     def restore(self, state: NormalizerState, clock_ms: float) -> None:
         """See `Normalizer.restore`."""
         self.schedule.restore(state, clock_ms)
         for initial, (node_ids, norms) in zip(self.weights.initial_norms, state.initial_norms, strict=True):
             initial.recall(node_ids, norms)
+        self.weights.watched.restore(state.bins)
 
     def _measure_if_due(self) -> None:
         if self.schedule.due:
@@ -179,12 +182,14 @@ class Loop:
         timer = PhaseTimer(simulate=self.chunks.take_seconds(), compare=0.0)
         now_ms = self.time_ms
         elapsed_ms = self.schedule.elapsed_ms(now_ms)
+        self.weights.fix_bins()
         records, corrections, error = self.weights.measure(now_ms, elapsed_ms)
         timer.ended("measure")
         if self.observes:
             error = error or self.weights.compare(records)
             timer.ended("compare")
-        drifts, since_start, other_weights, within_slices = records.agreed(self._ranks, self._take_pending() or error)
+        found, histograms = records.agreed(self._ranks, self._take_pending() or error)
+        drifts, since_start, other_weights, within_slices = found
         timer.ended("agree")
         self.weights.agreed(drifts)
         timer.skip()
@@ -202,6 +207,7 @@ class Loop:
             since_start=since_start,
             other_weights=other_weights,
             within_slices=within_slices,
+            weights=self.weights.watched.read(histograms),
             seconds=timer.seconds,
         )
         if self._ranks.rank == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..norms.drift import Drift
+from ..norms.histogram import WeightHistogram
 
 PHASES = ("simulate", "measure", "agree", "rescale")
 ALL_PHASES = (*PHASES, "compare")
@@ -29,6 +30,8 @@ class Measurement:
         within_slices: With `ExactInterval`, per rule, how far norms were from their targets at the end of a time slice
             since the last measurement, before the factor followed; else empty. Its `zero_norm` counts the targets that
             were let go since then: all their weights became zero.
+        weights: Where the Normalizer was asked for it, a histogram of each rule's weights over all ranks, before any
+            rescaling; else empty.
         seconds: Wall time on this rank of "simulate" (since the last measurement), "measure", "agree" and "rescale",
             and of "compare", the pass over `other_weights`.
     """
@@ -41,6 +44,7 @@ class Measurement:
     since_start: tuple[Drift, ...]
     other_weights: tuple[Drift, ...]
     within_slices: tuple[Drift, ...]
+    weights: tuple[WeightHistogram, ...]
     seconds: dict[str, float]
 
     def __str__(self) -> str:
@@ -57,7 +61,10 @@ class Measurement:
 
 
 def without_histograms(measurement: Measurement) -> Measurement:
-    """The same with only the statistics of each drift, some 0.7 kB in place of 6: what a log keeps."""
+    """The same with only the statistics of each drift, some 0.7 kB in place of 6: what a log keeps.
+
+    Histograms of weights stay, 1 kB each: they are what is looked at over time.
+    """
     return replace(
         measurement,
         drifts=_slim(measurement.drifts),

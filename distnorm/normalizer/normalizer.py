@@ -11,6 +11,7 @@ from nest import nestkernel_api
 
 from ..intervals.controller import FixedInterval, Hintable, Interval
 from ..mpi.ranks import world
+from ..norms.histogram import checked_watch
 from ..rules.rule import Rule
 from ..synapses.access import Backend
 from .arguments import check_arguments, check_network, checked_rules, digests
@@ -32,6 +33,7 @@ class Normalizer:
         *,
         interval: Interval | float = 100.0,
         observe: bool = False,
+        weights: bool | tuple[float, float] = False,
         on_measurement: Callable[[Measurement], None] | None = None,
         on_chunk: Callable[[float], None] | None = None,
         backend: Backend = "auto",
@@ -44,6 +46,8 @@ class Normalizer:
                 which holds the norms in every time slice and audits them between intervals.
             observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`.
                 Measurements are 20 ms apart unless the interval is a fixed one.
+            weights: Whether each measurement has a histogram of each rule's weights. Two weights are the limits of its
+                bins; otherwise these are fixed at the first measurement that finds weights.
             on_measurement: Called on this rank after each measurement. An exception in it is raised on all ranks when
                 they agree.
             on_chunk: Called on this rank with the simulated time in ms after each second or so of wall time, which
@@ -58,11 +62,13 @@ class Normalizer:
         self._calls = calls_of(nest, ranks)
         checked = ranks.together(lambda: checked_rules(rules))
         ranks.together(lambda: check_arguments(backend, {"on_measurement": on_measurement, "on_chunk": on_chunk}))
-        ranks.same(digests(checked, interval, observe, backend))
+        watch = ranks.together(lambda: checked_watch(weights))
+        ranks.same(digests(checked, interval, observe, backend, watch))
         ranks.together(lambda: check_network(nest, checked))
         self._loop = Loop(
             *(nest, ranks, self._calls, checked, interval),
             observe=observe,
+            watch=watch,
             backend=backend,
             on_measurement=on_measurement,
             on_chunk=on_chunk,
@@ -76,7 +82,9 @@ class Normalizer:
 
     @property
     def log(self) -> list[Measurement]:
-        """All measurements so far, with the statistics of their drifts but not their histograms: 1 kB each."""
+        """All measurements so far, with the statistics of their drifts but not their histograms: 1 kB each, and as much
+        for a histogram of weights.
+        """
         return self._loop.log
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..files.typed_json import NOT_WRITTEN
 from ..intervals.adaptive import State
+from ..norms.histogram import Bins
 from ..norms.sums import FloatArray
 from ..rules.node_ids import Int64Array
 
@@ -23,6 +24,8 @@ class NormalizerState:
         normalized_ms: Time of the last normalization since the very beginning in ms.
         hint: Whether a change was announced that no measurement has followed yet.
         state: Of the controller. Checkpoints know those of an `AdaptiveInterval`; the others of a job have none.
+        bins: Of the histograms of weights, for each rule; None where it has no connections yet. Empty where weights are
+            not watched.
         initial_norms: Targets on this rank and their norms when first measured, arrays of shape (n,): for each rule,
             then for what observing compares with. Checkpoints have them in files of their own.
     """
@@ -32,6 +35,7 @@ class NormalizerState:
     normalized_ms: float
     hint: bool
     state: State | None
+    bins: tuple[Bins | None, ...] = ()
     initial_norms: tuple[tuple[Int64Array, FloatArray], ...] = field(
         default=(), repr=False, compare=False, metadata=NOT_WRITTEN
     )
@@ -42,6 +46,8 @@ class NormalizerState:
             raise ValueError(f"memory is of step {self.time_steps}, {self.steps_left} before the next measurement")
         if not 0 <= self.normalized_ms < _FAR:
             raise ValueError(f"memory.normalized_ms is {self.normalized_ms}")
+        for bins in filter(None, self.bins):
+            bins.check()
         if self.state is not None and not _is_sound(self.state):
             raise ValueError(f"memory.state is {self.state}")
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..norms.correction import Correction
 from ..norms.drift import Drift
+from ..norms.histogram import WeightHistogram
 from ..rules.rule import Rule
 from ..synapses.access import Synapses, run_all
 from ..synapses.node_models import NodeModels
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _FAR = 2.0  # a drift above it at so many measurements in a row, each a fixed interval after a normalization, is told
 _FAR_IN_A_ROW = 3
+_OUTSIDE = 0.01  # of the weights, in no bin of a histogram
 
 
 def explain(
@@ -59,6 +61,7 @@ class Warnings:
             self._far[i] = self._far[i] + 1 if far else 0
             texts = [*_texts(rule, drift), _far_text(self._far[i], drift)]
             texts += [_let_go_text(measurement.within_slices[i])] if measurement.within_slices else []
+            texts += [_outside_text(measurement.weights[i])] if measurement.weights else []
             for name, number, text in texts:
                 if number and (i, name) not in self._told:
                     self._told.add((i, name))
@@ -71,6 +74,16 @@ def _let_go_text(within_slices: Drift) -> tuple[str, int, str]:
         within_slices.zero_norm,
         f"all weights of {within_slices.zero_norm:,} targets became zero, which no factor changes; they are left alone "
         "until one of them is not zero",
+    )
+
+
+def _outside_text(weights: WeightHistogram) -> tuple[str, int, str]:
+    return (
+        "outside",
+        weights.outside > _OUTSIDE,
+        f"{weights.outside:.0%} of the weights, which are between {weights.least:g} and {weights.largest:g}, are "
+        f"outside of the histogram's bins from {weights.edges[0]:g} to {weights.edges[-1]:g}, and only counted; give "
+        "weights=(least, largest)",
     )
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..errors import WeightError
 from ..mpi.ranks import Ranks
-from ..norms import drift
+from ..norms import drift, histogram
 from ..norms import sums as norms
 from ..norms.correction import Correction, first_pass
 from ..norms.drift import Drift
@@ -29,6 +29,7 @@ from ..rules.rule import Rule
 from ..synapses.access import Backend, open_synapses, rescale_all, run_all, verify, work_out
 from ..synapses.synapses import Synapses
 from ..synapses.verify import Kept
+from ..tables.watched import WatchedWeights
 from .warnings import explain
 
 log = logging.getLogger(__name__)
@@ -55,32 +56,39 @@ class Records:
         other_weights: When observing, as `drifts`, of the weights that a rule does not ask for: current ones in place
             of stored ones, or the other way round. Of no target where that makes no difference, or is not known.
         within_slices: Of the largest distances at the ends of slices, where models hold the norms.
+        weights: Histograms of the weights, where they are watched.
     """
 
     drifts: npt.NDArray[np.void]
     since_start: npt.NDArray[np.void]
     other_weights: npt.NDArray[np.void]
     within_slices: npt.NDArray[np.void]
+    weights: npt.NDArray[np.void]
 
     @classmethod
-    def of(cls, rules: int, *, observe: bool, within_slices: bool) -> Records:
+    def of(cls, rules: int, *, observe: bool, within_slices: bool, watched: bool) -> Records:
         """Empty records."""
         return cls(
             drifts=np.zeros(rules, drift.RECORD),
             since_start=np.zeros(rules * observe, drift.RECORD),
             other_weights=np.zeros(rules * observe, drift.RECORD),
             within_slices=np.zeros(rules * within_slices, drift.RECORD),
+            weights=histogram.empty_records(rules * watched),
         )
 
-    def agreed(self, ranks: Ranks, error: BaseException | None) -> list[tuple[Drift, ...]]:
-        """The drifts of all ranks: one tuple for each of the fields. Collective."""
+    def agreed(self, ranks: Ranks, error: BaseException | None) -> tuple[list[tuple[Drift, ...]], npt.NDArray[np.void]]:
+        """The drifts of all ranks, one tuple for each of the fields of drifts, and merged histograms. Collective."""
         fields = (self.drifts, self.since_start, self.other_weights, self.within_slices)
-        merged = iter(ranks.agree(np.concatenate(fields), error))
-        return [tuple(drift.read(record) for record in islice(merged, len(field))) for field in fields]
+        drifts, weights = ranks.agree_on(np.concatenate(fields), self.weights, error)
+        merged = iter(drifts)
+        return [tuple(drift.read(record) for record in islice(merged, len(field))) for field in fields], weights
 
 
 class Weights:
     """What the loop asks of NEST's connections.
+
+    Attributes:
+        watched: Histograms of the weights, where they are asked for.
 
     Args:
         nest: PyNEST.
@@ -89,6 +97,7 @@ class Weights:
         backend: See `Normalizer`.
         exact: Whether models hold the norms by themselves.
         observe: Whether to compare with the norms at the start, too.
+        watch: Whether to make histograms of the weights; between two of them, or between what there is at first.
         edits: How often connections were set or removed through PyNEST.
     """
 
@@ -101,6 +110,7 @@ class Weights:
         backend: Backend,
         exact: bool,
         observe: bool,
+        watch: bool | tuple[float, float],
         edits: Callable[[], int],
     ) -> None:
         self._nest = nest
@@ -115,6 +125,7 @@ class Weights:
         self._explained = False
         self._target_norms = [TargetNorms(rule) for rule in rules]
         self._start_norms = [InitialNorms() for _ in rules] if observe else []
+        self.watched = WatchedWeights(len(rules), ranks, watch)
 
     @property
     def initial_norms(self) -> list[InitialNorms]:
@@ -164,16 +175,19 @@ class Weights:
             return error
         return None
 
-    def _measured(self, *, other: bool = False) -> Iterator[_Measured]:
+    def _measured(self, *, other: bool = False, records: Records | None = None) -> Iterator[_Measured]:
         """What a first pass finds of each rule, as it is worked out. The pass may be collective.
 
         Args:
             other: Of the weights that a rule does not ask for; nothing of rules where that makes no difference.
+            records: Where histograms are filled in that are made on the way; None to make none.
         """
         several = [synapses for synapses in self._synapses if synapses.is_behind or not other]
         rules = [synapses.rule for synapses in several]
         run = partial(_run_on_other, several) if other else partial(run_all, several)
-        every = [sums for sums in run([first_pass(rule) for rule in rules]) if sums is not None]
+        first = [first_pass(rule) for rule in rules]
+        found = run(first) if records is None else self.watched.run(several, first, records.weights)
+        every = [sums for sums in found if sums is not None]
         units = measure_in_units(rules, every, run)
         for synapses, sums, unit in zip(several, every, units, strict=True):
             _check_finite(synapses, sums[0])
@@ -185,10 +199,11 @@ class Weights:
 
         An error of this rank is handed on, not raised: the others must hear of it in the agreement.
         """
-        records = Records.of(len(self._rules), observe=bool(self._start_norms), within_slices=self.held)
+        observe, watched = bool(self._start_norms), self.watched.asked
+        records = Records.of(len(self._rules), observe=observe, within_slices=self.held, watched=watched)
         corrections: list[Correction] = []
         try:
-            for i, found in enumerate(self._measured()):
+            for i, found in enumerate(self._measured(records=records)):
                 corrections.append(self._correction(i, found, elapsed_ms, records))
             for kept in self._kept:
                 kept.check()
@@ -216,6 +231,10 @@ class Weights:
             start = self._start_norms[i].of(synapses.node_ids, norm)
             records.since_start[i] = drift.summarize(norm, start, counts, synapses.node_ids)
         return Correction(synapses.rule, found.sums, target_norms, synapses.node_ids, elapsed_ms, found.unit)
+
+    def fix_bins(self) -> None:
+        """Agree on the bins of histograms, once there are weights. Collective."""
+        self.watched.fix(self._synapses)
 
     def compare(self, records: Records) -> Exception | None:
         """Fill in the drift of the weights that rules do not ask for; an error is handed on, as by `measure`."""

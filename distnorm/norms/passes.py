@@ -10,11 +10,15 @@ import numpy as np
 
 from ..rules.rule import Rule
 from .bounds import ROWS, Weights, changed, scaled, tally, tally_largest
+from .histogram import ALL_ROWS, Bins
+from .histogram import nothing as empty_histogram
 from .sums import FloatArray, measure
 from .units import Units
 
 MOMENTS = ("count", "sum", "squares", "least", "largest")
 COUNTED = ("above", "below", "close_to_zero")
+
+_RESULT_ROWS = {"measure": 3, "tally": len(ROWS), "moments": len(MOMENTS), "histogram": ALL_ROWS}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,8 +26,9 @@ class Pass:
     """What to do with each connection."""
 
     # "measure" sums up, "tally" says what a change would do, "scale" multiplies, "move" changes inside bounds, "update"
-    # makes the changes that NEST has yet to make, "collect" writes the rows of a table, "moments" are those of MOMENTS
-    kind: Literal["measure", "tally", "scale", "move", "update", "collect", "moments"]
+    # makes the changes that NEST has yet to make, "collect" writes the rows of a table, "moments" are those of MOMENTS,
+    # "histogram" counts weights by bin, of all targets together
+    kind: Literal["measure", "tally", "scale", "move", "update", "collect", "moments", "histogram"]
     # Factor or shift per target (its target norm where a tally is of the largest |w|), shape (n,); NaN leaves a target
     # alone. None: no change, for any number of targets.
     at: FloatArray | None = None
@@ -34,7 +39,10 @@ class Pass:
     # True for "scale" and "move" where they are not made: of each target it is counted how many weights (rows of
     # COUNTED) they would bring beyond the synapse's own limits, and how many are close to zero before
     counts: bool = False
-    # Which weights "measure" and "tally" are of, in place of those of the rule
+    bins: Bins | None = (
+        None  # of a histogram; None to find only between which weights, and limits, there should be some
+    )
+    # Which weights "measure", "tally" and "histogram" are of, in place of those of the rule
     weights: Literal["stored", "current"] | None = None
     sizes: bool = False  # True for "moments" of |w| in place of w
     columns: Any = None  # of the table that "collect" fills, as the kernel takes it
@@ -42,11 +50,11 @@ class Pass:
     @property
     def rows(self) -> int:
         """Number of rows of the result."""
-        return (
-            len(COUNTED)
-            if self.counts
-            else {"measure": 3, "tally": len(ROWS), "moments": len(MOMENTS)}.get(self.kind, 0)
-        )
+        return len(COUNTED) if self.counts else _RESULT_ROWS.get(self.kind, 0)
+
+    def nothing(self, num_targets: int) -> FloatArray:
+        """Result of the pass without connections, shape (rows, num_targets); of a histogram (rows, 1)."""
+        return empty_histogram() if self.kind == "histogram" else np.zeros((self.rows, num_targets))
 
     def part(self, first: int, last: int) -> Pass:
         """The pass for some of the targets."""

@@ -1,4 +1,4 @@
-"""Figure of runs: drift, intervals and wall time over biological time, a column per run; the only file with matplotlib.
+"""Figure of runs: drift, intervals, weights and wall time over biological time, a column per run.
 
 The colours are those of Okabe & Ito (https://jfly.uni-koeln.de/color/), which colour-blind readers can tell apart.
 """
@@ -21,6 +21,7 @@ from ..normalizer.measurement import ALL_PHASES, Measurement
 from ..norms.sums import FloatArray
 from .run_record import RunRecord
 from .summary import above_bound, edges_ms, ends_interval, largest, settled
+from .weights_figure import MOST_RULES, draw_weights, finish_weights, number_watched
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -63,20 +64,27 @@ def figure_of(runs: Mapping[str, RunRecord]) -> Figure:
     unit, unit_ms = ("s", 1_000.0) if longest_ms >= 2_000 else ("ms", 1.0)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.2 + 4.6 * len(runs), 6.4), layout="constrained")
-        axes = figure.subplots(3, len(runs), sharex=True, sharey="row", squeeze=False, height_ratios=[3, 2, 2])
+        watched = min(max(number_watched(run) for run in runs.values()), MOST_RULES)
+        figure.set_figheight(6.4 + 2 * watched)
+        heights = [3, 2, *[2.5] * watched, 2]
+        axes = figure.subplots(len(heights), len(runs), sharex=True, sharey="row", squeeze=False, height_ratios=heights)
         shares = []
         for column, (title, run) in zip(axes.T, runs.items(), strict=True):
             column[0].set_title(title, pad=20)
             column[0].annotate(_setting(run), (0, 1), (0, 7), "axes fraction", "offset points", color="0.35")
             _drift(column[0], run, unit_ms)
             _intervals(column[1], run, unit_ms)
-            shares.append(_shares(column[2], run, unit_ms))
-            column[2].set_xlabel(f"biological time ({unit})")
+            for i, axis in enumerate(column[2:-1]):
+                draw_weights(axis, run, i, unit_ms)
+            shares.append(_shares(column[-1], run, unit_ms))
+            column[-1].set_xlabel(f"biological time ({unit})")
         axes[0, 0].set_xlim(0, longest_ms / unit_ms or 1)
         _scale(axes[0], "drift (% of the target norm)")
         _scale(axes[1], "interval (ms)")
-        axes[2, 0].set_ylabel("share of wall time (%)")
-        axes[2, 0].set_ylim(0, min(100, max(1, 1.3 * max(shares))))  # simulating is the rest, most of it beyond
+        for row in axes[2:-1]:
+            finish_weights(row)
+        axes[-1, 0].set_ylabel("share of wall time (%)")
+        axes[-1, 0].set_ylim(0, min(100, max(1, 1.3 * max(shares))))  # simulating is the rest, most of it beyond
         for row in axes:
             _legend(row)
         figure.align_ylabels(axes[:, 0])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..normalizer.loop import Loop
     from ..normalizer.normalizer import Normalizer
 
+_OF_WEIGHTS = ("mean", "sd", "least", "largest", "at_limit")
 _OF_ALL_RULES = ("time_ms", "elapsed_ms", "normalized", "next_measurement_ms")
 
 
@@ -56,7 +57,7 @@ def end_of(loop: Loop, reason: str) -> End:
 
 
 def plot(normalizer: Normalizer) -> Any:
-    """A matplotlib Figure of drift, intervals and wall time so far; a notebook shows it. Collective.
+    """A matplotlib Figure of drift, intervals, weights if watched, and wall time; a notebook shows it. Collective.
 
     Raises:
         RuleError: There was no measurement yet, or matplotlib is missing.
@@ -77,6 +78,8 @@ def plot(normalizer: Normalizer) -> Any:
 def to_pandas(normalizer: Normalizer) -> Any:
     """A pandas DataFrame with a row per measurement and rule: times in ms, drift, counts, and wall time in s.
 
+    Where weights are watched, it has columns weight_mean, weight_sd, weight_least, weight_largest and weight_at_limit.
+
     Raises:
         RuleError: pandas is missing.
     """
@@ -89,5 +92,7 @@ def to_pandas(normalizer: Normalizer) -> Any:
         of_all = {name: getattr(measurement, name) for name in _OF_ALL_RULES}
         seconds = {f"{phase}_s": spent for phase, spent in measurement.seconds.items()}
         for i, (rule, drift) in enumerate(zip(normalizer.rules, measurement.drifts, strict=True)):
-            rows.append({**of_all, "rule": i, "connections_of": rule.text, **as_json(drift), **seconds})
+            weights = measurement.weights[i : i + 1]
+            of_weights = {f"weight_{name}": getattr(each, name) for each in weights for name in _OF_WEIGHTS}
+            rows.append({**of_all, "rule": i, "connections_of": rule.text, **as_json(drift), **of_weights, **seconds})
     return pandas.DataFrame(rows)

@@ -51,10 +51,15 @@ def check_measurement(measurement: Measurement, num_rules: int) -> None:
             raise ValueError(f"seconds has no {phase}")
     if len(measurement.drifts) != num_rules:
         raise ValueError(f"drifts of {len(measurement.drifts)} rules; the header has {num_rules}")
-    for name in ("since_start", "other_weights", "within_slices"):
+    for name in ("since_start", "other_weights", "within_slices", "weights"):
         drifts = getattr(measurement, name)
         if len(drifts) not in (0, num_rules):
             raise ValueError(f"{name} of {len(drifts)} rules; the header has {num_rules}")
+    for i, weights in enumerate(measurement.weights):
+        try:
+            weights.check()
+        except ValueError as error:
+            raise ValueError(f"weights[{i}]: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)

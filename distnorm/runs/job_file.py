@@ -16,6 +16,7 @@ from ..files.typed_json import shorter, shown
 from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import LONGEST_MS, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
+from ..norms.histogram import checked_watch
 from ..rules.node_ids import union
 from ..rules.rule import Rule
 
@@ -90,6 +91,17 @@ class CheckpointSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """The [log] table."""
+
+    # Whether each measurement has a histogram of each rule's weights, or between which two weights
+    weights: bool | tuple[float, float] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", checked_watch(self.weights))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """A job file."""
 
@@ -102,6 +114,7 @@ class Job:
     threads: int | str = "all"  # threads per rank; "all" is every core for one process, one thread per rank otherwise
     resolution_ms: float = 0.1  # time step of NEST in ms
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)  # checkpoints, if it says where to
+    log: LogSettings = field(default_factory=LogSettings)  # what measurements have beside the drift
 
     def rules_of(self, network: Any) -> list[Rule]:
         """The rules for a network that was built."""
@@ -160,6 +173,7 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
     if given.get("threads", "all") != "all":
         given["threads"] = _integer(given["threads"], "threads", _MOST_THREADS, ', or "all"')
     given["checkpoint"] = _made(CheckpointSettings, given.get("checkpoint", {}), "checkpoint.")
+    given["log"] = log_table(given)
     return Job(**given)
 
 
@@ -177,6 +191,11 @@ def interval_table(given: Any) -> Interval:
         wrong = "missing" if kind is None else shown(kind)
         raise RuleError(f"interval.kind is {wrong}; choose one of {', '.join(_INTERVALS)}")
     return _made(_INTERVALS[kind], table, "interval.")
+
+
+def log_table(content: Mapping[str, Any]) -> LogSettings:
+    """The [log] table, or what holds without one."""
+    return _made(LogSettings, content.get("log", {}), "log.")
 
 
 def _made(make: Callable[..., T], given: Any, prefix: str) -> T:

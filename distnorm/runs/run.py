@@ -54,7 +54,12 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         built_s = time.perf_counter() - start
         rules = ranks.together(lambda: job.rules_of(network))
         normalizer = Normalizer(
-            rules, interval=job.interval, observe=observe, on_measurement=session.measured, on_chunk=session.chunk
+            rules,
+            interval=job.interval,
+            observe=observe,
+            weights=job.log.weights,
+            on_measurement=session.measured,
+            on_chunk=session.chunk,
         )
         until_ms = normalizer._loop.time_ms + job.simulate_ms  # build(...) may have simulated
         if found and begun_ms > until_ms:

@@ -103,7 +103,7 @@ class InPlace(Synapses):
         norm = "linf" if a_pass.largest else rule.norm if rule.norm in NORMS else "lp"
         if a_pass.kind == "moments":
             norm = "l1" if a_pass.sizes else "sum"
-        result = np.zeros((a_pass.rows, len(self.node_ids)))
+        result = a_pass.nothing(len(self.node_ids))
         low, high = self._bounds(rule.box)
         arrays = [None if array is None else np.ascontiguousarray(array) for array in (a_pass.at, a_pass.flat)]
         out = result if a_pass.rows else None
@@ -114,8 +114,9 @@ class InPlace(Synapses):
         # A change is of stored weights, which were brought up to date before.
         current = (a_pass.weights or rule.weights) == "current" and (bool(a_pass.rows) or a_pass.kind == "collect")
         numbers = (KINDS.index(a_pass.kind), NORMS.index(norm), rule.power, int(current), int(rule.shifts))
-        structure = PassStruct(*numbers, *pointers)
-        structure.arrays = (*every, a_pass.columns)  # kept alive
+        edges, per_unit = a_pass.bins.table if a_pass.bins else (None, 0.0)
+        structure = PassStruct(*numbers, *pointers, None if edges is None else edges.ctypes.data, per_unit)
+        structure.arrays = (*every, a_pass.columns, edges)  # kept alive
         return structure, result
 
     def _bounds(self, box: tuple[float, float]) -> tuple[FloatArray, FloatArray]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import KernelError
 from ..norms.bounds import EVENTS, LEAST
+from ..norms.histogram import BINS, MOST_UNITS
 from ..norms.sums import LARGEST_WHOLE_POWER
 from ..rules.node_ids import Int64Array
 from .limits import CLOSE
@@ -23,7 +24,7 @@ CODES = ("OK", "FAILED", "STALE", "FORGOTTEN", "NO_MODEL", "USED")
 FORGOTTEN: the group has sources, which NEST has not kept. NO_MODEL: no normalized model is made of a synapse model.
 USED: a synapse model has connections.
 """
-KINDS = ("measure", "tally", "scale", "move", "update", "collect", "moments")
+KINDS = ("measure", "tally", "scale", "move", "update", "collect", "moments", "histogram")
 """Of a `Pass`, by number."""
 NORMS = ("l1", "l2", "lp", "linf", "sum")
 """Of a `Pass`, by number; lp is any other power."""
@@ -33,6 +34,8 @@ CONSTANTS = (  # type, name, value
     ("double", "closeness", CLOSE),
     ("double", "largest_whole_power", LARGEST_WHOLE_POWER),
     ("size_t", "num_events", EVENTS),
+    ("size_t", "num_bins", BINS),
+    ("double", "most_units", MOST_UNITS),
 )
 
 STRUCTURES = {
@@ -55,7 +58,7 @@ STRUCTURES = {
         int64_t model;
         int64_t location;
     """,
-    # What to do with the connections of a group; arrays but for low and high are by target.
+    # What to do with the connections of a group; arrays but for low, high and edges are by target.
     "Pass": """
         int64_t kind;
         int64_t norm;
@@ -70,6 +73,8 @@ STRUCTURES = {
         const int64_t* weight_unit; // weights count in 2^weight_unit; null: in 1
         const int64_t* norm_unit; // norms and bounds count in 2^norm_unit; null: in 1
         const Columns* columns; // to collect
+        const double* edges; // of a histogram's bins, the last just above them; null: only extents are found
+        double per_unit; // weights are summed up for a histogram as whole multiples of 1 / per_unit
     """,
     # A connection of a sample. `size`, of all connections of its model on its thread, tells whether it was moved.
     "Place": """

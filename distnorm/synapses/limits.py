@@ -84,6 +84,12 @@ class Limits:
         result: BoolArray = np.where(np.isnan(self.least), np.abs(weights) > np.abs(self.most), weights > self.most)
         return result
 
+    def reached(self, weights: FloatArray) -> BoolArray:
+        """Which weights are zero, or at or beyond `Wmax` or `Wmin`, shape (n,)."""
+        at_most = np.where(np.isnan(self.least), np.abs(weights) >= np.abs(self.most), weights >= self.most)
+        result: BoolArray = (weights == 0) | at_most | (weights <= self.least)
+        return result
+
     def close_to_zero(self, weights: FloatArray) -> BoolArray:
         """Which weights are almost nothing beside what their synapse allows, shape (n,)."""
         _, largest = self.sizes(weights)

@@ -39,7 +39,8 @@ class Synapses(ABC):
         """Make one pass over the connections.
 
         Returns:
-            For "measure" rows 0 to 2, for "tally" all rows of `bounds.ROWS`, each of shape (n,); else nothing.
+            For "measure" rows 0 to 2, for "tally" all rows of `bounds.ROWS`, each of shape (n,); for "histogram"
+            those of `histogram`, of all targets together; else nothing.
         """
 
     @abstractmethod

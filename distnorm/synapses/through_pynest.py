@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..errors import KernelError, RuleError
 from ..norms.bounds import Weights
+from ..norms.histogram import counted, together
 from ..norms.passes import Pass, changed_by, summed_by
 from ..norms.sums import FloatArray
 from ..rules.node_ids import Int64Array, contains
@@ -57,10 +58,13 @@ class ThroughPyNEST(Synapses):
         """Make one pass; see `Synapses`."""
         if a_pass.at is None:
             self._find_targets()
-        result = np.zeros((a_pass.rows, len(self.node_ids)))
+        result = a_pass.nothing(len(self.node_ids))
         for first, last, connections, weights, limits in self._batches():
             part, number = a_pass.part(first, last), last - first
-            if a_pass.counts:
+            if a_pass.kind == "histogram":
+                at_limit, of_all = limits.reached(weights.weights), (limits.least, limits.most)
+                result = together(result, counted(weights.weights, at_limit, of_all, a_pass.bins))
+            elif a_pass.counts:
                 new = changed_by(part, self.rule, weights, number)
                 of_each = (limits.above(new), limits.below(new), limits.close_to_zero(weights.weights))
                 result[:, first:last] = [np.bincount(weights.targets, chosen, number) for chosen in of_each]

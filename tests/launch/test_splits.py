@@ -16,8 +16,9 @@ def run(mode, ranks, folder, program="split.py"):
     for name in ("connections", "spikes"):
         table = np.concatenate([part[name] for part in parts], axis=1)
         whole[name] = table[:, np.lexsort(table[::-1])]
-    whole["drifts"] = parts[0]["drifts"]
-    assert all(np.array_equal(part["drifts"], whole["drifts"]) for part in parts)
+    for name in set(parts[0].files) - set(whole):
+        whole[name] = parts[0][name]
+        assert all(np.array_equal(part[name], whole[name]) for part in parts)
     return whole
 
 
@@ -38,17 +39,20 @@ def test_the_network_does_something(results):
     assert first["spikes"].shape[1] > 500
     assert first["drifts"].shape == (21, 3) and (first["drifts"][1:, 1] > 1e-4).all()
     assert not same(first, results["plain", 1])
+    assert first["histograms"].shape == (21, 61 + 62 + 5)
+    assert len(np.unique(first["histograms"], axis=0)) == 21
 
 
 @pytest.mark.parametrize("backend", ["inplace", "pynest", "adaptive", "current", "update"])
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_weights_spikes_and_drifts_do_not_depend_on_the_split(results, backend, ranks):
-    assert same(results[backend, 1], results[backend, ranks], ("connections", "spikes", "drifts"))
+def test_weights_spikes_drifts_and_histograms_do_not_depend_on_the_split(results, backend, ranks):
+    assert same(results[backend, 1], results[backend, ranks], ("connections", "spikes", "drifts", "histograms"))
 
 
 @pytest.mark.parametrize("ranks", RANKS)
 def test_both_ways_give_the_same(results, ranks):
-    assert same(results["inplace", ranks], results["pynest", ranks], ("connections", "spikes", "drifts"))
+    names = ("connections", "spikes", "drifts", "histograms")
+    assert same(results["inplace", ranks], results["pynest", ranks], names)
 
 
 @pytest.mark.parametrize("ranks", RANKS)

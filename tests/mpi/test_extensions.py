@@ -55,11 +55,14 @@ def normalized(register):
     reset(virtual_processes=4 * nest.num_processes)
     register()
     network(["leaky_synapse"])
-    normalizer = distnorm.Normalizer(distnorm.Rule("leaky_synapse", target_norm=TARGET_NORM), interval=20.0)
+    normalizer = distnorm.Normalizer(
+        distnorm.Rule("leaky_synapse", target_norm=TARGET_NORM), interval=20.0, weights=True
+    )
     normalizer.simulate(60.0)
     errors = [abs(norm / TARGET_NORM - 1) for norm in norms_by_target(["leaky_synapse"]).values()]
     assert max(errors, default=0) <= 1e-12 and normalizer.log[-1].drift_max > 1e-3
-    return normalizer._loop.weights._synapses[0].backend, connections(["leaky_synapse"])
+    histograms = [measurement.weights for measurement in normalizer.log]
+    return normalizer._loop.weights._synapses[0].backend, connections(["leaky_synapse"]), histograms
 
 
 def test_generic_and_compiled_in_are_the_same(ranks, folder, register, monkeypatch):
@@ -79,6 +82,7 @@ def test_generic_and_compiled_in_are_the_same(ranks, folder, register, monkeypat
     compiled = normalized(register)
     assert (generic[0], compiled[0]) == ("in place (generic)", "in place")
     assert all(np.array_equal(a, b) for a, b in zip(generic[1], compiled[1], strict=True))
+    assert generic[2] == compiled[2] and generic[2][-1][0].connections
 
 
 def normalizer_of(register, model, weight=None, target_norm=5.0, backend="inplace", **rule):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
-from run_logs import RULE, measurement, write
+from run_logs import RULE, measurement, weights, write
 
 from distnorm import RuleError
 from distnorm.records import figure
@@ -185,3 +185,61 @@ def test_a_figure_that_cannot_be_made_is_one_error(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(RuleError, match=r'pip install "distnorm\[report\]"'):
         report(path)
+
+
+def drawn(monkeypatch, *logs, output):
+    """The figure of logs, before it is written."""
+    figures = []
+    monkeypatch.setattr(figure.Figure, "savefig", lambda self, *_, **__: figures.append(self))
+    report(list(logs), output)
+    return figures[0]
+
+
+def watched(number=6, rules=1, edges=None, **changes):
+    return [
+        measurement(100.0 * i, 100.0 * i, *[0.02] * rules, weights=(weights(0.2 + 0.1 * i, edges),) * rules, **changes)
+        for i in range(number)
+    ]
+
+
+def test_weights_over_time_are_an_image(tmp_path, monkeypatch):
+    found = drawn(monkeypatch, write(tmp_path / "log.jsonl", watched()), output=tmp_path / "a.png")
+    assert len(found.axes) == 4
+    image = found.axes[2]
+    (mesh,) = image.collections
+    shares = mesh.get_array().filled(0.0)
+    assert shares.shape == (60, 6) and np.allclose(shares.sum(axis=0), 1, atol=0.1)
+    assert np.argmax(shares[:, 1]) == pytest.approx(18, abs=4)
+    assert mesh.get_coordinates()[0, :, 0].tolist() == [0.0, 50.0, 150.0, 250.0, 350.0, 450.0, 500.0]
+    mean = next(line for line in image.lines if line.get_label() == "mean")
+    assert np.allclose(mean.get_ydata(), [0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    assert image.get_ylim() == (0.0, 1.0)
+
+
+def test_only_logs_with_weights_have_such_a_row(tmp_path, monkeypatch):
+    plain = write(tmp_path / "plain.jsonl", MEASUREMENTS)
+    some = write(tmp_path / "some.jsonl", watched(rules=2), rules=(RULE, RULE))
+    assert len(drawn(monkeypatch, plain, output=tmp_path / "a.png").axes) == 3
+    both = drawn(monkeypatch, plain, some, output=tmp_path / "b.png")
+    assert [axis.get_visible() for axis in both.axes[:10]] == [True] * 4 + [False, True] * 2 + [True] * 2
+
+
+def test_bins_that_change_are_images_side_by_side(tmp_path, monkeypatch):
+    other = tuple(0.05 * i for i in range(61))
+    later = [measurement(600.0, 100.0, 0.02, weights=(weights(1.0, other),))]
+    path = write(tmp_path / "log.jsonl", watched() + later)
+    image = drawn(monkeypatch, path, output=tmp_path / "a.png").axes[2]
+    assert len(image.collections) == 2 and image.get_ylim() == (0.0, 3.0)
+
+
+def test_of_very_many_measurements_several_are_in_a_column(tmp_path, monkeypatch):
+    path = write(tmp_path / "log.jsonl", watched(5) * 200)
+    (mesh,) = drawn(monkeypatch, path, output=tmp_path / "a.png").axes[2].collections
+    assert mesh.get_array().shape == (60, 400)
+
+
+def test_a_figure_with_weights_is_written(tmp_path):
+    report(write(tmp_path / "log.jsonl", watched(1)))
+    report(write(tmp_path / "more.jsonl", watched(6), END))
+    assert pixels(tmp_path / "more.png", VERMILION) > 20
+    assert imread(tmp_path / "more.png").shape[0] > imread(tmp_path / "log.png").shape[0] - 10

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from distnorm.attach.rules_file import _nodes_named, quoted
+from distnorm.attach.rules_file import _nodes_named, quoted, read_rules
 from distnorm.errors import RuleError
 from distnorm.files.toml_file import tomllib
 
@@ -37,3 +37,23 @@ def test_an_unknown_name_is_one_line_with_those_there_are(name):
 def test_a_range_that_is_none(name):
     with pytest.raises(RuleError, match='a range of node IDs is "FIRST-LAST"'):
         _nodes_named(NODES, MODELS, name, "targets")
+
+
+@pytest.mark.parametrize(
+    ("text", "weights"),
+    [("", False), ("[log]", False), ("log.weights = true", True), ("[log]\nweights = [0, 2.5]", (0.0, 2.5))],
+)
+def test_weights_to_be_watched(tmp_path, text, weights):
+    path = tmp_path / "rules.toml"
+    rules = 'rules = [{synapse_model = "stdp_synapse", target_norm = 1.0}]\ninterval = {kind = "exact"}\n'
+    path.write_text(rules + text)
+    assert read_rules(path).log.weights == weights
+
+
+def test_anything_else_of_the_log_is_one_line(tmp_path):
+    path = tmp_path / "rules.toml"
+    rules = 'rules = [{synapse_model = "stdp_synapse", target_norm = 1.0}]\ninterval = {kind = "exact"}\n'
+    for text, error in (("log.weights = 1", "log.weights is 1; give True"), ("log.more = 1", "unknown key log.more")):
+        path.write_text(rules + text)
+        with pytest.raises(RuleError, match=error):
+            read_rules(path)

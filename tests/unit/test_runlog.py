@@ -259,3 +259,40 @@ def test_a_line_that_is_no_json(text, tmp_path):
     path.write_bytes(text.encode("latin-1") + b"\n")
     with pytest.raises(RuleError, match="line 1: "):
         read_log(path)
+
+
+def test_histograms_of_weights_are_read_as_they_were_written(tmp_path):
+    found = (run_logs.weights(0.5), run_logs.weights(1 / 3, outside=7))
+    measurements = [run_logs.measurement(100.0, 100.0, 0.01, 0.02, weights=found)]
+    run = read_log(run_logs.write(tmp_path / "log.jsonl", measurements, rules=(run_logs.RULE,) * 2))
+    assert run.measurements == measurements
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"edges": [0.0, 1.0]}, r"weights\[0\]: 60 counts between 2 edges"),
+        ({"edges": [1.0] * 61}, r"weights\[0\]: edges do not ascend"),
+        ({"edges": ["0"] * 61}, r"measurement.weights\[0\].edges\[0\] is '0'"),
+        ({"counts": [0] * 10_000}, r"weights\[0\]: 10000 counts"),
+        ({"counts": [-1] * 60}, "a count is below zero"),
+        ({"above": 2**64}, "too large"),
+        ({"at_limit": 2.0}, "at_limit 2.0"),
+        ({"sd": 1e200}, "which no run comes to"),
+        ({"more": 1}, "unknown field 'more'"),
+    ],
+)
+def test_histograms_that_no_run_writes_are_refused(tmp_path, change, message):
+    path = run_logs.write(tmp_path / "log.jsonl", [])
+    record = run_logs.line("measurement", run_logs.measurement(1.0, 1.0, 0.02, weights=(run_logs.weights(0.5),)))
+    record["weights"][0] |= change
+    path.write_text(path.read_text() + json.dumps(record) + "\n")
+    with pytest.raises(RuleError, match=message):
+        read_log(path)
+
+
+def test_histograms_are_of_all_rules_or_of_none(tmp_path):
+    found = (run_logs.weights(0.5),) * 2
+    path = run_logs.write(tmp_path / "log.jsonl", [run_logs.measurement(1.0, 1.0, 0.02, weights=found)])
+    with pytest.raises(RuleError, match="weights of 2 rules; the header has 1"):
+        read_log(path)

@@ -21,6 +21,7 @@ JOB = {
     **{"model": "model.py", "simulate_ms": 100.0, "seed": 1, "threads": "all", "resolution_ms": 0.1},
     **{"parameters": {"n": 10}, "rules": [RULE], "interval": {"kind": "fixed", "interval_ms": 10.0}},
     "checkpoint": {"folder": "checkpoints", "every_s": 10.0, "grace_s": 10.0},
+    "log": {"weights": [0.0, 1.0]},
 }
 OTHERS = [
     JOB | {"interval": ADAPTIVE},

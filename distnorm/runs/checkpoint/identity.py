@@ -21,7 +21,7 @@ from .manifest import VIRTUAL
 
 Identity = dict[str, str]
 
-FORMAT = 2
+FORMAT = 3
 _PARAMETERS = "parameters."
 _FILES = "file "
 

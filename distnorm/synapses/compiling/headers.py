@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from ...norms.bounds import ROWS
+from ...norms.histogram import ROWS as WATCHED
 from ...norms.passes import COUNTED, MOMENTS
 from ..kernel_interface import CALLS, CODES, CONSTANTS, KINDS, NORMS, STRUCTURES, Call, fields_of
 from ..synapse_models import Deferred, SynapseModel
@@ -250,6 +251,7 @@ enum Norm : int64_t {{ {", ".join(NORMS).upper()} }};
 namespace tallied {{ enum : size_t {{ {", ".join(ROWS)} }}; }}
 namespace moments {{ enum : size_t {{ {", ".join(MOMENTS)} }}; }}
 namespace counted {{ enum : size_t {{ {", ".join(COUNTED)} }}; }}
+namespace watched {{ enum : size_t {{ {", ".join(WATCHED)} }}; }}
 {constants}
 {"".join(map(_structure, STRUCTURES))}}} // namespace distnorm
 """

@@ -10,6 +10,7 @@
 #include "passes/history.h"
 #include "passes/range.h"
 #include "passes/tallies.h"
+#include "statistics/histogram.h"
 
 namespace distnorm
 {
@@ -40,6 +41,7 @@ struct ThreadTargets
   std::vector< QuickTally > quick;       //!< likewise, where bounds are alike
   std::vector< Moments > moments;        //!< by target, of the last pass that asked for them
   std::vector< Beyond > beyond;          //!< by target, of the last change that was counted
+  Histogram histogram;                   //!< of the last pass that asked for one
   TargetHistories histories;             //!< collected for passes over weights that are brought up to date
   size_t first = 0;                      //!< number of the thread's first target
 };

@@ -26,6 +26,12 @@ def adaptive(noise) -> list:
     return [(each.time_ms, each.drifts[0].max, each.drifts[0].mean) for each in normalizer.log]
 
 
+def numbers_of(weights) -> list:
+    """All that a histogram of weights has."""
+    moments = [weights.mean, weights.sd, weights.least, weights.largest, weights.at_limit]
+    return [*weights.edges, weights.below, *weights.counts, weights.above, *moments]
+
+
 def main(mode: str, folder: str) -> None:
     reset(virtual_processes=4, seed=7)
     if mode == "adaptive":
@@ -33,7 +39,7 @@ def main(mode: str, folder: str) -> None:
     population = network(MODELS, neurons=120)
     recorder = nest.Create("spike_recorder")
     nest.Connect(population, recorder)
-    drifts = []
+    drifts, histograms = [], []
     if mode == "plain":
         nest.Simulate(INTERVAL_MS * NORMALIZATIONS)
     elif mode == "update":
@@ -45,9 +51,12 @@ def main(mode: str, folder: str) -> None:
     else:
         rule = distnorm.Rule(MODELS, target_norm=TARGET_NORM, weights="current" if mode == "current" else "stored")
         backend = "pynest" if mode == "pynest" else "inplace"
-        normalizer = distnorm.Normalizer(rule, interval=INTERVAL_MS, backend=backend, observe=mode == "observe")
+        normalizer = distnorm.Normalizer(
+            rule, interval=INTERVAL_MS, backend=backend, observe=mode == "observe", weights=True
+        )
         normalizer.simulate(INTERVAL_MS * NORMALIZATIONS)
         drifts = [(each.time_ms, each.drifts[0].max, each.drifts[0].mean) for each in normalizer.log]
+        histograms = [numbers_of(each.weights[0]) for each in normalizer.log]
     sources, targets, weights = connections(MODELS)
     events = recorder.events
     np.savez(
@@ -55,6 +64,7 @@ def main(mode: str, folder: str) -> None:
         connections=np.stack((sources, targets, weights)),
         spikes=np.stack((events["senders"], events["times"])),
         drifts=np.array(drifts),
+        histograms=np.array(histograms),
     )
 
 

@@ -40,7 +40,11 @@ run_on_thread( const std::span< Group* const > groups, const Pass* passes, const
       for ( size_t i = 0; i < groups.size(); ++i )
       {
         const size_t model = groups[ i ]->find_model( synapse_id );
-        if ( model < groups[ i ]->synapse_ids.size() )
+        if ( not works.empty() and works.back().takes_along( *groups[ i ], passes[ i ] ) )
+        {
+          works.back().take_along();
+        }
+        else if ( model < groups[ i ]->synapse_ids.size() )
         {
           works.emplace_back( *groups[ i ], passes[ i ], tid, model );
         }

@@ -121,6 +121,17 @@ add( const Work& work, Buffer& all, const double weight, const int32_t target, c
   all.size += not work.leaves_alone( target );
 }
 
+inline void
+add_to_histogram( const Work& work, const Buffer& all )
+{
+  Histogram histogram = work.thread.histogram;
+  for ( size_t i = 0; i < all.size; ++i )
+  {
+    histogram.add( all.weight[ i ], all.range[ i ] );
+  }
+  work.thread.histogram = histogram;
+}
+
 //! Does the pass on gathered connections.
 inline void
 operate( const Work& work, Buffer& all )
@@ -142,6 +153,8 @@ operate( const Work& work, Buffer& all )
       work.thread.moments[ all.target[ i ] ].add( in_moments( work.pass, all.weight[ i ] ) );
     }
     break;
+  case HISTOGRAM:
+    break;
   case UPDATE:
   case COLLECT:
     break; // made where the connections lie
@@ -149,6 +162,7 @@ operate( const Work& work, Buffer& all )
     in_mode( work.pass, [ & ]< bool is_signed, bool shifts >() { move_elements< is_signed, shifts >( work, all ); } );
     break;
   }
+  work.makes_histogram() ? add_to_histogram( work, all ) : void();
 }
 
 //! Counts what the pass would do, and leaves what it would make of the connections in the buffer.
@@ -188,6 +202,10 @@ begin( Group& group, const Pass& pass, const size_t tid )
   else if ( counts( pass ) )
   {
     thread.beyond.assign( n, Beyond() );
+  }
+  else if ( pass.kind == HISTOGRAM )
+  {
+    thread.histogram = Histogram( pass );
   }
   else if ( pass.kind == TALLY )
   {
@@ -248,6 +266,12 @@ finish( Group& group, const Pass& pass, const size_t tid )
   if ( pass.kind == UPDATE )
   {
     thread.histories.count_readers();
+    return;
+  }
+  if ( pass.kind == HISTOGRAM )
+  {
+#pragma omp critical( distnorm_histograms )
+    thread.histogram.add_to( pass.out );
     return;
   }
   if ( writes( pass ) or pass.kind == COLLECT )

@@ -132,6 +132,7 @@ struct Work
   Range in_common;                //!< what connections share of their range, where the pass asks for that
   const nest::synindex synapse_id;
   const nest::ConnectorModel& model;
+  bool with_histogram = false; //!< made of the same weights on the way
   double until; //!< when weights are up to date, in ms
   std::unique_ptr< RowWriter > rows; //!< where the pass collects
 
@@ -156,11 +157,32 @@ struct Work
     }
   }
 
+  bool
+  makes_histogram() const
+  {
+    return pass.kind == HISTOGRAM or with_histogram;
+  }
+
+  //! Whether another pass, which makes a histogram, is of the same weights.
+  bool
+  takes_along( const Group& g, const Pass& p ) const
+  {
+    const bool only_reads = ( pass.kind == MEASURE or pass.kind == TALLY ) and not pass.at;
+    return p.kind == HISTOGRAM and &g == &group and only_reads and p.current == pass.current;
+  }
+
+  void
+  take_along()
+  {
+    with_histogram = true;
+    in_common = range_in_common( model );
+  }
+
   //! Whether the pass asks for the range of each connection.
   bool
   asks_range() const
   {
-    return box.own_low or box.own_high or counts( pass );
+    return box.own_low or box.own_high or counts( pass ) or makes_histogram();
   }
 
   const double*

@@ -63,6 +63,14 @@ struct Range
     return weight < least;
   }
 
+  //! Whether a weight is zero, or at or beyond Wmax or Wmin.
+  bool
+  is_at_limit( const double weight ) const
+  {
+    const bool at_most = has_least() ? weight >= most : std::abs( weight ) >= std::abs( most );
+    return ( weight == 0.0 ) | at_most | ( weight <= least );
+  }
+
   //! Whether a weight is almost nothing beside what its synapse allows.
   bool
   is_close_to_zero( const double weight ) const

@@ -41,14 +41,44 @@ protected:
     }
   }
 
+  //! Calls body( synapse, target ) likewise, and adds the weights to a histogram if the pass or one with it makes one.
+  template < typename Body >
+  static void
+  for_each_watched( Work& work, const Block< ConnectionT >& block, const size_t tid, Body body )
+  {
+    if ( not work.makes_histogram() )
+    {
+      for_each( work, block, tid, [ & ]( Synapse& synapse, const int32_t i, size_t ) { body( synapse, i ); } );
+      return;
+    }
+    Histogram histogram = work.thread.histogram; // whose numbers stay in registers
+    StatusAccess* const status = work.status;
+    const Range in_common = work.in_common;
+    for_each( work,
+      block,
+      tid,
+      [ & ]( Synapse& synapse, const int32_t i, const size_t place )
+      {
+        body( synapse, i );
+        histogram.add( weight_of( synapse ), range_of( status, in_common, synapse, block.first + place ) );
+      } );
+    work.thread.histogram = histogram;
+  }
+
   static Range
   range_of( const Work& work, const Synapse& synapse, const size_t lcid )
   {
-    if ( work.status )
+    return range_of( work.status, work.in_common, synapse, lcid );
+  }
+
+  static Range
+  range_of( StatusAccess* status, const Range& in_common, const Synapse& synapse, const size_t lcid )
+  {
+    if ( status )
     {
-      return work.status->range( lcid );
+      return status->range( lcid );
     }
-    Range range = work.in_common;
+    Range range = in_common;
     read_own_limits( synapse, range );
     return range;
   }
@@ -246,18 +276,22 @@ protected:
     }
     else if ( pass.kind == MEASURE and pass.norm == L1 and not pass.weight_unit )
     {
-      for_each( work,
+      for_each_watched( work,
         block,
         tid,
-        [ sums ]( Synapse& synapse, const int32_t i, size_t ) { sums[ i ].add( std::abs( weight_of( synapse ) ) ); } );
+        [ sums ]( Synapse& synapse, const int32_t i ) { sums[ i ].add( std::abs( weight_of( synapse ) ) ); } );
     }
     else if ( pass.kind == MEASURE and work.quick )
     {
-      for_each( work,
+      for_each_watched( work,
         block,
         tid,
-        [ & ]( Synapse& synapse, const int32_t i, size_t )
+        [ & ]( Synapse& synapse, const int32_t i )
         { sums[ i ].add( multiplied_out( std::abs( weight_of( synapse ) ), work.whole ) ); } );
+    }
+    else if ( pass.kind == HISTOGRAM )
+    {
+      for_each_watched( work, block, tid, []( Synapse&, int32_t ) {} );
     }
     else if ( pass.kind == SCALE and not pass.weight_unit )
     {
