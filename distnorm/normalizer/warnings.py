@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +11,9 @@ import numpy.typing as npt
 from ..norms.correction import Correction
 from ..norms.drift import Drift
 from ..norms.histogram import WeightHistogram
+from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from ..synapses.access import Synapses, run_all
-from ..synapses.node_models import NodeModels
 from .measurement import Measurement
 
 log = logging.getLogger(__name__)
@@ -25,14 +24,17 @@ _OUTSIDE = 0.01  # of the weights, in no bin of a histogram
 
 
 def explain(
-    nest: Any, corrections: Sequence[Correction], synapses: Sequence[Synapses], records: npt.NDArray[np.void]
+    parrots: Int64Array,
+    corrections: Sequence[Correction],
+    synapses: Sequence[Synapses],
+    records: npt.NDArray[np.void],
 ) -> None:
     """Count in the records what is asked at the first measurement only.
 
-    That is weights beyond their limits, "initial" norms of almost nothing, and parrots.
+    That is weights beyond their limits, "initial" norms of almost nothing, and targets of the node models that are
+    parrots, by their numbers. Nothing is collective, as a rank with an error is not here.
     """
     found = run_all(synapses, [correction.counting for correction in corrections])
-    parrots = NodeModels(nest).parrots
     for i, (correction, counted) in enumerate(zip(corrections, found, strict=True)):
         assert counted is not None
         above, below, close_to_zero = counted

@@ -27,6 +27,7 @@ from ..norms.units import moved_by
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from ..synapses.access import Backend, open_synapses, rescale_all, run_all, verify, work_out
+from ..synapses.node_models import NodeModels
 from ..synapses.synapses import Synapses
 from ..synapses.verify import Kept
 from ..tables.watched import WatchedWeights
@@ -145,6 +146,7 @@ class Weights:
     def open(self) -> None:
         """Open the connections of each rule, once. Collective."""
         if not self._synapses:
+            self._parrots = NodeModels(self._nest).parrots
             opened = open_synapses(self._nest, self._rules, self._ranks, self._backend, self._exact)
             for synapses in opened:
                 if synapses.rule.weights == "current":
@@ -215,7 +217,7 @@ class Weights:
                 records.drifts[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
                 synapses.count_unreachable(records.drifts[i], correction.present)
             if not self._explained:
-                explain(self._nest, corrections, self._synapses, records.drifts)
+                explain(self._parrots, corrections, self._synapses, records.drifts)
         except Exception as error:
             return records, [], error
         return records, corrections, None

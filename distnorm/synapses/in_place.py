@@ -18,7 +18,7 @@ from ..norms.sums import FloatArray
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from .kernel_interface import KINDS, NORMS, PLACE, SAMPLE, CallFailed, PassStruct, ints, listed
-from .kernel_library import model_of, model_runs
+from .kernel_library import model_of, model_runs, node_model_names
 from .limits import common_limits
 from .node_models import NodeModels
 from .selection import needs_sources
@@ -55,7 +55,7 @@ class InPlace(Synapses):
         targets = none if rule.target_runs is None else rule.target_runs
         sources = none if rule.source_runs is None else rule.source_runs
         receptors, labels = (np.array(values, np.int64) for values in (rule.receptor_types, rule.labels))
-        neurons = NodeModels(self._nest).neurons
+        neurons = NodeModels(self._nest, node_model_names(self._library)).neurons
         lists = (self._synapse_ids, targets, sources, receptors, labels, rule.excluded, neurons)
         arrays = [np.ascontiguousarray(values, np.int64) for values in lists]
         sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
@@ -154,7 +154,7 @@ class InPlace(Synapses):
     def device_runs(self) -> Int64Array:
         """Runs of the node IDs of all devices, shape (n, 2)."""
         runs = model_runs(self._library)
-        return runs[np.isin(runs[:, 0], NodeModels(self._nest).devices), 1:]
+        return runs[np.isin(runs[:, 0], NodeModels(self._nest, node_model_names(self._library)).devices), 1:]
 
     def labels(self) -> dict[int, int]:
         """Number of connections by label; see `Synapses`."""

@@ -113,6 +113,7 @@ _KERNEL = """
     int64_t connections_have_changed()
     void agree_on_delays()
     void list_model_runs( Ints* found )
+    const char* node_model_name( int64_t number )
 
     void open_group( Ints synapse_ids, Ints targets, Ints sources, Ints receptors, Ints labels, Ints excluded, \
         Ints neuron_models, int64_t sign, Group** group, int64_t* num_targets )

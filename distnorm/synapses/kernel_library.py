@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,12 @@ def agree_on_delays(nest: Any, library: ctypes.CDLL, ranks: Ranks) -> None:
     if ranks.from_first(lambda: len(set(smallest)) > 1):
         library.dn_agree_on_delays()
         float(nest.min_delay)  # at this they agree, also between Prepare and Run
+
+
+def node_model_names(library: ctypes.CDLL) -> list[str]:
+    """Names of all node models. Unlike nest.node_models it is never collective."""
+    names = map(library.dn_node_model_name, itertools.count())
+    return [name.decode() for name in itertools.takewhile(lambda name: name is not None, names)]
 
 
 def model_runs(library: ctypes.CDLL) -> Int64Array:

@@ -8,6 +8,7 @@ population in one node), spike_train_injector and MUSIC's proxies.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,10 @@ class NodeModels:
         devices: Numbers of those whose nodes NEST has on each virtual process, ascending; MUSIC's proxies among them.
     """
 
-    def __init__(self, nest: Any) -> None:
-        """Local to this process."""
+    def __init__(self, nest: Any, names: Iterable[str] | None = None) -> None:
+        """Of the models with these names; None for all, which is collective while connections are new."""
         self._nest = nest
-        self._defaults = {name: nest.GetDefaults(name) for name in nest.node_models}
+        self._defaults = {name: nest.GetDefaults(name) for name in (nest.node_models if names is None else names)}
         self.names = {int(defaults["model_id"]): name for name, defaults in self._defaults.items()}
         self.neurons = self._numbers(_is_neuron)
         self.parrots = self._numbers(lambda defaults: defaults["type_id"] in ("parrot_neuron", "parrot_neuron_ps"))

@@ -93,3 +93,15 @@ def test_weights_written_between_runs_where_delays_differ_over_ranks(backend):
     senders, times = (recorder.events[key].tolist() for key in ("senders", "times"))
     mine = [node for node in targets.tolist() if (node - nest.Rank()) % nest.num_processes == 0]
     assert sorted(zip(senders, times, strict=True)) == [(i, 10.0 * k + 4.0) for i in mine for k in range(5, 11)]
+
+
+def test_a_neuron_of_one_rank_alone_is_found_without_simulating():
+    reset()
+    population = network()
+    normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM))
+    normalizer.normalize()
+    for delay in (1.0, 1.1, 1.2):
+        one = nest.Create("iaf_psc_delta")
+        nest.Connect(population, one, syn_spec={"synapse_model": "stdp_synapse", "weight": 0.3, "delay": delay})
+        targets = normalizer.normalize().drifts[0].targets
+    assert targets == len(population) + 3

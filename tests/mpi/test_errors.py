@@ -39,6 +39,18 @@ def test_nan_weight(backend):
     assert np.nansum(after != before) == (1 if last_rank() else 0), "no weight is changed once a rank has an error"
 
 
+def test_nan_weight_before_anything_was_simulated():
+    reset()
+    population = network(["static_synapse_lbl"])
+    mine = nest.GetConnections(source=population, synapse_model="static_synapse_lbl")
+    if last_rank():
+        mine[-1].set({"weight": float("nan")})
+    nest.Connect(population[:1], population[1:2], syn_spec={"delay": 1.7})  # now ranks must agree on delays
+    with pytest.raises(distnorm.WeightError, match=r"neuron .* not finite") as raised:
+        distnorm.Normalizer(distnorm.Rule("static_synapse_lbl", target_norm=12.0)).normalize()
+    assert same_on_all(str(raised.value))
+
+
 def test_exception_in_a_callback():
     reset()
     network()

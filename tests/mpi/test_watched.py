@@ -82,6 +82,22 @@ def test_current_weights_are_counted(model, settings):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("settings", [{}, {"w_max": "Wmax"}, {"norm": "sum"}, {"mode": "subtractive"}], ids=str)
+def test_watching_changes_no_weight_and_no_drift(backend, settings):
+    outcomes = []
+    for weights in (False, True):
+        reset(virtual_processes=2 * nest.num_processes)
+        slow_plasticity()
+        network(MODELS[:2])
+        write_weights("stdp_synapse", lambda source, target, weight: -0.0 if source % 5 == 0 else weight)
+        rule = distnorm.Rule(MODELS[:2], target_norm=4.0, **settings)
+        normalizer = distnorm.Normalizer(rule, interval=20.0, backend=backend, weights=weights)
+        normalizer.simulate(40.0)
+        outcomes.append((np.stack(connections(MODELS[:2])).tobytes(), [each.drifts for each in normalizer.log]))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_weights_at_limits(backend):
     reset()
     population = nest.Create("iaf_psc_delta", 20)

@@ -25,6 +25,23 @@ list_model_runs( Ints* found )
   *found = kept( std::move( runs ) );
 }
 
+template struct Reveal< "node_models_", &nest::ModelManager::node_models_ >;
+static std::string name_of_node_model;
+
+//! Name of a node model; null: there are no more. Valid until the next call. PyNEST's list of them is part of the kernel
+//! status, which ranks may have to read together.
+inline const char*
+node_model_name( const int64_t number )
+{
+  const auto& models = nest::kernel().model_manager.*member< "node_models_" >;
+  if ( static_cast< size_t >( number ) >= models.size() )
+  {
+    return nullptr;
+  }
+  name_of_node_model = models[ number ]->get_name();
+  return name_of_node_model.c_str();
+}
+
 //! Before the first Simulate: have NEST agree anew on the smallest delay of all ranks. GetConnections clears the flag
 //! on which that depends, and each rank would go on with its own (NEST 3.10, ConnectionManager::update_delay_extrema_).
 inline void
