@@ -97,7 +97,8 @@ _PICTURE = "run log of docs/balanced_stdp.png"
 _OBSERVED = "--observe --set simulate_ms=3000 --log FOLDER/observed.jsonl"
 _LOGS = "FOLDER/normalized.jsonl FOLDER/observed.jsonl"
 _INTERVAL = "python jobs/studies/adaptive_interval.py --seeds 10 --first-seed 301 --intervals 600 -o FOLDER"
-_OF_32_BYTES = f"{_MPI} bench sizes --synapse-model stdp_synapse_hom_hpc --connections 1e8"
+_HOM_HPC = "--synapse-model stdp_synapse_hom_hpc"
+_OF_32_BYTES = f"{_MPI} bench sizes {_HOM_HPC} --connections 1e8"
 _CONVERGENCE = f"python jobs/studies/convergence.py {_JOB} {_SMALL} -o FOLDER"
 STEPS = (
     Step("kernel", 0.5, "README: ns per connection", "distnorm bench kernel"),
@@ -105,6 +106,8 @@ STEPS = (
     _modes("modes", 2.5, 1),
     _modes("modes-2-threads", 1, 2),
     Step("current", 1.5, "current.md: what it costs", "distnorm bench current"),
+    Step("weights", 0.5, "weights.md: what it costs", f"{_MPI} bench weights"),
+    Step("weights-large", 1.5, "weights.md: 100 million", f"{_MPI} bench weights --connections 100000000 {_HOM_HPC}"),
     Step("pending", 1, "current.md: how far behind, and docs/pending.png", "python jobs/studies/pending.py -o FOLDER"),
     Step("overhead", 3.5, "README: share of wall time", f"{_OVERHEAD} {_LARGE}"),
     Step("overhead-800", 1, "README: 800 inputs", f"{_OVERHEAD} --set parameters.in_degree_excitatory=800 --pairs 3"),
