@@ -1,4 +1,4 @@
-"""Connections as rows, a block at a time, through the compiled kernel (kernel/rows.h).
+"""Connections as rows, a block at a time, through the compiled kernel (kernel/connections/rows.h).
 
 A row tells a connection apart (source, target, delay, receptor, model) and has its weight; beside it come the members
 that change while NEST simulates, as the model has them. Rows are numbered as NEST numbers the connections of a model on

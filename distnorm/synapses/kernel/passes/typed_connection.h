@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "connections/typed_rows.h"
 #include "passes/connection_type.h"
 #include "passes/pending.h"
 
@@ -14,7 +15,6 @@ template < typename ConnectionT >
 class TypedConnection : public CompiledType
 {
   using Synapse = typename SynapseOf< ConnectionT >::type;
-  using State = typename SynapseOf< ConnectionT >::Its::State;
 
 protected:
   //! Calls body( synapse, target on this thread, place in the block ) for each connection of the block in the group.
@@ -91,93 +91,6 @@ protected:
     return weight == 0.0 and work.asks_side ? range_of( work, synapse, lcid ).on_side( weight ) : weight;
   }
 
-  static const auto&
-  common_of( const nest::ConnectorModel& model )
-  {
-    return static_cast< const nest::GenericConnectorModel< ConnectionT >& >( model ).get_common_properties();
-  }
-
-  //! Does to weights that were gathered what NEST has yet to do to them. One entry for all connections that have one,
-  //! then the next: so many can be worked on at once, and how many each has need not be predicted.
-  static void
-  bring_forward( const Work& work, const Block< ConnectionT >& block, Buffer& all, Pending& pending )
-  {
-    using Kind = typename SynapseOf< Synapse >::Its::History;
-    const auto& histories = work.thread.histories.template get< Kind >();
-    const auto& common = common_of( work.model );
-    pending.size = 0;
-    for ( size_t i = 0; i < all.size; ++i )
-    {
-      Synapse& synapse = synapse_of( block, all, i );
-      pending.delay[ i ] = synapse.get_delay();
-      pending.due[ i ] = due_of( synapse, pending.delay[ i ], histories, all.target[ i ], work.until );
-      pending.which[ pending.size ] = i;
-      pending.size += pending.due[ i ].first < pending.due[ i ].last;
-    }
-    std::copy( pending.which, pending.which + pending.size, pending.left );
-    size_t left = pending.size;
-    for ( size_t turn = 0; left > 0; ++turn )
-    {
-      size_t more = 0;
-      for ( size_t k = 0; k < left; ++k )
-      {
-        const size_t i = pending.left[ k ];
-        const size_t entry = pending.due[ i ].first + turn;
-        all.weight[ i ] =
-          facilitated( synapse_of( block, all, i ), pending.delay[ i ], common, all.weight[ i ], histories, entry );
-        pending.left[ more ] = i;
-        more += entry + 1 < pending.due[ i ].last;
-      }
-      left = SynapseOf< Synapse >::Its::pairs_first_only ? 0 : more;
-    }
-  }
-
-  //! Makes the changes.
-  static void
-  commit( const Work& work, const Block< ConnectionT >& block, const Buffer& all, const Pending& pending )
-  {
-    using Kind = typename SynapseOf< Synapse >::Its::History;
-    auto& histories = work.thread.histories.template get< Kind >();
-    for ( size_t k = 0; k < pending.size; ++k )
-    {
-      const size_t i = pending.which[ k ];
-      Synapse& synapse = synapse_of( block, all, i );
-      weight_of( synapse ) = all.weight[ i ];
-      histories.read( pending.due[ i ] );
-      advance( synapse, common_of( work.model ), work.until );
-    }
-  }
-
-  static Synapse&
-  synapse_of( const Block< ConnectionT >& block, const Buffer& all, const size_t i )
-  {
-    return block.elements[ all.place[ i ] ];
-  }
-
-  //! What NEST has yet to do to the weight of one connection, done to a weight.
-  static double
-  brought_up_to_date( nest::ConnectorBase& connector, const size_t tid, const size_t lcid, const double weight )
-  {
-    if constexpr ( is_deferred< Synapse > )
-    {
-      const auto& model = nest::kernel().model_manager.get_connection_model( connector.get_syn_id(), tid );
-      using Kind = typename SynapseOf< Synapse >::Its::History;
-      Synapse& synapse = elements_of< ConnectionT >( connector )[ lcid ];
-      Histories< Kind > histories;
-      histories.collect( { synapse.get_target( tid ) } );
-      const double delay = synapse.get_delay();
-      const Due due = due_of( synapse, delay, histories, 0, delivered_until() );
-      const size_t last = SynapseOf< Synapse >::Its::pairs_first_only ? std::min( due.first + 1, due.last ) : due.last;
-      double result = weight;
-      for ( size_t entry = due.first; entry < last; ++entry )
-      {
-        result = facilitated( synapse, delay, common_of( model ), result, histories, entry );
-      }
-      return result;
-    }
-    return weight;
-  }
-
   //! Zero stays the zero that it is: only its side counts.
   static void
   set_weight( Synapse& synapse, const double weight )
@@ -226,7 +139,11 @@ protected:
   }
 
   static void
-  write_row( const Work& work, const Block< ConnectionT >& block, const size_t place, const int32_t target, const double weight )
+  write_row( const Work& work,
+    const Block< ConnectionT >& block,
+    const size_t place,
+    const int32_t target,
+    const double weight )
   {
     const ConnectionT& connection = block.elements[ place ];
     work.rows->write(
@@ -321,8 +238,7 @@ protected:
       operate( work, all );
       for ( size_t i = 0; i < all.size and writes( pass ); ++i )
       {
-        Synapse& synapse = block.elements[ all.place[ i ] ];
-        set_weight( synapse, all.weight[ i ] );
+        set_weight( block.elements[ all.place[ i ] ], all.weight[ i ] );
       }
     }
   }
@@ -379,43 +295,19 @@ public:
     return weight_of< Synapse >( elements_of< ConnectionT >( connector )[ lcid ] );
   }
 
+  double
+  current_weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
+  {
+    return brought_up_to_date< ConnectionT >( connector, tid, lcid, weight( connector, tid, lcid ) );
+  }
+
   void
   set_weights( nest::ConnectorBase& connector,
     const size_t tid,
     const std::span< const Setting > settings,
     const bool only_try ) const override
   {
-    constexpr size_t ahead = 16;
-    auto& all = elements_of< ConnectionT >( connector );
-    Range range = range_in_common( nest::kernel().model_manager.get_connection_model( connector.get_syn_id(), tid ) );
-    for ( size_t i = 0; i < settings.size(); ++i )
-    {
-      const size_t later = settings[ std::min( i + ahead, settings.size() - 1 ) ].lcid;
-      later < all.size() ? __builtin_prefetch( &all[ later ], 1 ) : void();
-      const auto [ lcid, target, wanted ] = settings[ i ];
-      if ( lcid >= all.size() or all[ lcid ].is_disabled() or ( target and node_id_of( all[ lcid ], tid ) != target ) )
-      {
-        throw Refusal { i, gone };
-      }
-      Synapse& synapse = all[ lcid ];
-      double& weight = weight_of( synapse );
-      read_own_limits( synapse, range );
-      const bool keeps_sign = weight * wanted > 0.0;
-      if ( not( knows_limits() and std::isnan( range.least ) and keeps_sign ) )
-      {
-        set_one_by_status( connector, tid, settings.subspan( i, 1 ), i, only_try, weight );
-      }
-      else if ( not only_try )
-      {
-        weight = wanted;
-      }
-    }
-  }
-
-  double
-  current_weight( nest::ConnectorBase& connector, const size_t tid, const size_t lcid ) const override
-  {
-    return brought_up_to_date( connector, tid, lcid, weight( connector, tid, lcid ) );
+    set_in_place< ConnectionT >( connector, tid, settings, only_try );
   }
 
   void
@@ -425,33 +317,7 @@ public:
     const std::span< Row > rows,
     double* state ) const override
   {
-    auto& all = elements_of< ConnectionT >( connector );
-    for ( size_t i = 0; i < rows.size(); ++i, state += State::size )
-    {
-      Synapse& synapse = all[ first + i ];
-      if ( synapse.is_disabled() )
-      {
-        throw std::runtime_error(
-          "connections were disconnected, and NEST 3.10 keeps their places, which no checkpoint tells from others; "
-          "build "
-          "the network without them, or leave out --checkpoint" );
-      }
-      const size_t source =
-        nest::kernel().connection_manager.get_source_node_id( tid, connector.get_syn_id(), first + i );
-      const size_t target = synapse.get_target( tid )->get_node_id();
-      const size_t receptor = synapse.get_rport();
-      rows[ i ] = { .source = static_cast< uint32_t >( source ),
-        .target = static_cast< uint32_t >( target ),
-        .delay_steps = static_cast< uint32_t >( synapse.get_delay_steps() ),
-        .receptor = static_cast< uint16_t >( receptor ),
-        .model = 0,
-        .weight = weight_of( synapse ) };
-      if ( rows[ i ].source != source or rows[ i ].target != target or rows[ i ].receptor != receptor )
-      {
-        throw std::runtime_error( "a node ID above 4294967295, or a receptor above 65535" );
-      }
-      get_state( synapse, state, State() );
-    }
+    read_rows< ConnectionT >( connector, tid, first, rows, state );
   }
 
   void
@@ -460,56 +326,7 @@ public:
     const std::span< const Row > rows,
     const double* state ) const override
   {
-    auto& all = elements_of< ConnectionT >( connector );
-    for ( size_t i = 0; i < rows.size(); ++i, state += State::size )
-    {
-      Synapse& synapse = all[ first + i ];
-      weight_of( synapse ) = rows[ i ].weight;
-      set_state( synapse, state, State() );
-    }
-  }
-
-private:
-  static int64_t
-  node_id_of( const Synapse& synapse, const size_t tid )
-  {
-    return synapse.get_target( tid )->get_node_id();
-  }
-
-  //! Sets, or tries, what NEST might refuse, which then keeps its bits.
-  static void
-  set_one_by_status( nest::ConnectorBase& connector,
-    const size_t tid,
-    const std::span< const Setting > setting,
-    const size_t which,
-    const bool only_try,
-    double& weight )
-  {
-    const double before = weight;
-    try
-    {
-      set_by_status( connector, tid, setting, false );
-    }
-    catch ( const Refusal& refusal )
-    {
-      weight = before;
-      throw Refusal { which, refusal.text };
-    }
-    weight = only_try ? before : weight;
-  }
-
-  template < Name... names >
-  static void
-  get_state( const Synapse& synapse, double* state, Names< names... > )
-  {
-    ( ( *state++ = synapse.*member< names, Synapse > ), ... );
-  }
-
-  template < Name... names >
-  static void
-  set_state( Synapse& synapse, const double* state, Names< names... > )
-  {
-    ( ( synapse.*member< names, Synapse > = *state++ ), ... );
+    write_rows< ConnectionT >( connector, first, rows, state );
   }
 };
 
