@@ -51,5 +51,4 @@ for ranks in 2 4; do
 done
 echo "== 3 ranks: what an odd number of them could change"
 timeout --kill-after=10 1200 mpiexec -n 3 python -m pytest -q --with-mpi tests/mpi/test_backends.py \
-    tests/mpi/test_current.py tests/mpi/test_errors.py tests/mpi/test_exact.py tests/mpi/test_loop.py \
-    tests/mpi/test_one_rank.py tests/mpi/test_place.py tests/mpi/test_tables.py
+    tests/mpi/test_errors.py tests/mpi/test_loop.py tests/mpi/test_one_rank.py tests/mpi/test_place.py
