@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import zlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -58,8 +59,19 @@ class Selection:
         label: int | Sequence[int] | None = None,
         sign: Literal["positive", "negative"] | None = None,
         weights: Weights = "stored",
+        **more: Any,
     ) -> None:
         """Open them; arguments as those of `connections`. Collective.
+
+        Args:
+            synapse_model: See `connections`; so are the others.
+            sources: See above.
+            targets: See above.
+            receptor_type: See above.
+            label: See above.
+            sign: See above.
+            weights: See above.
+            **more: What else all ranks must have been given alike, as they do something together for it.
 
         Raises:
             RuleError: A value that makes no sense, or a synapse model without a weight per connection.
@@ -69,6 +81,7 @@ class Selection:
 
         self.nest = nest
         self.ranks: Ranks = world(nest.build_info["have_mpi"])
+        check_same(self.ranks, synapse_model=synapse_model, weights=weights, **more)
         kernel = kept_kernel(nest, self.ranks)
         names = _every_model(nest, self.ranks, kernel) if synapse_model is None else synapse_model
         self.synapses: InPlace | None = None
@@ -86,6 +99,15 @@ class Selection:
         if weights == "current":
             self.ranks.together(lambda: synapses.check_current(written=False))
         self.models = {int(nest.GetDefaults(name)["synapse_modelid"]): name for name in rule.synapse_models}
+
+
+def check_same(ranks: Ranks, **given: Any) -> None:
+    """Refuse arguments on which it depends what ranks do together, and that differ. Collective.
+
+    Raises:
+        RuleError: With the name of one that does.
+    """
+    ranks.same({name: zlib.crc32(repr(value).encode()) for name, value in given.items()})
 
 
 def _every_model(nest: Any, ranks: Ranks, kernel: ctypes.CDLL) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ..errors import RuleError, WeightError
 from ..mpi.ranks import Ranks, world
 from ..norms.sums import FloatArray
 from ..synapses.kernel_interface import CallFailed
-from .selection import kept_kernel
+from .selection import check_same, kept_kernel
 from .table import Connections, columns_of, connections
 
 _NEEDED = ("target", "weight", "location")
@@ -45,6 +45,7 @@ def set_weights(
     import nest
 
     ranks = world(nest.build_info["have_mpi"])
+    check_same(ranks, weights=callable(weights))
     rows = _made_by(weights, ranks, args, selection) if callable(weights) else [np.ascontiguousarray(weights)]
     kernel = kept_kernel(nest, ranks)
 

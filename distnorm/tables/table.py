@@ -155,6 +155,8 @@ def connections(
         label=label,
         sign=sign,
         weights=weights,
+        blocks=blocks is None,
+        gather=bool(gather),
     )
     dtype = selection.ranks.together(lambda: _checked(columns, blocks, gather, selection))
     if blocks is not None:

@@ -237,6 +237,32 @@ def test_what_makes_no_sense_is_one_line(arguments, message):
         distnorm.connections(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("given", "by_the_first"),
+    [
+        ({"synapse_model": "stdp_synapse"}, {"synapse_model": None}),
+        ({"gather": False}, {"gather": True}),
+        ({"blocks": None}, {"blocks": 10}),
+        ({"synapse_model": "stdp_synapse"}, {"synapse_model": "stdp_synapse", "weights": "current"}),
+    ],
+)
+def test_what_differs_between_ranks_is_refused_on_all(given, by_the_first):
+    built()
+    if nest.num_processes == 1:
+        distnorm.connections(**by_the_first)
+        return
+    with pytest.raises(distnorm.RuleError, match=f"{list(by_the_first)[-1]}: not the same on all ranks"):
+        distnorm.connections(**(by_the_first if nest.Rank() == 0 else given))
+
+
+def test_a_function_on_one_rank_alone_is_refused_on_all():
+    built()
+    rows = distnorm.connections(columns=("target", "weight", "location"))
+    if nest.num_processes > 1:
+        with pytest.raises(distnorm.RuleError, match="weights: not the same on all ranks"):
+            distnorm.set_weights((lambda block: block["weight"]) if nest.Rank() == 0 else rows)
+
+
 def test_without_sources():
     reset()
     nest.keep_source_table = False
