@@ -21,23 +21,30 @@ if TYPE_CHECKING:
     from .synapses.normalized import install_models
     from .tables.current import bring_up_to_date, current_weights
     from .tables.moments import moments
+    from .tables.recorder import WeightRecorder
+    from .tables.saved import load_connections, save_connections
     from .tables.setting import set_weights
     from .tables.table import connections
+    from .tables.weight_histogram import weight_histogram
 
 __version__ = "0.1.0"
 
 _LATER = {
     "Normalizer": "normalizer.normalizer",
+    "WeightRecorder": "tables.recorder",
     "bring_up_to_date": "tables.current",
     "checkpoint_table": "runs.checkpoint.table",
     "connections": "tables.table",
     "current_weights": "tables.current",
     "inspect": "attach.survey",
     "install_models": "synapses.normalized",
+    "load_connections": "tables.saved",
     "moments": "tables.moments",
     "plot": "records.history",
+    "save_connections": "tables.saved",
     "set_weights": "tables.setting",
     "to_pandas": "records.history",
+    "weight_histogram": "tables.weight_histogram",
 }
 
 __all__ = [
@@ -57,16 +64,20 @@ __all__ = [
     "RuleError",
     "WeightError",
     "WeightHistogram",
+    "WeightRecorder",
     "bring_up_to_date",
     "checkpoint_table",
     "connections",
     "current_weights",
     "inspect",
     "install_models",
+    "load_connections",
     "moments",
     "plot",
+    "save_connections",
     "set_weights",
     "to_pandas",
+    "weight_histogram",
 ]
 
 

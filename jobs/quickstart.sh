@@ -13,10 +13,11 @@ mkdir -p "$results"
 rm -f "$results"/normalized.jsonl "$results"/observed.jsonl
 
 echo "== with normalization"
-.venv/bin/distnorm run jobs/balanced_stdp.toml --log "$results/normalized.jsonl"
+.venv/bin/distnorm run jobs/balanced_stdp.toml --set log.weights=true --log "$results/normalized.jsonl"
 echo
 echo "== without: observed until the weights have run away"
-.venv/bin/distnorm run jobs/balanced_stdp.toml --observe --set simulate_ms=3000 --log "$results/observed.jsonl"
+.venv/bin/distnorm run jobs/balanced_stdp.toml --set log.weights=true --observe --set simulate_ms=3000 \
+    --log "$results/observed.jsonl"
 echo
 echo "== side by side"
 .venv/bin/distnorm report "$results/normalized.jsonl" "$results/observed.jsonl" --output "$results/balanced_stdp.png"

@@ -93,7 +93,8 @@ class Attached(Attachment):
         self._session = session = Session()
         session.begin(loop, header_of(nest, loop))
         if path := self._path:
-            self.ranks.from_first(lambda: session.write_to(self._new_log(path)))
+            written = self.ranks.from_first(lambda: session.write_to(self._new_log(path)))
+            session.record(written, self._rules.recorded(nest, self.ranks))
 
     def _new_log(self, path: Path) -> RunLog:
         """A log of a name that no other network, nor another process that the script has forked, has."""

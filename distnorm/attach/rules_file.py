@@ -17,7 +17,17 @@ from ..intervals.exact import ExactInterval
 from ..rules.node_ids import Int64Array, Nodes, range_of
 from ..rules.rule import Rule
 from ..rules.validation import names_of
-from ..runs.job_file import LogSettings, RuleTable, check_keys, interval_table, log_table, rule_tables, rules_of
+from ..runs.job_file import (
+    Find,
+    LogSettings,
+    RuleTable,
+    check_keys,
+    interval_table,
+    log_table,
+    recorded,
+    rule_tables,
+    rules_of,
+)
 
 if TYPE_CHECKING:
     from ..mpi.ranks import Ranks
@@ -40,10 +50,11 @@ class RulesFile:
 
     def rules_of(self, nest: Any, ranks: Ranks) -> list[Rule]:
         """The rules for the network that stands. Collective."""
-        from ..synapses.access import nodes_by_model
+        return rules_of(self.rules, _finder(nest, ranks))
 
-        nodes, models = nodes_by_model(nest, ranks), set(nest.node_models)
-        return rules_of(self.rules, lambda name, what: _nodes_named(nodes, models, name, what))
+    def recorded(self, nest: Any, ranks: Ranks) -> Any:
+        """Nodes whose weights are recorded; None for none. Collective."""
+        return recorded(self.log, _finder(nest, ranks)) if self.log.record else None
 
 
 def read_rules(path: Path) -> RulesFile:
@@ -83,6 +94,13 @@ def write_rules(path: Path, text: str) -> None:
 def quoted(name: str) -> str:
     """A name as TOML has it."""
     return json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _finder(nest: Any, ranks: Ranks) -> Find:
+    from ..synapses.access import nodes_by_model
+
+    nodes, models = nodes_by_model(nest, ranks), set(nest.node_models)
+    return lambda name, what: _nodes_named(nodes, models, name, what)
 
 
 def _nodes_named(nodes: dict[str, Int64Array], models: set[str], name: str, what: str) -> Nodes:

@@ -39,6 +39,18 @@ def results_folder(folder: Path) -> None:
         raise RuleError(f"cannot make folder {folder}: {error.strerror}") from None
 
 
+def new_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made, or holds something."""
+    try:
+        if os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir())):
+            raise RuleError(f"{folder} exists already and is kept; give another path, or move it away")
+    except OSError as error:
+        raise RuleError(f"cannot read folder {folder}: {error.strerror}") from None
+    above = folder.absolute().parent
+    if not above.is_dir():
+        raise RuleError(f"cannot make folder {folder}: there is no folder {above}; make it")
+
+
 def check(path: Path) -> None:
     """Refuse to write a file in place of one that distnorm did not make."""
     if os.path.lexists(path) and not _is_ours(Path(os.path.realpath(path))):

@@ -29,11 +29,15 @@ _KIND_OF = {record: kind for kind, record in _KINDS.items()}
 
 
 class RunLog:
-    """A new log file. On rank 0 only."""
+    """A new log file. On rank 0 only.
+
+    Attributes:
+        path: Where it is.
+    """
 
     def __init__(self, path: Path) -> None:
         """Make the file."""
-        self._path = path
+        self.path = path
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except FileExistsError:
@@ -56,7 +60,7 @@ class RunLog:
             RuleError: It is not there, not of this run, or shorter; or the other file is something else. Both are kept.
         """
         log = cls.__new__(cls)
-        log._path, log._file = path, -1
+        log.path, log._file = path, -1
         try:
             log._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK)
             log._go_back(size, run)
@@ -73,13 +77,13 @@ class RunLog:
     def _go_back(self, size: int, run: str | None) -> None:
         status = os.fstat(self._file)
         if not stat.S_ISREG(status.st_mode) or (status.st_size and not _is_of(self._file, run)):
-            raise RuleError(f"log {self._path} is not of the run that goes on, and is kept; give another path")
+            raise RuleError(f"log {self.path} is not of the run that goes on, and is kept; give another path")
         if status.st_size < size or (size and os.pread(self._file, 1, size - 1) != b"\n"):
             raise RuleError(
-                f"log {self._path} has {status.st_size} bytes, and had {size} at the checkpoint; put it back"
+                f"log {self.path} has {status.st_size} bytes, and had {size} at the checkpoint; put it back"
             )
         if status.st_size > size:
-            _set_aside(self._path, size)
+            _set_aside(self.path, size)
             os.ftruncate(self._file, size)
 
     @property
@@ -92,10 +96,10 @@ class RunLog:
         """Write a line."""
         try:
             if os.fstat(self._file).st_nlink == 0:
-                raise DistnormError(f"log {self._path} was removed while the run went on")
+                raise DistnormError(f"log {self.path} was removed while the run went on")
             json_lines.append(self._file, {"kind": _KIND_OF[type(record)], **as_json(record)})
         except OSError as error:
-            raise DistnormError(f"cannot write log {self._path}: {error.strerror}") from None
+            raise DistnormError(f"cannot write log {self.path}: {error.strerror}") from None
 
     def close(self) -> None:
         """Close the file; again does nothing."""

@@ -1,14 +1,18 @@
-"""The weights of a rule over time, as an image: a row of the figure for each rule that is watched."""
+"""Figures of weights: those of a rule over time as an image, a row for each rule that is watched; and histograms."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from ..files.outputs import write_figure
 from ..norms.histogram import WeightHistogram
 from ..norms.sums import FloatArray
 from .run_record import RunRecord
@@ -83,3 +87,18 @@ def finish_weights(row: list[Axes]) -> None:
     bar = row[0].figure.colorbar(mesh, cax=place, format=FuncFormatter(lambda value, _: f"{100 * value:g}"))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.set_label("% of weights")
+
+
+def draw_histograms(found: Mapping[str, WeightHistogram], output: Path) -> None:
+    """Write a figure of histograms by title, each with its mean and spread."""
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axis = figure.subplots()
+    for title, weights in found.items():
+        density = np.array(weights.counts) / max(weights.connections, 1) / np.diff(weights.edges)
+        text = f"{title}: {weights.connections:,}, mean {weights.mean:.4g}, s.d. {weights.sd:.3g}"
+        axis.stairs(density, np.array(weights.edges), label=text, fill=len(found) == 1, alpha=0.9)
+    axis.set_xlabel("weight")
+    axis.set_ylabel("density of weights")
+    axis.set_ylim(bottom=0)
+    figure.legend(loc="outside upper left", frameon=False)
+    write_figure(figure, output)

@@ -96,9 +96,20 @@ class LogSettings:
 
     # Whether each measurement has a histogram of each rule's weights, or between which two weights
     weights: bool | tuple[float, float] = False
+    # Targets whose weights are written after each measurement, by names or node IDs, into RUN.weights.csv
+    record: list[str | int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", checked_watch(self.weights))
+        if not isinstance(self.record, list) or any(
+            isinstance(name, bool) or not isinstance(name, str | int) for name in self.record
+        ):
+            raise RuleError(f'record is {shown(self.record)}; give a list of names or node IDs, such as ["1-5"]')
+
+    def check(self, log: Path | None) -> None:
+        """Refuse to record without a log, beside which it would be."""
+        if self.record and log is None:
+            raise RuleError("log.record writes beside the run log; give --log FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,11 +131,20 @@ class Job:
         """The rules for a network that was built."""
         return rules_of(self.rules, lambda name, what: _named(network, name, what))
 
+    def recorded(self, network: Any) -> Any:
+        """Nodes whose weights are recorded in a network that was built; None for none."""
+        return recorded(self.log, lambda name, what: _named(network, name, what))
+
     def num_threads(self, num_ranks: int) -> int:
         """Threads per rank."""
         if self.threads != "all":
             return int(self.threads)
         return len(os.sched_getaffinity(0)) if num_ranks == 1 else 1
+
+
+def recorded(settings: LogSettings, find: Find) -> Any:
+    """Nodes whose weights are recorded; None for none."""
+    return _found(settings.record, find, "log.record") if settings.record else None
 
 
 def rules_of(settings: Sequence[RuleTable], find: Find) -> list[Rule]:

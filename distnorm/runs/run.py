@@ -42,6 +42,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
     Raises:
         DistnormError: The job does not fit the model or this NEST, or a rank failed; the log says when.
     """
+    job.log.check(log_path)
     with ExitStack() as stack:
         claim = stack.enter_context(Claim(checkpoint)) if checkpoint else None
         # It hears signals while the network is built.
@@ -53,6 +54,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         network = build_network(job, ranks, begun_ms)
         built_s = time.perf_counter() - start
         rules = ranks.together(lambda: job.rules_of(network))
+        recorded = ranks.together(lambda: job.recorded(network))
         normalizer = Normalizer(
             rules,
             interval=job.interval,
@@ -64,7 +66,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
         until_ms = normalizer._loop.time_ms + job.simulate_ms  # build(...) may have simulated
         if found and begun_ms > until_ms:
             raise RuleError(f"simulate_ms is {job.simulate_ms:g}, and checkpoint {found.path} is at {begun_ms:g} ms")
-        session.open(normalizer, ranks, found, until_ms)
+        session.open(normalizer, ranks, found, until_ms, recorded)
         stopped = session.simulate(max(until_ms - normalizer._loop.time_ms, 0.0))
     if stopped:
         if ranks.rank == 0:

@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import nest
 
@@ -23,6 +24,7 @@ from ..records.history import end_of, header_of, now
 from ..records.run_log import RunLog, ends_finished
 from ..records.run_record import End, Header, Resume, RunRecord
 from ..records.summary import summary
+from ..tables.recorder import WeightRecorder
 from .checkpoint.checkpoints import Checkpoints
 from .checkpoint.claim import Claim
 from .checkpoint.find import Found
@@ -43,20 +45,33 @@ class Session:
         self._log: RunLog | None = None
         self._resume: Resume | None = None
         self._end: End | None = None
+        self._recorder: WeightRecorder | None = None
 
     def begin(self, loop: Loop, header: Header, resume: Resume | None = None) -> None:
         """The run begins or, with a `resume`, goes on."""
         self._loop, self._header, self._resume = loop, header, resume
 
-    def write_to(self, run_log: RunLog) -> None:
-        """Log from now on, and first what runs, or that it goes on; on rank 0."""
+    def write_to(self, run_log: RunLog) -> Path:
+        """Log from now on, and first what runs, or that it goes on; on rank 0. The path of the log."""
         self._log = run_log
         run_log.write(self._resume or self._header)
+        return run_log.path
+
+    def record(self, log_path: Path, targets: Any) -> None:
+        """Write the weights onto these targets beside the log after each measurement; None for none. Collective."""
+        if targets is None:
+            return
+        models = dict.fromkeys(name for rule in self._loop.rules for name in rule.synapse_models)
+        from_ms = None if self._resume is None else self._resume.time_ms
+        path = log_path.with_suffix(".weights.csv")
+        self._recorder = WeightRecorder(path, tuple(models), targets=targets, from_ms=from_ms)
 
     def measured(self, measurement: Measurement) -> None:
         """Log a measurement."""
         if self._log is not None:
             self._log.write(measurement)
+        if self._recorder is not None:
+            self._recorder(measurement)
 
     def end(self, reason: str) -> None:
         """Log how the run ended."""
@@ -93,7 +108,9 @@ class JobSession(Session):
         self._checkpoints: Checkpoints | None = None
         self._said = self._warned = False
 
-    def open(self, normalizer: Normalizer, ranks: Ranks, found: Found | None, until_ms: float) -> None:
+    def open(
+        self, normalizer: Normalizer, ranks: Ranks, found: Found | None, until_ms: float, recorded: Any = None
+    ) -> None:
         """Bring the network, as it stands, to where the checkpoint was, and begin or go on with the log. Collective.
 
         Args:
@@ -101,6 +118,7 @@ class JobSession(Session):
             ranks: All ranks.
             found: The checkpoint to go on from; None to begin.
             until_ms: Simulated time at the end of the run.
+            recorded: Targets whose weights are written beside the log; None for none.
 
         Raises:
             DistnormError: Its weights cannot be kept, it is not the network of the checkpoint, or the log cannot be
@@ -114,6 +132,8 @@ class JobSession(Session):
         header = header_of(nest, normalizer._loop, seed=self._job.seed, simulate_ms=until_ms, run=of_run)
         self.begin(normalizer._loop, header, self._resumed(found, until_ms) if found else None)
         ranks.from_first(lambda: self._show_and_log(until_ms, found, of_run))
+        if self._log_path is not None:
+            self.record(self._log_path, recorded)
 
     def _show_and_log(self, until_ms: float, found: Found | None, of_run: str | None) -> None:
         self._progress = Progress(until_ms, self._header.bound)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import RuleError
 from ..norms.passes import Pass
+from ..norms.sums import BoolArray
 from ..rules.node_ids import Int64Array
 from ..synapses.in_place import InPlace
 from ..synapses.kernel_interface import ColumnsStruct
@@ -166,15 +167,24 @@ def connections(
 
 
 def _checked(columns: Sequence[str], blocks: int | None, gather: bool, selection: Selection) -> np.dtype[np.void]:
+    if blocks is not None and (not isinstance(blocks, int) or blocks < 1):
+        raise RuleError(f"blocks is {blocks!r}; give a number of rows")
+    if blocks is not None and gather:
+        raise RuleError("blocks and gather do not go together; gather is for arrays that fit on rank 0")
+    return dtype_of(columns, selection)
+
+
+def dtype_of(columns: Sequence[str], selection: Selection) -> np.dtype[np.void]:
+    """The type of a row with these columns.
+
+    Raises:
+        RuleError: They are not names of columns, or of one that NEST does not know here.
+    """
     for name in (columns,) if isinstance(columns, str) else columns:
         if name not in COLUMNS:
             raise no_such("columns", name, tuple(COLUMNS))
     if isinstance(columns, str) or not columns or len(set(columns)) != len(columns):
         raise RuleError(f"columns is {columns!r}; give a list of different names, such as ('source', 'weight')")
-    if blocks is not None and (not isinstance(blocks, int) or blocks < 1):
-        raise RuleError(f"blocks is {blocks!r}; give a number of rows")
-    if blocks is not None and gather:
-        raise RuleError("blocks and gather do not go together; gather is for arrays that fit on rank 0")
     synapses = selection.synapses
     if "source" in columns and synapses is not None and not synapses.sources_are_known():
         raise forgotten_sources(synapses.rule.synapse_models)
@@ -184,18 +194,26 @@ def _checked(columns: Sequence[str], blocks: int | None, gather: bool, selection
 def _read(selection: Selection, dtype: np.dtype[np.void]) -> Connections:
     if selection.synapses is None:
         return _empty(selection, dtype, 0)
-    counts = selection.synapses.measure()[1].astype(np.int64)
+    counts = counts_of(selection.synapses)
     return _collect(selection, selection.synapses, dtype, counts, np.argsort(selection.synapses.node_ids))
 
 
-def blocks_of(selection: Selection, dtype: np.dtype[np.void], rows: int) -> Iterator[Connections]:
-    """Arrays of about so many rows, all connections of a target in one."""
+def counts_of(synapses: InPlace) -> Int64Array:
+    """Number of connections per target on this rank, shape (n,)."""
+    counts: Int64Array = synapses.measure()[1].astype(np.int64)
+    return counts
+
+
+def blocks_of(
+    selection: Selection, dtype: np.dtype[np.void], rows: int, chosen: BoolArray | None = None
+) -> Iterator[Connections]:
+    """Arrays of about so many rows, all connections of a target in one; of all targets, or those chosen, shape (n,)."""
     synapses = selection.synapses
     if synapses is None:
         return
-    counts = synapses.measure()[1].astype(np.int64)
+    counts = counts_of(synapses)
     order = np.argsort(synapses.node_ids)
-    order = order[counts[order] > 0]
+    order = order[(counts[order] > 0) & (True if chosen is None else chosen[order])]
     ends = np.cumsum(counts[order])
     begin = 0
     while begin < len(order):

@@ -1,0 +1,107 @@
+"""`distnorm snapshot`, and weights recorded by an attached script and by a job: the same whatever the split."""
+
+import csv
+
+import numpy as np
+import pytest
+from launching import TESTS, said, start
+
+SCRIPT = """
+import nest
+nest.verbosity = nest.VerbosityLevel.ERROR
+nest.total_num_virtual_procs = 4
+exc = nest.Create("iaf_psc_delta", 40)
+noise = nest.Create("poisson_generator", params={"rate": 18_000.0})
+nest.Connect(noise, exc, syn_spec={"weight": 1.0})
+plastic = {"synapse_model": "stdp_synapse", "Wmax": 1.0, "weight": nest.random.uniform(0.3, 0.7)}
+nest.Connect(exc, exc, {"rule": "fixed_indegree", "indegree": 10}, plastic)
+nest.Simulate(50.0)
+nest.Simulate(50.0)
+found = nest.GetConnections(exc, exc)
+print(sum(found.weight), nest.local_spike_counter)
+"""
+RULES = """
+[[rules]]
+synapse_model = "stdp_synapse"
+target_norm = 5.0
+[interval]
+kind = "fixed"
+interval_ms = 20.0
+[log]
+record = ["3-4", 9]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model.py").write_text(SCRIPT)
+    (tmp_path / "rules.toml").write_text(RULES)
+    return tmp_path
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.*")) if path.is_file()}
+
+
+def test_the_same_files_whatever_the_split(folder):
+    plain = start(folder, "model.py")
+    for ranks in (1, 2, 4):
+        options = ("-o", f"out{ranks}", "--at", 0, "--at", "32.5", "--at", 5000)
+        done = start(folder, "-m", "distnorm", "snapshot", *options, "model.py", ranks=ranks)
+        assert done.returncode == 0, done.stderr
+        if ranks == 1:
+            assert done.stdout == plain.stdout
+        assert said(done)[-1] == "distnorm: never simulated to 5000 ms"
+        assert "400 connections at 33 ms" in done.stderr
+    first = contents(folder / "out1")
+    assert len(first) == 2 * 5 + 1 and "weights.png" in first
+    assert contents(folder / "out2") == first == contents(folder / "out4")
+    assert first["0ms/vp-000001.npy"] != first["33ms/vp-000001.npy"]
+
+
+def test_at_the_end_and_never_half(folder):
+    done = start(folder, "-m", "distnorm", "snapshot", "-o", "out", "model.py")
+    assert done.returncode == 0
+    table = np.concatenate([np.load(path) for path in sorted((folder / "out" / "100ms").glob("*.npy"))])
+    assert table["weight"].sum() == pytest.approx(float(done.stdout.split()[0]), rel=1e-12)
+    again = start(folder, "-m", "distnorm", "snapshot", "-o", "out", "model.py")
+    assert again.returncode == 2 and said(again) == [
+        "distnorm: out exists already and is kept; give another path, or move it away"
+    ]
+    (folder / "empty.py").write_text("import nest\n")
+    nothing = start(folder, "-m", "distnorm", "snapshot", "-o", "none", "empty.py")
+    assert nothing.returncode == 2 and "no weights were written" in nothing.stderr
+    assert not (folder / "none").exists()
+
+
+def test_recorded_beside_the_log_whatever_the_split(folder):
+    for ranks in (1, 2):
+        done = start(
+            folder, "-m", "distnorm", "attach", "--log", f"r{ranks}.jsonl", "rules.toml", "model.py", ranks=ranks
+        )
+        assert done.returncode == 0, done.stderr
+    assert (folder / "r1.weights.csv").read_bytes() == (folder / "r2.weights.csv").read_bytes()
+    rows = list(csv.DictReader((folder / "r1.weights.csv").open()))
+    assert len(rows) == 6 * 3 * 10
+    for time in range(0, 101, 20):
+        for target in ("3", "4", "9"):
+            of = [row for row in rows if float(row["time_ms"]) == time and row["target"] == target]
+            assert sum(float(row["weight"]) for row in of) == pytest.approx(5.0, rel=1e-12)
+    without = start(folder, "-m", "distnorm", "attach", "rules.toml", "model.py")
+    assert without.returncode == 2 and said(without) == [
+        "distnorm: log.record writes beside the run log; give --log FILE"
+    ]
+
+
+def test_a_job_that_goes_on_records_each_time_once(folder):
+    job = TESTS.parent / "jobs" / "balanced_stdp.toml"
+    small = ["parameters.n_excitatory=80", "parameters.n_inhibitory=20", "parameters.in_degree_excitatory=10"]
+    settings = [f"--set={each}" for each in (*small, "threads=1", 'log.record=["excitatory"]')]
+    arguments = ("-m", "distnorm", "run", job, *settings, "--checkpoint", "points", "--log", "run.jsonl")
+    for until in (200, 400):
+        done = start(folder, *arguments, f"--set=simulate_ms={until}", "--resume")
+        assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((folder / "run.weights.csv").open()))
+    times = [float(row["time_ms"]) for row in rows]
+    assert times == sorted(times) and times[-1] > 200
+    assert all(times.count(time) == 80 * 10 for time in set(times))
