@@ -22,9 +22,11 @@ def header(**changes):
 def drift(largest, mean=0.001):
     counts = {"worst_target": 17, "targets": 40, "no_input": 0, "zero_norm": 0, "connections": 800}
     counts |= dict.fromkeys(
-        ("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots"), 0
+        ("unreachable", "at_bound", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots", "clipped_off"),
+        0,
     )
-    return Drift(max=largest, mean=mean, q50=mean, q90=largest / 2, q99=largest, unreachable_max=0.0, **counts)
+    maxima = {"unreachable_max": 0.0, "clipped_off_max": 0.0}
+    return Drift(max=largest, mean=mean, q50=mean, q90=largest / 2, q99=largest, **maxima, **counts)
 
 
 def weights(mean, edges=None, sd=0.1, outside=0):

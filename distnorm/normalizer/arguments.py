@@ -70,10 +70,10 @@ def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[
         )
     if observe and not isinstance(interval, FixedInterval):
         return FixedInterval(max(round(_OBSERVE_MS / clock.resolution_ms), 1) * clock.resolution_ms)
-    if isinstance(interval, AdaptiveInterval) and any(rule.soft for rule in rules):
+    if isinstance(interval, AdaptiveInterval) and any(rule.soft or rule.clips for rule in rules):
         raise RuleError(
-            "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate or "
-            "tau_ms; give a fixed interval"
+            "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate, tau_ms "
+            'or bounds="clip"; give a fixed interval'
         )
     return interval
 

@@ -118,6 +118,12 @@ def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
             f"brought as near as can be, at most {drift.unreachable_max:.2%} from it",
         ),
         (
+            "clipped_off",
+            drift.clipped_off,
+            f"{drift.clipped_off:,} of {drift.targets:,} norms are off by up to {drift.clipped_off_max:.2%} after "
+            'weights are clipped to their limits, as bounds="clip" asks; without it, norms are met within the limits',
+        ),
+        (
             "above_wmax",
             drift.above_wmax,
             f"{drift.above_wmax:,} weights are normalized to more than their synapse's Wmax, to which NEST clips them "

@@ -20,10 +20,10 @@ from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from . import drift
 from . import sums as norms
-from .bounds import ROWS
+from .bounds import LEAST, ROWS
 from .measured import Measured
 from .passes import Pass
-from .solver import MET, Search, SearchLargest
+from .solver import MET, Clip, Search, SearchLargest
 from .sums import BoolArray, FloatArray
 
 _CANCELLED = 2.0**-20  # a signed sum below this fraction of the sum of |w| is zero to a factor
@@ -120,6 +120,9 @@ class Correction:
 
     def _begin_search(self) -> None:
         rule, flat = self.rule, self._flat > 0
+        if rule.clips:
+            self._begin_clipping()
+            return
         self._next_norm = np.where(flat, self._now.target, self._next_norm)
         units = self._now.units
         begin = np.where(flat, self._equal_size(), 0.0 if rule.shifts else 1.0)
@@ -133,6 +136,15 @@ class Correction:
         self._search = Search(self._next_norm, np.where(active, begin, np.nan), shifts=rule.shifts, power=rule.power)
         if units is None and not flat.any():  # the tally was made where the search begins
             self._search.learn(self._measured)
+
+    def _begin_clipping(self) -> None:
+        """The change that there would be without bounds, of all targets, as each weight must be inside."""
+        change = self._shift() if self.rule.shifts else self._factors()
+        at = np.where(self.present | (self._flat > 0), change, np.nan)
+        self._search = Clip(self._next_norm, at, shifts=self.rule.shifts, power=self.rule.power)
+
+    def _shift(self) -> FloatArray:
+        return np.where(self._due, (self._next_norm - self._now.norm) / np.maximum(self.counts, 1), 0.0)
 
     @property
     def _made_equal(self) -> FloatArray | None:
@@ -152,7 +164,9 @@ class Correction:
         """Take in the result of `next_pass`."""
         assert self._search is not None
         self._search.learn(tally)
-        if len(self._measured) < len(ROWS):  # the largest |w|: this is its first tally
+        if self.rule.clips:
+            self._at_bound = _number(tally, "low", "high", "outside")
+        elif len(self._measured) < len(ROWS):  # the largest |w|: this is its first tally
             self._measured, self._at_bound = tally, _number(tally, "outside")
 
     @property
@@ -179,7 +193,10 @@ class Correction:
         """
         nearest, unreachable = self._now.target, self._opposite
         drifts = missed = np.abs(self._drift)
-        if self._search is not None:
+        off = np.zeros_like(drifts)
+        if self.rule.clips:
+            off = self._left_off()
+        elif self._search is not None:
             missed = np.abs(self._distance(self._search.reached))
             unreachable = self._search.unreachable & (missed > MET)
             nearest = np.where(unreachable, self._search.reached, nearest)
@@ -192,7 +209,17 @@ class Correction:
         record["unreachable"] = unreachable.sum()
         record["unreachable_max"] = missed[unreachable].max(initial=0.0)
         record["at_bound"] = self._at_bound
+        record["clipped_off"] = (off > MET).sum()
+        record["clipped_off_max"] = off.max(initial=0.0)
         return record
+
+    def _left_off(self) -> FloatArray:
+        """Distance of each norm after clipping from the norm that was to be reached."""
+        assert isinstance(self._search, Clip)
+        which = (self.present | (self._flat > 0)) & (self._search.clips is not None and self._search.clips)
+        size = np.where(self._next_norm == 0, np.maximum(self._now.scale, LEAST), np.abs(self._next_norm))
+        with np.errstate(all="ignore"):
+            return np.where(which, np.abs(self._search.reached - self._next_norm) / size, 0.0)
 
 
 def _number(tally: FloatArray, *kinds: str) -> int:
@@ -201,5 +228,5 @@ def _number(tally: FloatArray, *kinds: str) -> int:
 
 def first_pass(rule: Rule) -> Pass:
     """The pass that measures a rule: a tally where the weights are, if it has bounds."""
-    tallies = rule.shifts or (rule.bounded and rule.power != math.inf)
+    tallies = not rule.clips and (rule.shifts or (rule.bounded and rule.power != math.inf))
     return Pass(kind="tally" if tallies else "measure")

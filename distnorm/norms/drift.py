@@ -43,6 +43,8 @@ RECORD = np.dtype(
         ("unreachable", np.int64),
         ("unreachable_max", np.float64),
         ("at_bound", np.int64),
+        ("clipped_off", np.int64),
+        ("clipped_off_max", np.float64),
         ("above_wmax", np.int64),
         ("below_wmin", np.int64),
         ("near_zero", np.int64),
@@ -52,7 +54,7 @@ RECORD = np.dtype(
     ]
 )
 _ONLY_IN_RECORDS = ("sum_whole", "sum_fraction", "histogram")
-_MAXIMA = ("max", "unreachable_max")
+_MAXIMA = ("max", "unreachable_max", "clipped_off_max")
 _ADDED = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "worst_target"))
 
 _IN_WORDS = {
@@ -60,6 +62,7 @@ _IN_WORDS = {
     "zero_norm": "with norm zero",
     "unreachable": "out of reach",
     "at_bound": "weights at a bound",
+    "clipped_off": "left off their target by clipping",
     "above_wmax": "weights above Wmax",
     "below_wmin": "weights below Wmin",
     "parrots": "parrots",
@@ -87,7 +90,8 @@ class Drift:
         unreachable: Targets whose target norm the rule's bounds, or signs, make impossible (with `ExactInterval` the
             bounds of their connections). Their drift is that from the nearest norm that is possible.
         at_bound: Weights at or beyond a bound of the rule (zero is one in subtractive mode) when measured; beyond only
-            for the norm "linf".
+            for the norm "linf". With `bounds="clip"`, those that the change brings to a bound, or beyond it.
+        clipped_off: With `bounds="clip"`, targets whose norm will be off what it was to become, as weights are clipped.
         above_wmax: At the first measurement, weights beyond the `Wmax` of their synapse after normalizing; NEST clips
             them at their next spike.
         below_wmin: At the first measurement, weights below the `Wmin` of their synapse after normalizing, where the
@@ -98,6 +102,7 @@ class Drift:
             something was simulated.
         parrots: At the first measurement, targets that are parrot neurons, which ignore weights.
         unreachable_max: Largest |nearest norm / target norm - 1| of the unreachable targets.
+        clipped_off_max: Largest |norm / what it was to become - 1| of the targets left off by clipping.
         histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
     """
 
@@ -119,6 +124,8 @@ class Drift:
     late_initial: int
     parrots: int
     unreachable_max: float
+    clipped_off: int
+    clipped_off_max: float
     histogram: npt.NDArray[np.int64] | None = field(default=None, repr=False, compare=False, metadata=NOT_WRITTEN)
 
     def __str__(self) -> str:

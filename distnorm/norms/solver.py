@@ -97,6 +97,24 @@ class Search:
         return np.where((new > below) & (new < above), new, self.at[i])
 
 
+class Clip(Search):
+    """No search: the change that is given, and the norm that clipping leaves of it. Attributes as `Search`."""
+
+    clips: BoolArray | None = None
+    """Whether a target has weights at a bound then; None before the tally."""
+
+    def learn(self, tally: FloatArray) -> None:
+        """Take in the tally made at `at`."""
+        i = np.flatnonzero(~np.isnan(self.at))
+        out = dict(zip(ROWS, tally[:, i], strict=True))
+        with np.errstate(all="ignore"):
+            x = moved_by(self.at[i], -self.unit[i])
+            chain = _Chain(out, x, self._target_sum[i], self._shifts, self._power)
+        self.reached[i] = chain.sum_here if self._shifts else norms(chain.sum_here, self._power)
+        self.at = np.full(self.at.shape, np.nan)
+        self.clips = sum(tally[ROWS.index(f"{kind}_count")] for kind in ("low", "high", "outside")) > 0
+
+
 class _Chain:
     """The lines from where a tally was made towards the sum that is wanted, the target.
 

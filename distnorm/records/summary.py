@@ -91,6 +91,11 @@ def _connections(run: RunRecord) -> list[str]:
             + (f", {last.no_input:,} without input" if last.no_input else "")
             + (f", {last.zero_norm:,} with norm zero" if last.zero_norm else "")
             + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")
+            + (
+                f", {last.clipped_off:,} off by up to {last.clipped_off_max:.2%} by clipping"
+                if last.clipped_off
+                else ""
+            )
             + f"; at first at most {first.max:.2%} from the target norm"
         )
     return lines

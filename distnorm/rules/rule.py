@@ -55,6 +55,8 @@ class Rule:
         tolerance: Targets whose drift is at most this keep their weights; a rank where all do writes none.
         w_min: Smallest size |w|, or "Wmin", what the synapse's own limits allow.
         w_max: Largest size |w|, or "Wmax", what the synapse's own limits allow.
+        bounds: "exact": the norm is met with each weight within these limits; "clip": the factor, or shift, that would
+            meet it without limits, and then each weight is clipped to them, which leaves the norm off its target.
         weights: "stored": weights as NEST has them and PyNEST reads them, which know of a postsynaptic spike only once
             the next presynaptic one has arrived; "current": with what postsynaptic spikes have yet to do to them. Norms
             are of these, and a normalization brings weights up to date before it changes them.
@@ -93,6 +95,7 @@ class Rule:
     tolerance: float = 0.0
     w_min: float | Literal["Wmin"] = 0.0
     w_max: float | Literal["Wmax"] = math.inf
+    bounds: Literal["exact", "clip"] = "exact"
     zero: Literal["skip", "raise", "equal"] = "skip"
     weights: Literal["stored", "current"] = "stored"
 
@@ -127,6 +130,7 @@ class Rule:
             ("sign", ("positive", "negative", None)),
             ("mode", ("multiplicative", "subtractive")),
             ("only", ("above", "below", None)),
+            ("bounds", ("exact", "clip")),
             ("zero", ("skip", "raise", "equal")),
             ("weights", ("stored", "current")),
         ):
@@ -171,6 +175,7 @@ class Rule:
             "target_norm": "initial" if self.keeps_initial else None if norms is None else _one_or_digest(norms),
             **{name: getattr(self, name) for name in ("mean_weight", "mode", "rate", "tau_ms", "only", "tolerance")},
             **{name: None if getattr(self, name) == math.inf else getattr(self, name) for name in ("w_min", "w_max")},
+            "bounds": self.bounds,
             "zero": self.zero,
             "weights": self.weights,
         }
@@ -189,6 +194,11 @@ class Rule:
     def shifts(self) -> bool:
         """Whether the mode is subtractive."""
         return self.mode == "subtractive"
+
+    @property
+    def clips(self) -> bool:
+        """Whether weights are clipped after an ordinary change."""
+        return self.bounds == "clip"
 
     @property
     def soft(self) -> bool:

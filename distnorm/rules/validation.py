@@ -190,6 +190,10 @@ def check_together(rule: Any) -> None:
         )
     if rule.norm == "sum" and rule.zero == "equal":
         raise RuleError('zero is "equal" and norm is "sum"; give mode="subtractive", which moves weights off zero')
+    if rule.clips and not (bounded or shifts):
+        raise RuleError('bounds is "clip", and there are none; give w_min, w_max or mode="subtractive"')
+    if rule.clips and rule.power == math.inf:
+        raise RuleError('bounds is "clip" and norm is "linf", which limits meet exactly; leave bounds out')
     zero = rule.mean_weight == 0 or (rule.norms_by_target is not None and bool((rule.norms_by_target == 0).any()))
     if zero and not shifts:
         raise RuleError('target_norm is 0; no factor leads there: give mode="subtractive"')

@@ -27,7 +27,7 @@ from .kernel_library import load, loaded
 from .synapse_models import BY_CLASS, PLASTIC_AT_SPIKES, check_models
 
 _HELD = 2
-_NOT_EXACT = ("mode", "rate", "tau_ms", "only", "tolerance", "w_min", "w_max", "zero")
+_NOT_EXACT = ("mode", "rate", "tau_ms", "only", "tolerance", "w_min", "w_max", "bounds", "zero")
 
 
 def install_models(replace: str | Sequence[str] = ()) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ def arguments(rng, plan):
     rule |= _course(rng)
     if norm != "sum" or shifts or rng.random() < 0.02:
         rule |= _box(rng, plan, rule["synapse_model"])
+    if rng.random() < (0.25 if shifts or rule.keys() & {"w_min", "w_max"} else 0.02):
+        rule["bounds"] = "clip"
     if rng.random() < 0.3:
         rule["zero"] = str(rng.choice(["skip", "equal", "equal", "raise"]))
     return rule

@@ -101,6 +101,7 @@ class Group:
     negative: np.ndarray
     target: float
     fraction: float
+    is_off: bool = False  # after clipping, from the norm that was wanted
 
     def __post_init__(self):
         self.norm = norm_of(self.before, self.rule["norm"])
@@ -128,6 +129,9 @@ class Group:
         old, new = self._values(flat)
         low, high = self._ends()
         assert (new >= low).all() and (new <= high).all()
+        if self.rule.get("bounds") == "clip":
+            self._check_clipped(wanted, old, new, low, high, flat)
+            return False
         self._check_one_change(old, new, low, high)
         return self._check_next_norm(wanted, old, new, low, high)
 
@@ -152,6 +156,22 @@ class Group:
         if not self._signed():
             return self.low, self.high
         return np.where(self.negative, -self.high, self.low), np.where(self.negative, -self.low, self.high)
+
+    def _check_clipped(self, wanted, old, new, low, high, flat):
+        """An ordinary change, and then each weight is brought to its limits."""
+        with np.errstate(all="ignore"):
+            if self.shifts:
+                shift = (wanted - self.norm) / len(old)
+                expected, room = np.clip(old + shift, low, high), np.maximum(np.abs(old), abs(shift))
+            else:
+                norm = norm_of(old, self.rule["norm"]) if flat else self.norm
+                expected = np.clip(old * (wanted / norm), low, high)
+                room = expected
+        known = np.isfinite(expected)
+        assert (np.abs(new - expected)[known] <= CLOSE * np.maximum(room, 1e-300)[known]).all()
+        reached = norm_of(self.after, self.rule["norm"])
+        scale = max(abs(wanted), self.scale * 1e-3 if self.shifts else 0.0)
+        self.is_off = abs(reached - wanted) > 1e-6 * scale
 
     def _check_one_change(self, old, new, low, high):
         free = (new > low) & (new < high) & ((old != 0) | self.shifts) & ((new > 1e-300) | self.shifts)

@@ -81,6 +81,10 @@ def check_counts(groups, missed, measurement, rule):
     assert sum(each.connections for each in drifts) == sum(len(group.before) for group in groups.values())
     zero = sum(group.is_zero for group in groups.values())
     assert sum(each.zero_norm for each in drifts) == zero
+    off, exact = sum(group.is_off for group in groups.values()), rule.get("bounds") != "clip"
+    assert exact or sum(each.clipped_off for each in drifts) >= off
+    assert off or all(each.clipped_off_max < 1e-5 for each in drifts)
+    assert not exact or all(each.clipped_off == each.clipped_off_max == 0 for each in drifts)
     unreachable = sum(each.unreachable for each in drifts)
     assert unreachable <= missed if rule.keys() & {"rate", "tau_ms", "only", "tolerance"} else unreachable == missed
 
