@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,8 +15,10 @@ from ..errors import RuleError
 from ..mpi import ranks as parallel
 from ..mpi.ranks import Ranks
 from ..normalizer.arguments import check_network
+from ..norms import histogram
 from ..norms import sums as norms
 from ..norms.correction import first_pass
+from ..norms.passes import Pass
 from ..rules.rule import Rule
 from ..synapses.access import open_synapses, run_all
 from ..synapses.node_models import NodeModels
@@ -24,6 +27,7 @@ from .distribution import Distribution
 from .rules_file import quoted
 
 _MOST_LABELS = 12  # that a table names
+_HOMEOSTATIC = {"eta", "alpha", "tau", "Kplus"}  # parameters of vogels_sprekeler_synapse, and no other model of NEST
 _LEARNING = ("lambda", "eta", "A_LTP", "A_plus", "optimizer", "Wmax")  # of models whose weights change
 
 
@@ -39,7 +43,10 @@ class Found:
         in_degree: Connections per target.
         norm: L1 norm of each target, in the unit of the weights; that of the rule, if it is one.
         labels: Number of these connections by synapse label, -1 for none; empty where models have no labels.
+        limits: Smallest and largest of all Wmin and Wmax of these connections; inf and -inf if there are none.
+        has_least: Whether the model has a Wmin.
         plastic: Whether the model learns.
+        homeostatic: Whether it learns to hold the rate of its target, for which norms must be free.
         refused: Why it cannot be normalized; empty if it can.
     """
 
@@ -50,8 +57,16 @@ class Found:
     in_degree: Distribution
     norm: Distribution
     labels: dict[int, int] = field(default_factory=dict)
+    limits: tuple[float, float] = (math.inf, -math.inf)
+    has_least: bool = False
     plastic: bool = False
+    homeostatic: bool = False
     refused: str = ""
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether a rule for it is a good start."""
+        return self.plastic and not self.homeostatic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +94,7 @@ class Survey:
                 f"targets = [{', '.join(map(quoted, entry.target_models))}]",
                 f'target_norm = "initial"  # each neuron\'s own; or a number: norms are {entry.norm}',
             )
-            parts.append("\n".join(line if entry.plastic else f"# {line}" for line in lines))
+            parts.append("\n".join(line if entry.is_offered else f"# {line}" for line in lines))
         return "\n\n".join(parts) + "\n"
 
 
@@ -133,6 +148,8 @@ def table(rows: Sequence[Found], nothing: str = "none from neurons onto neurons"
 def _note(found: Found) -> str:
     """What there is to say of it beside numbers."""
     notes = ["plastic"] if found.plastic else []
+    notes += ["homeostatic: it holds rates, so no norm by default"] if found.homeostatic else []
+    notes += [_limits_text(found)] if found.limits[0] <= found.limits[1] else []
     if found.labels:
         named = [f"{'none' if label < 0 else label} ({n:,})" for label, n in sorted(found.labels.items())]
         more = [f"{len(named) - _MOST_LABELS} more"] if len(named) > _MOST_LABELS else []
@@ -140,11 +157,20 @@ def _note(found: Found) -> str:
     return ", ".join(notes)
 
 
+def _limits_text(found: Found) -> str:
+    low, high = found.limits
+    if found.has_least:
+        return f"Wmin {low:g}, Wmax {high:g}"
+    return f"Wmax {high:g}" if low == high else f"Wmax {low:g} to {high:g}"
+
+
 def _found(nest: Any, ranks: Ranks, name: str) -> Found:
-    learns = any(key in nest.GetDefaults(name) for key in _LEARNING)
+    defaults = nest.GetDefaults(name)
+    learns = any(key in defaults for key in _LEARNING)
+    homeostatic = defaults.keys() >= _HOMEOSTATIC
     try:
         check_models(nest, (name,))
-        return _measured(nest, ranks, Rule(name, target_norm="initial"), name, plastic=learns)
+        return _measured(nest, ranks, Rule(name, target_norm="initial"), name, plastic=learns, homeostatic=homeostatic)
     except RuleError as error:  # the same on every rank
         nothing = Distribution.merged(())
         total, why = _total(nest, ranks, name), str(error).rpartition(": ")[2]
@@ -153,11 +179,24 @@ def _found(nest: Any, ranks: Ranks, name: str) -> Found:
         )
 
 
-def _measured(nest: Any, ranks: Ranks, rule: Rule, name: str, *, plastic: bool = False, exact: bool = False) -> Found:
-    labelled = all("synapse_label" in nest.GetDefaults(model) for model in rule.synapse_models)
+def _measured(
+    nest: Any,
+    ranks: Ranks,
+    rule: Rule,
+    name: str,
+    *,
+    plastic: bool = False,
+    homeostatic: bool = False,
+    exact: bool = False,
+) -> Found:
+    defaults = [nest.GetDefaults(model) for model in rule.synapse_models]
+    labelled = all("synapse_label" in each for each in defaults)
+    has_least = any("Wmin" in {**each, **each.get("optimizer", {})} for each in defaults)
     (synapses,) = open_synapses(nest, [rule], ranks, "auto", exact)
-    (measured,) = ranks.together(lambda: run_all([synapses], [first_pass(rule)]))
-    assert measured is not None
+    passes = [first_pass(rule), Pass(kind="histogram")]  # the latter for the limits of the synapses
+    measured, extents = ranks.together(lambda: run_all([synapses] * 2, passes))
+    assert measured is not None and extents is not None
+    *_, low, high = histogram.extents(extents)
     sums, counts = measured[0], measured[1].astype(np.int64)
     there = counts > 0
     names = NodeModels(nest).names
@@ -172,7 +211,10 @@ def _measured(nest: Any, ranks: Ranks, rule: Rule, name: str, *, plastic: bool =
             in_degree=Distribution.of(counts[there].astype(np.float64)),
             norm=Distribution.of(norms.norms(sums[there], rule.power)),
             labels=synapses.labels() if labelled else {},
+            limits=(low, high),
+            has_least=has_least,
             plastic=plastic,
+            homeostatic=homeostatic,
         )
 
     of_ranks = ranks.gather(ranks.together(mine))
@@ -190,6 +232,7 @@ def _merged(parts: Sequence[Found], models: Sequence[str]) -> Found:
         target_models=tuple(model for model in models if model in everywhere),
         in_degree=Distribution.merged(part.in_degree for part in parts),
         norm=Distribution.merged(part.norm for part in parts),
+        limits=(min(part.limits[0] for part in parts), max(part.limits[1] for part in parts)),
         labels=dict(sum((Counter(part.labels) for part in parts), Counter())),
     )
 

@@ -118,6 +118,39 @@ def test_a_survey_of_a_network():
 
 
 @pytest.mark.parametrize("compiled", [True, False])
+def test_a_survey_tells_limits_and_offers_no_homeostatic_model(compiled, monkeypatch, tmp_path):
+    if not compiled:
+        monkeypatch.setenv("CXX", "no-such-compiler")
+        monkeypatch.setenv("DISTNORM_CACHE", str(tmp_path))
+        monkeypatch.setattr("distnorm.synapses.kernel_library.loaded.normalized", None)
+    reset()
+    population = nest.Create("aeif_psc_delta_clopath", 60)  # NEST 3.10 crashes where fewer follow a larger network
+    nest.CopyModel("vogels_sprekeler_synapse", "inhibition", {"Wmax": -9.0, "weight": -1.0})
+    some = {"rule": "fixed_indegree", "indegree": 15}
+    nest.Connect(population, population, some, {"synapse_model": "inhibition"})
+    nest.Connect(population, population, some, {"synapse_model": "clopath_synapse", "Wmin": 0.5, "Wmax": 2.5})
+    several = nest.math.redraw(nest.random.uniform(1.0, 3.0), min=1.0, max=3.0)
+    nest.Connect(population, population, some, {"synapse_model": "stdp_synapse", "weight": 0.5, "Wmax": several})
+    nest.Connect(population, population, some, {"synapse_model": "static_synapse"})
+    survey = distnorm.inspect()
+    inhibition, clopath, stdp, static = (
+        next(each for each in survey.found if each.name == name)
+        for name in ("inhibition", "clopath_synapse", "stdp_synapse", "static_synapse")
+    )
+    assert (inhibition.homeostatic, inhibition.limits, inhibition.has_least) == (True, (-9.0, -9.0), False)
+    assert (clopath.homeostatic, clopath.limits, clopath.has_least) == (False, (0.5, 2.5), True)
+    mine = np.atleast_1d(nest.GetConnections(synapse_model="stdp_synapse").get("Wmax"))
+    every = world(nest.build_info["have_mpi"]).gather([mine.min(initial=9.0), mine.max(initial=0.0)])
+    if every is not None:
+        assert stdp.limits == (min(low for low, _ in every), max(high for _, high in every))
+    assert static.limits == (np.inf, -np.inf)
+    for text in ("Wmin 0.5, Wmax 2.5", "homeostatic: it holds rates, so no norm by default, Wmax -9", "Wmax 1."):
+        assert text in str(survey)
+    rules = survey.rules()
+    assert '\nsynapse_model = "clopath_synapse"\n' in rules and '\n# synapse_model = "inhibition"\n' in rules
+
+
+@pytest.mark.parametrize("compiled", [True, False])
 def test_nodes_by_model(compiled, monkeypatch, tmp_path):
     if not compiled:
         monkeypatch.setenv("CXX", "no-such-compiler")
@@ -156,5 +189,5 @@ def test_a_survey_tells_labels_and_what_cannot_be_normalized():
     copy, stdp = sorted(survey.found, key=lambda each: each.name)
     assert (stdp.labels, stdp.target_models) == ({2: 40, 4: 80}, ('"L2/3", (exc)',))
     assert copy.refused.startswith("it has one weight for all its connections")
-    assert "plastic, labels 2 (40), 4 (80)" in str(survey)
+    assert "plastic, Wmax 100, labels 2 (40), 4 (80)" in str(survey)
     assert 'targets = ["\\"L2/3\\", (exc)"]' in survey.rules()
