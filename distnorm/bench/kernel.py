@@ -112,12 +112,12 @@ def _in_place(nest: Any, rule: Rule, ranks: Ranks, threads: int) -> list[Row]:
     ]
     if not synapses.generic:
         (model,) = rule.synapse_models
-        rows += _streaming(label, number, nest.GetDefaults(model)["sizeof"], threads)
+        rows += streaming(label, number, nest.GetDefaults(model)["sizeof"], threads)
     synapses.close()
     return rows
 
 
-def _streaming(label: str, connections: int, size: int, threads: int) -> Iterator[Row]:
+def streaming(label: str, connections: int, size: int, threads: int) -> Iterator[Row]:
     """What memory allows: connections of so many bytes in blocks as NEST has them, streamed by so many threads."""
     stream, words = _compiled(), _BLOCK * size // 8
     blocks_each = max(min(connections, _MOST_STREAMED // size) // _BLOCK // threads, 1)
