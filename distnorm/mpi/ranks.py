@@ -184,6 +184,19 @@ class Ranks:
             return [value]
         return self._comm.gather(value)  # type: ignore[no-any-return]
 
+    def exchange(
+        self, values: npt.NDArray[Any], to: npt.NDArray[np.int64], from_: npt.NDArray[np.int64]
+    ) -> npt.NDArray[Any]:
+        """Send so many of the values to each rank, and get so many from each, in the order of ranks. Collective."""
+        if self._comm is None or self.size == 1:
+            return values
+        from mpi4py.util.dtlib import from_numpy_dtype
+
+        received = np.empty(int(from_.sum()), values.dtype)
+        kind = from_numpy_dtype(values.dtype)
+        self._comm.Alltoallv([np.ascontiguousarray(values), to, kind], [received, from_, kind])
+        return received
+
     def barrier(self) -> None:
         """Wait for all ranks. Collective."""
         if self._comm is not None:

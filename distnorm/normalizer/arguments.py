@@ -47,6 +47,15 @@ def check_arguments(backend: Any, callbacks: Mapping[str, Any]) -> None:
             raise RuleError(f"{name} is {callback!r}; give a function of one argument")
 
 
+def checked_sweeps(sweeps: Any, tolerance: Any) -> tuple[int, float]:
+    """How often norms of both ways are rescaled in turn, and the drift at which that ends."""
+    if isinstance(sweeps, bool) or not isinstance(sweeps, int) or sweeps < 1:
+        raise RuleError(f"sweeps is {shown(sweeps)}; give a whole number, at least 1")
+    if not 0 <= as_number(tolerance) < 1:
+        raise RuleError(f"sweep_tolerance is {shown(tolerance)}; give a drift from 0 to below 1, such as 1e-10")
+    return sweeps, float(tolerance)
+
+
 def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, watch: Any = False) -> dict[str, int]:
     """Numbers that tell whether ranks were given the same."""
     controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
@@ -74,6 +83,11 @@ def checked_interval(interval: Interval | float, observe: bool, rules: Sequence[
         raise RuleError(
             "an adaptive interval keeps the drift below a bound by correcting all of it, and a rule has rate, tau_ms "
             'or bounds="clip"; give a fixed interval'
+        )
+    if isinstance(interval, ExactInterval) and any(rule.of == "outgoing" for rule in rules):
+        raise RuleError(
+            "an exact interval has each synapse hold a norm of its target, and a rule has outgoing norms, of which a "
+            "rank knows a part only; give a fixed or an adaptive interval"
         )
     return interval
 

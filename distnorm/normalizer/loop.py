@@ -22,6 +22,7 @@ from ..intervals.exact import ExactInterval
 from ..mpi.ranks import Ranks
 from ..norms.correction import Correction
 from ..norms.drift import Drift
+from ..outgoing.sweeps import Swept
 from ..rules.rule import Rule
 from ..synapses.access import Backend
 from .arguments import OURS, checked_interval
@@ -63,6 +64,7 @@ class Loop:
         *,
         observe: bool,
         watch: bool | tuple[float, float],
+        sweeps: tuple[int, float],
         backend: Backend,
         on_measurement: Callable[[Measurement], None] | None,
         on_chunk: Callable[[float], None] | None,
@@ -88,6 +90,7 @@ class Loop:
             exact=isinstance(self.interval, ExactInterval),
             observe=observe,
             watch=watch,
+            sweeps=sweeps,
             edits=lambda: calls.edits,
         )
         self._pending: BaseException | None = None
@@ -197,6 +200,7 @@ class Loop:
         self.schedule.measured(now_ms, ends)
         if ends:
             self._rescale(corrections)
+        swept = self.weights.alternate(elapsed_ms) if ends else Swept(sweeps=0, left=0.0, within=True)
         timer.ended("rescale")
         done = Measurement(
             time_ms=now_ms,
@@ -208,10 +212,14 @@ class Loop:
             other_weights=other_weights,
             within_slices=within_slices,
             weights=self.weights.watched.read(histograms),
+            sweeps=swept.sweeps,
+            left_by_sweeps=swept.left,
+            sent_bytes=self.weights.outgoing.take_sent_bytes(),
             seconds=timer.seconds,
         )
         if self._ranks.rank == 0:
             self._warnings.tell(done)
+            self._warnings.tell_sweeps(swept)
         self.log.append(without_histograms(done))
         self._tell(done)
         return done

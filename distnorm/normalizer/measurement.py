@@ -32,6 +32,9 @@ class Measurement:
             were let go since then: all their weights became zero.
         weights: Where the Normalizer was asked for it, a histogram of each rule's weights over all ranks, before any
             rescaling; else empty.
+        sweeps: How often outgoing norms were rescaled, where connections have norms of both ways (docs/outgoing.md).
+        left_by_sweeps: Largest drift of incoming norms after the last of these.
+        sent_bytes: Bytes that this rank has sent to others for outgoing norms since the last measurement.
         seconds: Wall time on this rank of "simulate" (since the last measurement), "measure", "agree" and "rescale",
             and of "compare", the pass over `other_weights`.
     """
@@ -46,6 +49,9 @@ class Measurement:
     within_slices: tuple[Drift, ...]
     weights: tuple[WeightHistogram, ...]
     seconds: dict[str, float]
+    sweeps: int = 0
+    left_by_sweeps: float = 0.0
+    sent_bytes: int = 0
 
     def __str__(self) -> str:
         done = "normalized" if self.normalized else "measured"

@@ -14,7 +14,7 @@ from ..mpi.ranks import world
 from ..norms.histogram import checked_watch
 from ..rules.rule import Rule
 from ..synapses.access import Backend
-from .arguments import check_arguments, check_network, checked_rules, digests
+from .arguments import check_arguments, check_network, checked_rules, checked_sweeps, digests
 from .loop import Loop
 from .measurement import Measurement
 from .nest_calls import added, calls_of
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Normalizer:
-    """Keeps norms of incoming weights while NEST simulates."""
+    """Keeps norms of incoming, or of outgoing, weights while NEST simulates."""
 
     def __init__(
         self,
@@ -34,6 +34,8 @@ class Normalizer:
         interval: Interval | float = 100.0,
         observe: bool = False,
         weights: bool | tuple[float, float] = False,
+        sweeps: int = 100,
+        sweep_tolerance: float = 1e-10,
         on_measurement: Callable[[Measurement], None] | None = None,
         on_chunk: Callable[[float], None] | None = None,
         backend: Backend = "auto",
@@ -41,13 +43,16 @@ class Normalizer:
         """Prepare to normalize the network as it then is. Collective.
 
         Args:
-            rules: One rule or several; no two may touch the same connection.
+            rules: One rule or several; no two may touch the same connection, but one of incoming and one of outgoing
+                norms.
             interval: Time between normalizations in ms, or a controller such as `AdaptiveInterval`; or `ExactInterval`,
                 which holds the norms in every time slice and audits them between intervals.
             observe: Measure and log as usual but change no weight: the spikes are those of plain `nest.Simulate`.
                 Measurements are 20 ms apart unless the interval is a fixed one.
             weights: Whether each measurement has a histogram of each rule's weights. Two weights are the limits of its
                 bins; otherwise these are fixed at the first measurement that finds weights.
+            sweeps: Where connections have norms of both ways, how often at most these are rescaled in turn.
+            sweep_tolerance: Drift of incoming norms at which that ends; outgoing ones then hold exactly.
             on_measurement: Called on this rank after each measurement. An exception in it is raised on all ranks when
                 they agree.
             on_chunk: Called on this rank with the simulated time in ms after each second or so of wall time, which
@@ -63,12 +68,14 @@ class Normalizer:
         checked = ranks.together(lambda: checked_rules(rules))
         ranks.together(lambda: check_arguments(backend, {"on_measurement": on_measurement, "on_chunk": on_chunk}))
         watch = ranks.together(lambda: checked_watch(weights))
-        ranks.same(digests(checked, interval, observe, backend, watch))
+        limits = ranks.together(lambda: checked_sweeps(sweeps, sweep_tolerance))
+        ranks.same(digests(checked, interval, observe, backend, (watch, limits)))
         ranks.together(lambda: check_network(nest, checked))
         self._loop = Loop(
             *(nest, ranks, self._calls, checked, interval),
             observe=observe,
             watch=watch,
+            sweeps=limits,
             backend=backend,
             on_measurement=on_measurement,
             on_chunk=on_chunk,

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from ..norms.correction import Correction
 from ..norms.drift import Drift
 from ..norms.histogram import WeightHistogram
+from ..outgoing.sweeps import Swept
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from ..synapses.access import Synapses, run_all
@@ -27,7 +27,7 @@ def explain(
     parrots: Int64Array,
     corrections: Sequence[Correction],
     synapses: Sequence[Synapses],
-    records: npt.NDArray[np.void],
+    records: Sequence[np.void],
 ) -> None:
     """Count in the records what is asked at the first measurement only.
 
@@ -54,6 +54,7 @@ class Warnings:
         self._rules = rules
         self._told: set[tuple[int, str]] = set()
         self._fixed = fixed
+        self._said_sweeps = False
         self._far = [-1] * len(rules)  # measurements in a row with a drift above _FAR; the first tells nothing
 
     def tell(self, measurement: Measurement) -> None:
@@ -68,6 +69,17 @@ class Warnings:
                 if number and (i, name) not in self._told:
                     self._told.add((i, name))
                     log.warning("rule %d (%s): %s", i + 1, rule.text, text)
+
+    def tell_sweeps(self, swept: Swept) -> None:
+        """Warn where incoming and outgoing norms could not be brought together, once."""
+        if not swept.within and not any(rule.soft for rule in self._rules) and not self._said_sweeps:
+            self._said_sweeps = True
+            log.warning(
+                "after %d sweeps incoming norms are up to %.3g %% from their targets while outgoing norms hold; both "
+                "at once may be impossible for these connections, or take more sweeps",
+                swept.sweeps,
+                100 * swept.left,
+            )
 
 
 def _let_go_text(within_slices: Drift) -> tuple[str, int, str]:
@@ -108,14 +120,14 @@ def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
         (
             "zero_norm",
             drift.zero_norm * (rule.zero == "skip"),
-            f"{drift.zero_norm:,} targets have norm zero ({silent}), which no factor changes; they are left alone "
+            f"{drift.zero_norm:,} {rule.names} have norm zero ({silent}), which no factor changes; they are left alone "
             'unless the rule has zero="equal"',
         ),
         (
             "unreachable",
             drift.unreachable,
-            f"{drift.unreachable:,} of {drift.targets:,} targets cannot have their target norm with {why}; they are "
-            f"brought as near as can be, at most {drift.unreachable_max:.2%} from it",
+            f"{drift.unreachable:,} of {drift.targets:,} {rule.names} cannot have their target norm with {why}; they "
+            f"are brought as near as can be, at most {drift.unreachable_max:.2%} from it",
         ),
         (
             "clipped_off",
@@ -138,7 +150,7 @@ def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
         (
             "near_zero",
             drift.near_zero,
-            f'{drift.near_zero:,} targets have an "initial" norm of less than 1/10,000 of what Wmax allows, so '
+            f'{drift.near_zero:,} {rule.names} have an "initial" norm of less than 1/10,000 of what Wmax allows, so '
             "learning is pinned near zero; give target_norm as a number, or normalize only once the weights have grown",
         ),
         (

@@ -5,28 +5,31 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import islice
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from ..errors import WeightError
 from ..mpi.ranks import Ranks
-from ..norms import drift, histogram
-from ..norms import sums as norms
+from ..mpi.records import Records
+from ..norms import drift
 from ..norms.correction import Correction, first_pass
 from ..norms.drift import Drift
-from ..norms.measured import measure_in_units
-from ..norms.passes import Pass
 from ..norms.sums import FloatArray
 from ..norms.target_norms import InitialNorms, TargetNorms
-from ..norms.units import moved_by
-from ..rules.node_ids import Int64Array
+from ..outgoing.norms import OutgoingNorms
+from ..outgoing.sweeps import Sweeps, Swept
 from ..rules.rule import Rule
-from ..synapses.access import Backend, open_synapses, rescale_all, run_all, verify, work_out
+from ..synapses.access import (
+    Backend,
+    Measured,
+    open_synapses,
+    rescale_all,
+    run_all,
+    run_on_other,
+    verify,
+    work_out,
+    worked_out,
+)
 from ..synapses.node_models import NodeModels
 from ..synapses.synapses import Synapses
 from ..synapses.verify import Kept
@@ -34,55 +37,6 @@ from ..tables.watched import WatchedWeights
 from .warnings import explain
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Measured:
-    """What a pass found of a rule's targets on this rank: `sums` of shape (rows, n), other arrays of shape (n,)."""
-
-    synapses: Synapses
-    sums: FloatArray
-    unit: Int64Array
-    norm: FloatArray
-    counts: Int64Array
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Records:
-    """Drift records, one per rule, or none where there is nothing of the kind.
-
-    Attributes:
-        drifts: Of the distance from the target norms.
-        since_start: Of the distance from the norms at the first measurement, when observing.
-        other_weights: When observing, as `drifts`, of the weights that a rule does not ask for: current ones in place
-            of stored ones, or the other way round. Of no target where that makes no difference, or is not known.
-        within_slices: Of the largest distances at the ends of slices, where models hold the norms.
-        weights: Histograms of the weights, where they are watched.
-    """
-
-    drifts: npt.NDArray[np.void]
-    since_start: npt.NDArray[np.void]
-    other_weights: npt.NDArray[np.void]
-    within_slices: npt.NDArray[np.void]
-    weights: npt.NDArray[np.void]
-
-    @classmethod
-    def of(cls, rules: int, *, observe: bool, within_slices: bool, watched: bool) -> Records:
-        """Empty records."""
-        return cls(
-            drifts=np.zeros(rules, drift.RECORD),
-            since_start=np.zeros(rules * observe, drift.RECORD),
-            other_weights=np.zeros(rules * observe, drift.RECORD),
-            within_slices=np.zeros(rules * within_slices, drift.RECORD),
-            weights=histogram.empty_records(rules * watched),
-        )
-
-    def agreed(self, ranks: Ranks, error: BaseException | None) -> tuple[list[tuple[Drift, ...]], npt.NDArray[np.void]]:
-        """The drifts of all ranks, one tuple for each of the fields of drifts, and merged histograms. Collective."""
-        fields = (self.drifts, self.since_start, self.other_weights, self.within_slices)
-        drifts, weights = ranks.agree_on(np.concatenate(fields), self.weights, error)
-        merged = iter(drifts)
-        return [tuple(drift.read(record) for record in islice(merged, len(field))) for field in fields], weights
 
 
 class Weights:
@@ -99,6 +53,7 @@ class Weights:
         exact: Whether models hold the norms by themselves.
         observe: Whether to compare with the norms at the start, too.
         watch: Whether to make histograms of the weights; between two of them, or between what there is at first.
+        sweeps: See `Sweeps`.
         edits: How often connections were set or removed through PyNEST.
     """
 
@@ -112,6 +67,7 @@ class Weights:
         exact: bool,
         observe: bool,
         watch: bool | tuple[float, float],
+        sweeps: tuple[int, float],
         edits: Callable[[], int],
     ) -> None:
         self._nest = nest
@@ -127,6 +83,9 @@ class Weights:
         self._target_norms = [TargetNorms(rule) for rule in rules]
         self._start_norms = [InitialNorms() for _ in rules] if observe else []
         self.watched = WatchedWeights(len(rules), ranks, watch)
+        self.outgoing = OutgoingNorms(rules, ranks)
+        self.sweeps = Sweeps(rules, ranks, *sweeps)
+        self._incoming = [i for i, rule in enumerate(rules) if rule.of == "incoming"]
 
     @property
     def initial_norms(self) -> list[InitialNorms]:
@@ -151,6 +110,7 @@ class Weights:
             for synapses in opened:
                 if synapses.rule.weights == "current":
                     synapses.check_current(written=not self._start_norms)
+            self._ranks.together(lambda: self.outgoing.open(opened))
             self._synapses = opened
             written = [synapses for synapses in self._synapses if not synapses.holds]
             self._kept = [Kept(self._nest, synapses, self._edits) for synapses in written]
@@ -160,7 +120,9 @@ class Weights:
         if not any(rule.keeps_initial for rule in self._rules):
             return
         self.open()
-        self._ranks.settle(self._remember())
+        found, error = self._first_passes(None)
+        error = error or self._remember(found)
+        self._remember_outgoing(found, error)
         if now_ms > 0 and self._ranks.rank == 0:
             log.warning(
                 '"initial" norms are those of now, after %g ms were simulated; make the Normalizer before the first '
@@ -168,33 +130,52 @@ class Weights:
                 now_ms,
             )
 
-    def _remember(self) -> Exception | None:
+    def _remember(self, first: Sequence[FloatArray]) -> Exception | None:
         try:
-            for found, target_norms in zip(self._measured(), self._target_norms, strict=True):
-                if target_norms.rule.keeps_initial:
-                    target_norms.initial.of(found.synapses.node_ids, found.norm)
+            for found in self._measured(first):
+                self._target_norms[found.number].remember(found.synapses.node_ids, found.norm)
         except Exception as error:
             return error
         return None
 
-    def _measured(self, *, other: bool = False, records: Records | None = None) -> Iterator[_Measured]:
-        """What a first pass finds of each rule, as it is worked out. The pass may be collective.
+    def _remember_outgoing(self, first: Sequence[FloatArray], error: BaseException | None) -> None:
+        """Likewise of outgoing norms; and an error of this rank becomes the same error on all."""
+        if not self.outgoing.numbers:
+            self._ranks.settle(error)
+            return
+        every = self.outgoing.take(self._outgoing_of(first), error)
+
+        def remember() -> None:
+            for i, found in zip(self.outgoing.numbers, every, strict=True):
+                found.check_finite()
+                self._target_norms[i].remember(found.node_ids, found.norm)
+
+        self._ranks.together(remember)
+
+    def _first_passes(self, records: Records | None) -> tuple[list[FloatArray], Exception | None]:
+        """Results of the first passes of all rules, on this rank, and an error to hand on.
 
         Args:
-            other: Of the weights that a rule does not ask for; nothing of rules where that makes no difference.
             records: Where histograms are filled in that are made on the way; None to make none.
         """
-        several = [synapses for synapses in self._synapses if synapses.is_behind or not other]
-        rules = [synapses.rule for synapses in several]
-        run = partial(_run_on_other, several) if other else partial(run_all, several)
-        first = [first_pass(rule) for rule in rules]
-        found = run(first) if records is None else self.watched.run(several, first, records.weights)
-        every = [sums for sums in found if sums is not None]
-        units = measure_in_units(rules, every, run)
-        for synapses, sums, unit in zip(several, every, units, strict=True):
-            _check_finite(synapses, sums[0])
-            norm = moved_by(norms.norms(sums[0], synapses.rule.power), unit)
-            yield _Measured(synapses=synapses, sums=sums, unit=unit, norm=norm, counts=sums[1].astype(np.int64))
+        passes = [replace(first_pass(rule), rests=rule.of == "outgoing") for rule in self._rules]
+        try:
+            if records is None:
+                found = run_all(self._synapses, passes)
+            else:
+                found = self.watched.run(self._synapses, passes, records.weights)
+        except Exception as error:
+            return [], error
+        return [rows for rows in found if rows is not None], None
+
+    def _outgoing_of(self, first: Sequence[FloatArray]) -> dict[int, FloatArray]:
+        return {i: first[i] for i in self.outgoing.numbers if first}
+
+    def _measured(self, first: Sequence[FloatArray]) -> Iterator[Measured]:
+        """What first passes have found of each rule of incoming norms, as it is worked out."""
+        numbers = self._incoming if first else []
+        several = [self._synapses[i] for i in numbers]
+        return worked_out(numbers, several, [first[i] for i in numbers], partial(run_all, several))
 
     def measure(self, now_ms: float, elapsed_ms: float) -> tuple[Records, list[Correction], Exception | None]:
         """Drift records of this rank and a correction per rule.
@@ -204,25 +185,61 @@ class Weights:
         observe, watched = bool(self._start_norms), self.watched.asked
         records = Records.of(len(self._rules), observe=observe, within_slices=self.held, watched=watched)
         corrections: list[Correction] = []
+        first, error = self._first_passes(records)
         try:
-            for i, found in enumerate(self._measured(records=records)):
-                corrections.append(self._correction(i, found, elapsed_ms, records))
+            incoming = [self._synapses[i] for i in self._incoming]
+            for found in self._measured(first):
+                corrections.append(self._correction(found.number, found, elapsed_ms, records))
             for kept in self._kept:
                 kept.check()
-            work_out(corrections, self._synapses)
-            for i, (correction, synapses) in enumerate(zip(corrections, self._synapses, strict=True)):
+            work_out(corrections, incoming)
+            for i, correction, synapses in zip(self._incoming, corrections, incoming, strict=not error):
                 if not self._start_norms:
                     synapses.check_settable(correction.counting)
-                records.drifts[i] = correction.record()
-                records.drifts[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
+                self._fill_in(records, i, correction, now_ms)
                 synapses.count_unreachable(records.drifts[i], correction.present)
-            if not self._explained:
-                explain(self._parrots, corrections, self._synapses, records.drifts)
-        except Exception as error:
+            if not self._explained and not error:
+                explain(self._parrots, corrections, incoming, [records.drifts[i] for i in self._incoming])
+        except Exception as raised:
+            error = error or raised
+        if self.outgoing.numbers:
+            corrections += self._measure_outgoing(first, error, now_ms, elapsed_ms, records)
+        elif error is not None:
             return records, [], error
         return records, corrections, None
 
-    def _correction(self, i: int, found: _Measured, elapsed_ms: float, records: Records) -> Correction:
+    def _fill_in(self, records: Records, i: int, correction: Correction, now_ms: float) -> None:
+        records.drifts[i] = correction.record()
+        records.drifts[i]["late_initial"] = self._target_norms[i].initial.taken if now_ms > 0 else 0
+
+    def _measure_outgoing(
+        self,
+        first: Sequence[FloatArray],
+        error: BaseException | None,
+        now_ms: float,
+        elapsed_ms: float,
+        records: Records,
+    ) -> list[Correction]:
+        """Corrections of the rules of outgoing norms, with an error of any rank raised on all. Collective."""
+        numbers = self.outgoing.numbers
+        every = self.outgoing.take(self._outgoing_of(first), error)
+        corrections = self.outgoing.correct(every, [self._target_norms[i] for i in numbers], elapsed_ms)
+
+        def record() -> None:
+            for i, found, correction in zip(numbers, every, corrections, strict=True):
+                self._fill_in(records, i, correction, now_ms)
+                records.drifts[i]["no_input"] = found.synapses.number_without(found.counts)
+                if len(records.since_start):
+                    start = self._start_norms[i].of(found.node_ids, found.norm)
+                    records.since_start[i] = drift.summarize(found.norm, start, found.counts, found.node_ids)
+
+        self._ranks.together(record)
+        if not self._explained:
+            for i, counted in zip(numbers, self.outgoing.count(corrections), strict=True):
+                records.drifts[i]["above_wmax"], records.drifts[i]["below_wmin"] = counted["above"], counted["below"]
+        return corrections
+
+    def _correction(self, i: int, found: Measured, elapsed_ms: float, records: Records) -> Correction:
         """What rule i asks for; records beside the drift are filled in."""
         synapses, norm, counts = found.synapses, found.norm, found.counts
         target_norms = synapses.reachable(self._target_norms[i].of(synapses.node_ids, norm, counts))
@@ -241,13 +258,21 @@ class Weights:
     def compare(self, records: Records) -> Exception | None:
         """Fill in the drift of the weights that rules do not ask for; an error is handed on, as by `measure`."""
         try:
-            for found in self._measured(other=True):
-                i, synapses = self._synapses.index(found.synapses), found.synapses
+            for found in self._of_other_weights():
+                i, synapses = found.number, found.synapses
                 target_norms = self._target_norms[i].of(synapses.node_ids, found.norm, found.counts)
                 records.other_weights[i] = drift.summarize(found.norm, target_norms, found.counts, synapses.node_ids)
         except Exception as error:
             return error
         return None
+
+    def _of_other_weights(self) -> Iterator[Measured]:
+        """What a first pass finds of weights that rules do not ask for; not of those for which both are the same."""
+        numbers = [i for i in self._incoming if self._synapses[i].is_behind]
+        several = [self._synapses[i] for i in numbers]
+        run = partial(run_on_other, several)
+        found = run([first_pass(synapses.rule) for synapses in several])
+        return worked_out(numbers, several, [rows for rows in found if rows is not None], run)
 
     def agreed(self, drifts: Sequence[Drift]) -> None:
         """All ranks agree on these drifts, one per rule. Collective.
@@ -260,32 +285,49 @@ class Weights:
             self._unverified.remove(i)
 
     def rescale(self, corrections: Sequence[Correction]) -> None:
-        """Bring the norms to their targets."""
+        """Bring the norms to their targets. Where norms of both ways are of the same connections: the incoming ones."""
         for kept in self._kept:
             kept.before_writing()
-        rescale_all(self._synapses, corrections)
+        rescale_all([self._synapses[i] for i in self._incoming], corrections[: len(self._incoming)])
+        if self.outgoing.numbers and not self.sweeps.crossing:
+            self.outgoing.rescale(corrections[len(self._incoming) :])
         for kept in self._kept:
             kept.after_writing()
+
+    def alternate(self, elapsed_ms: float) -> Swept:
+        """After that: outgoing and incoming norms in turn, where they are of the same connections. Collective."""
+        for kept in self._kept:
+            kept.before_writing()
+        incoming = [self._synapses[i] for i in self._incoming]
+
+        def of_outgoing() -> list[Correction]:
+            several = [self._synapses[i] for i in self.outgoing.numbers]
+            passes = [replace(first_pass(synapses.rule), rests=True) for synapses in several]
+            found = self._ranks.together(lambda: run_all(several, passes))
+            first = {i: rows for i, rows in zip(self.outgoing.numbers, found, strict=True) if rows is not None}
+            norms_of = [self._target_norms[i] for i in self.outgoing.numbers]
+            return self.outgoing.correct(self.outgoing.take(first, None), norms_of, elapsed_ms)
+
+        def of_incoming() -> list[Correction]:
+            found = run_all(incoming, [first_pass(synapses.rule) for synapses in incoming])
+            rows = [each for each in found if each is not None]
+            none = Records.of(0, observe=False, within_slices=False, watched=False)
+            measured = worked_out(self._incoming, incoming, rows, partial(run_all, incoming))
+            corrections = [self._correction(each.number, each, elapsed_ms, none) for each in measured]
+            work_out(corrections, incoming)
+            return corrections
+
+        swept = self.sweeps.run(
+            of_outgoing,
+            self.outgoing.rescale,
+            lambda: self._ranks.together(of_incoming),
+            lambda corrections: self._ranks.together(lambda: rescale_all(incoming, corrections)),
+        )
+        for kept in self._kept:
+            kept.after_writing()
+        return swept
 
     def refresh(self) -> None:
         """Before simulating: models that hold norms hold those of neurons made since, too. Nothing is collective."""
         for synapses, norms_of in zip(self._synapses, self._target_norms, strict=True):
             synapses.follow(norms_of.known)
-
-
-def _run_on_other(several: Sequence[Synapses], passes: Sequence[Pass | None]) -> list[FloatArray | None]:
-    """As `run_all`, on the weights that the rules do not ask for."""
-    others = ["stored" if synapses.rule.weights == "current" else "current" for synapses in several]
-    return run_all(
-        several,
-        [a_pass and replace(a_pass, weights=other) for a_pass, other in zip(passes, others, strict=True)],  # type: ignore[arg-type]
-    )
-
-
-def _check_finite(synapses: Synapses, sums: FloatArray) -> None:
-    wrong = np.flatnonzero(~np.isfinite(sums))
-    if wrong.size:
-        raise WeightError(
-            f"neuron {synapses.node_ids[wrong[0]]} has an incoming {' or '.join(synapses.rule.synapse_models)} weight "
-            f"that is not finite ({wrong.size} such neurons on this rank); find it with nest.GetConnections(target=...)"
-        )

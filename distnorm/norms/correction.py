@@ -88,7 +88,7 @@ class Correction:
     def _check_zero(self) -> None:
         if self.rule.zero == "raise" and self.zero.any():
             raise WeightError(
-                f"neuron {self.node_ids[self.zero].min()}: the norm of its incoming "
+                f"neuron {self.node_ids[self.zero].min()}: the norm of its {self.rule.of} "
                 f"{' or '.join(self.rule.synapse_models)} weights is zero ({self.zero.sum()} such neurons on this "
                 'rank); give the rule zero="skip" or "equal" if that may be'
             )
@@ -170,6 +170,11 @@ class Correction:
             self._measured, self._at_bound = tally, _number(tally, "outside")
 
     @property
+    def largest_drift(self) -> float:
+        """Of the targets on this rank; 0 without any."""
+        return float(np.abs(self._drift[self.present]).max(initial=0.0))
+
+    @property
     def change(self) -> Pass | None:
         """The pass that changes the weights; None where none changes."""
         at, units = self._now.plain(self._at if self._search is None else self._search.x)
@@ -203,7 +208,7 @@ class Correction:
             drifts = np.where(unreachable, np.abs(self._distance(self._now.norm, nearest)), drifts)
         counted = self.present & ((nearest != 0) | (self.rule.norm == "sum"))
         record = drift.tabulate(drifts[counted], counted, self.counts, self.node_ids)
-        if self.rule.target_runs is None:
+        if self.rule.named_runs is None:
             record["no_input"] = 0  # nobody has named these
         record["zero_norm"] = self.zero.sum()
         record["unreachable"] = unreachable.sum()

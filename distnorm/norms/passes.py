@@ -46,11 +46,13 @@ class Pass:
     weights: Literal["stored", "current"] | None = None
     sizes: bool = False  # True for "moments" of |w| in place of w
     columns: Any = None  # of the table that "collect" fills, as the kernel takes it
+    # True for the same rows once more below those of the result: what the rounding of each sum leaves
+    rests: bool = False
 
     @property
     def rows(self) -> int:
         """Number of rows of the result."""
-        return len(COUNTED) if self.counts else _RESULT_ROWS.get(self.kind, 0)
+        return (1 + self.rests) * (len(COUNTED) if self.counts else _RESULT_ROWS.get(self.kind, 0))
 
     def nothing(self, num_targets: int) -> FloatArray:
         """Result of the pass without connections, shape (rows, num_targets); of a histogram (rows, 1)."""

@@ -14,7 +14,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import WeightError
 from ..rules.node_ids import Int64Array
+from ..rules.rule import Rule
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -119,3 +121,23 @@ def drift(norm: FloatArray, target_norm: FloatArray) -> FloatArray:
     """|norm / target - 1|, elementwise."""
     result: FloatArray = np.abs(norm / target_norm - 1.0)
     return result
+
+
+def check_finite(sums: FloatArray, node_ids: Int64Array, rule: Rule) -> None:
+    """Refuse weights that are no numbers.
+
+    Args:
+        sums: Of each neuron that has a norm, shape (n,).
+        node_ids: Likewise, node IDs.
+        rule: Their rule.
+
+    Raises:
+        WeightError: With the first of these neurons.
+    """
+    wrong = np.flatnonzero(~np.isfinite(sums))
+    if wrong.size:
+        way = "target" if rule.of == "incoming" else "source"
+        raise WeightError(
+            f"neuron {node_ids[wrong[0]]} has an {rule.of} {' or '.join(rule.synapse_models)} weight "
+            f"that is not finite ({wrong.size} such neurons on this rank); find it with nest.GetConnections({way}=...)"
+        )

@@ -84,6 +84,11 @@ class TargetNorms:
         _check_doubles(node_ids, target, "target norm")
         return target
 
+    def remember(self, node_ids: Int64Array, norm: FloatArray) -> None:
+        """Take norms as measured now for "initial" ones, if the rule asks for these; arguments as those of `of`."""
+        if self.rule.keeps_initial:
+            self.initial.of(node_ids, norm)
+
     def known(self, node_ids: Int64Array) -> FloatArray:
         """What is known of target norms before a norm is measured, shape of `node_ids`; else NaN."""
         nothing = np.zeros(len(node_ids), np.int64)

@@ -20,7 +20,7 @@ from .node_ids import Int64Array, overlap, runs_of
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
-    """Keep the norm of each target's incoming weights at a value.
+    """Keep the norm of each target's incoming weights, or of each source's outgoing ones, at a value.
 
     The incoming connections are those of the given synapse models, from the given sources, onto the target; their
     weights enter one norm together. No weight changes its sign. Connections from devices, and onto anything that is not
@@ -29,6 +29,9 @@ class Rule:
 
     Attributes:
         synapse_model: Name of a synapse model of NEST, or several.
+        of: "incoming": a norm for each postsynaptic neuron; "outgoing": one for each presynaptic neuron, over its
+            connections on all ranks. What is said below of targets then is about sources: `target_norm` has one value
+            per source, in the order of `sources`.
         targets: Postsynaptic neurons as a NodeCollection or node IDs; None for every neuron that receives such a
             connection.
         sources: Presynaptic neurons as a NodeCollection or node IDs; None for all neurons.
@@ -78,6 +81,7 @@ class Rule:
     """
 
     synapse_model: str | Sequence[str] = field(kw_only=False)
+    of: Literal["incoming", "outgoing"] = "incoming"
     targets: Any = None
     sources: Any = None
     receptor_type: int | Sequence[int] | None = None
@@ -124,9 +128,10 @@ class Rule:
             box=(checks.bound_of(self.w_min, "w_min", "Wmin"), checks.bound_of(self.w_max, "w_max", "Wmax")),
             norms_by_target=None
             if self.target_norm is None
-            else checks.norms_given(self.target_norm, self.targets, signed=self.norm == "sum"),
+            else checks.norms_given(self.target_norm, self.named, self.names, signed=self.norm == "sum"),
         )
         for name, choices in (
+            ("of", ("incoming", "outgoing")),
             ("sign", ("positive", "negative", None)),
             ("mode", ("multiplicative", "subtractive")),
             ("only", ("above", "below", None)),
@@ -145,6 +150,25 @@ class Rule:
             object.__setattr__(self, name, value)
 
     @property
+    def names(self) -> str:
+        """Which argument names the neurons that have the norms."""
+        return "sources" if self.of == "outgoing" else "targets"
+
+    @property
+    def named(self) -> Any:
+        """The neurons that have the norms, as given; None for all."""
+        return getattr(self, self.names)
+
+    @property
+    def named_runs(self) -> Int64Array | None:
+        """The same as runs of node IDs, shape (n, 2)."""
+        return self.source_runs if self.of == "outgoing" else self.target_runs
+
+    def incoming(self) -> Rule:
+        """A rule of incoming norms over the same connections, for a look at them."""
+        return dataclasses.replace(self, of="incoming", target_norm=1.0, mean_weight=None)
+
+    @property
     def text(self) -> str:
         """Which connections, in a few words that tell this rule from others."""
         parts = [", ".join(self.synapse_models)]
@@ -157,6 +181,8 @@ class Rule:
                 parts.append(f"{name} {' or '.join(map(str, values))}")
         if self.sign is not None:
             parts.append(f"{self.sign} weights")
+        if self.of == "outgoing":
+            parts.append("(outgoing norms)")
         return " ".join(parts)
 
     def as_json(self) -> dict[str, Any]:
@@ -166,6 +192,7 @@ class Rule:
         return {
             "text": self.text,
             "synapse_models": list(self.synapse_models),
+            "of": self.of,
             **{name: None if nodes is None else nodes.tolist() for name, nodes in runs.items()},
             "receptor_type": list(self.receptor_types),
             "label": list(self.labels),
@@ -219,7 +246,7 @@ class Rule:
         """Target norm of each of the given targets, shape of `node_ids`; where `norms_by_target` is not None."""
         norms = self.norms_by_target
         assert norms is not None
-        runs = self.target_runs
+        runs = self.named_runs
         if runs is None or len(norms) == 1:
             return np.full(node_ids.shape, norms[0])
         lengths = runs[:, 1] - runs[:, 0] + 1
@@ -237,9 +264,11 @@ def with_drawn_norms(rule: Rule) -> Rule:
     if not checks.is_parameter(rule.target_norm):
         return rule
     try:
-        values = rule.target_norm.apply(rule.targets)  # type: ignore[union-attr]
+        values = rule.target_norm.apply(rule.named)  # type: ignore[union-attr]
     except Exception as error:
-        raise RuleError(f"target_norm is a NEST Parameter that cannot be applied to the targets: {error}") from None
+        raise RuleError(
+            f"target_norm is a NEST Parameter that cannot be applied to the {rule.names}: {error}"
+        ) from None
     return dataclasses.replace(rule, target_norm=np.array(values))
 
 
@@ -252,7 +281,7 @@ def check_disjoint(rules: Sequence[Rule]) -> None:
     for later, b in enumerate(rules):
         for earlier, a in enumerate(rules[:later]):
             shared = [model for model in a.synapse_models if model in b.synapse_models]
-            if shared and not _apart(a, b):
+            if shared and a.of == b.of and not _apart(a, b):
                 raise RuleError(
                     f"rules {earlier + 1} and {later + 1} both normalize {shared[0]!r} connections of the same targets "
                     "and sources; give them different targets, sources, receptor types, labels, signs or synapse "

@@ -105,12 +105,19 @@ def is_parameter(value: object) -> bool:
     return type(value).__name__ == "Parameter" and hasattr(value, "apply")
 
 
-def norms_given(target_norm: Any, targets: Any, signed: bool) -> npt.NDArray[np.float64] | None:
-    """Target norms by ascending target ID, shape (number of targets,) or (1,); None where they are not yet known."""
-    expected = 'give a positive number, one per target, "initial", or a NEST Parameter'
+def norms_given(target_norm: Any, named: Any, names: str, signed: bool) -> npt.NDArray[np.float64] | None:
+    """Target norms by ascending node ID, shape (number of neurons,) or (1,); None where they are not yet known.
+
+    Args:
+        target_norm: As of `Rule`.
+        named: The neurons that have the norms; None for all.
+        names: "targets" or "sources", which they are.
+        signed: Whether a norm may be zero or below.
+    """
+    expected = f'give a positive number, one per {names[:-1]}, "initial", or a NEST Parameter'
     if is_parameter(target_norm):
-        if type(targets).__name__ != "NodeCollection":
-            raise RuleError("target_norm is a NEST Parameter but targets is no NodeCollection; name the targets")
+        if type(named).__name__ != "NodeCollection":
+            raise RuleError(f"target_norm is a NEST Parameter but {names} is no NodeCollection; name the {names}")
         return None
     if isinstance(target_norm, str):
         if target_norm != "initial":
@@ -133,16 +140,18 @@ def norms_given(target_norm: Any, targets: Any, signed: bool) -> npt.NDArray[np.
         raise RuleError(
             f"target_norm is {values[wrong][0]}; a norm to be kept is {'' if signed else 'positive and '}finite"
         )
-    return values if np.ndim(target_norm) == 0 else _by_target(values, targets)
+    return values if np.ndim(target_norm) == 0 else _by_node(values, named, names)
 
 
-def _by_target(values: npt.NDArray[np.float64], targets: Any) -> npt.NDArray[np.float64]:
-    if targets is None:
-        raise RuleError(f"target_norm has {values.size} values but targets is None; name the targets they belong to")
-    count = count_of(targets, "targets")
+def _by_node(values: npt.NDArray[np.float64], named: Any, names: str) -> npt.NDArray[np.float64]:
+    if named is None:
+        raise RuleError(f"target_norm has {values.size} values but {names} is None; name the {names} they belong to")
+    count = count_of(named, names)
     if values.shape != (count,):
-        raise RuleError(f"target_norm has {values.size} values for {count} targets; give one per target, or one number")
-    return values[np.argsort(as_id_array(targets, "targets"))]
+        raise RuleError(
+            f"target_norm has {values.size} values for {count} {names}; give one per {names[:-1]}, or one number"
+        )
+    return values[np.argsort(as_id_array(named, names))]
 
 
 def check_choice(given: Any, name: str, choices: Iterable[str | None]) -> None:
@@ -190,6 +199,8 @@ def check_together(rule: Any) -> None:
         )
     if rule.norm == "sum" and rule.zero == "equal":
         raise RuleError('zero is "equal" and norm is "sum"; give mode="subtractive", which moves weights off zero')
+    if rule.of == "outgoing" and rule.weights == "current":
+        raise RuleError('of is "outgoing" and weights is "current"; outgoing norms are of stored weights')
     if rule.clips and not (bounded or shifts):
         raise RuleError('bounds is "clip", and there are none; give w_min, w_max or mode="subtractive"')
     if rule.clips and rule.power == math.inf:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from ..errors import KernelError, RuleError
 from ..mpi.ranks import Ranks
+from ..norms import sums as norms
 from ..norms.correction import Correction
+from ..norms.measured import measure_in_units
 from ..norms.passes import Pass
 from ..norms.sums import FloatArray
+from ..norms.units import moved_by
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from .compiling.extensions import add_extensions
@@ -217,3 +223,41 @@ def _through_pynest(nest: Any, rule: Rule, ranks: Ranks, reason: str) -> Synapse
             reason,
         )
     return synapses
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """What a pass found of a rule's targets on this rank, and the number of the rule: `sums` of shape (rows, n), other
+    arrays of shape (n,).
+    """
+
+    number: int
+    synapses: Synapses
+    sums: FloatArray
+    unit: Int64Array
+    norm: FloatArray
+    counts: Int64Array
+
+
+def run_on_other(several: Sequence[Synapses], passes: Sequence[Pass | None]) -> list[FloatArray | None]:
+    """As `run_all`, on the weights that the rules do not ask for."""
+    others = ["stored" if synapses.rule.weights == "current" else "current" for synapses in several]
+    return run_all(
+        several,
+        [a_pass and replace(a_pass, weights=other) for a_pass, other in zip(passes, others, strict=True)],  # type: ignore[arg-type]
+    )
+
+
+def worked_out(
+    numbers: Sequence[int],
+    several: Sequence[Synapses],
+    found: Sequence[FloatArray],
+    run: Callable[[Sequence[Pass | None]], Sequence[FloatArray | None]],
+) -> Iterator[Measured]:
+    """What first passes have found of rules, by their numbers; `run` makes further ones over `several`."""
+    units = measure_in_units([synapses.rule for synapses in several], found, run)
+    for i, synapses, sums, unit in zip(numbers, several, found, units, strict=True):
+        norms.check_finite(sums[0], synapses.node_ids, synapses.rule)
+        norm = moved_by(norms.norms(sums[0], synapses.rule.power), unit)
+        counts = sums[1].astype(np.int64)
+        yield Measured(number=i, synapses=synapses, sums=sums, unit=unit, norm=norm, counts=counts)

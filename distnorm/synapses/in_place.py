@@ -61,8 +61,10 @@ class InPlace(Synapses):
         sign = {"positive": 1, "negative": -1, None: 0}[rule.sign]
         handle, number = ctypes.c_void_p(), np.zeros(1, np.int64)
         try:
-            self._library.dn_open_group(*map(ints, arrays), sign, ctypes.byref(handle), number)
+            self._library.dn_open_group(*map(ints, arrays), sign, rule.of == "outgoing", ctypes.byref(handle), number)
         except CallFailed as failure:
+            if failure.code == "FORGOTTEN":
+                raise forgotten_sources(rule.synapse_models) from None
             raise KernelError(f"the kernel cannot open the connections: {failure.text}") from None
         self._handle = handle.value
         self.node_ids = np.zeros(number[0], np.int64)
@@ -108,7 +110,8 @@ class InPlace(Synapses):
         arrays = [None if array is None else np.ascontiguousarray(array) for array in (a_pass.at, a_pass.flat)]
         out = result if a_pass.rows else None
         units = a_pass.units and (a_pass.units.weights, a_pass.units.norms)
-        every = (*arrays, low, high, out, *(units or (None, None)))
+        rests = result[len(result) // 2 :] if a_pass.rests else None
+        every = (*arrays, low, high, out, rests, *(units or (None, None)))
         pointers = [None if array is None else array.ctypes.data for array in every]
         pointers.append(None if a_pass.columns is None else ctypes.addressof(a_pass.columns))
         # A change is of stored weights, which were brought up to date before.
@@ -223,5 +226,6 @@ class InPlace(Synapses):
         return weights
 
     def of_model(self, name: str) -> InPlace:
-        """The connections of one of the rule's models."""
-        return InPlace(self._nest, dataclasses.replace(self.rule, synapse_model=name), self._library)
+        """The connections of one of the rule's models, by target."""
+        rule = dataclasses.replace(self.rule, synapse_model=name)
+        return InPlace(self._nest, rule.incoming() if rule.of == "outgoing" else rule, self._library)

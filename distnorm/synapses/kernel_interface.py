@@ -70,6 +70,7 @@ STRUCTURES = {
         const double* low; // bounds of |w| per synapse model of the group, NaN: the synapse's own
         const double* high;
         double* out; // rows of the result; of a change: it is counted and not made; null: none
+        double* rests; // likewise, what the rounding of each sum leaves; null: not asked for
         const int64_t* weight_unit; // weights count in 2^weight_unit; null: in 1
         const int64_t* norm_unit; // norms and bounds count in 2^norm_unit; null: in 1
         const Columns* columns; // to collect
@@ -116,7 +117,7 @@ _KERNEL = """
     const char* node_model_name( int64_t number )
 
     void open_group( Ints synapse_ids, Ints targets, Ints sources, Ints receptors, Ints labels, Ints excluded, \
-        Ints neuron_models, int64_t sign, Group** group, int64_t* num_targets )
+        Ints neuron_models, int64_t sign, int64_t by_source, Group** group, int64_t* num_targets )
     void close_group( Group* group )
     void list_targets( Group* group, int64_t* node_ids )
     void run_passes( int64_t number, Group** groups, Pass* passes )

@@ -23,7 +23,7 @@ def keys_of(rule: Rule) -> list[str]:
 
 def needs_sources(rule: Rule) -> bool:
     """Whether NEST must tell where connections come from."""
-    return rule.source_runs is not None or len(rule.excluded) > 0
+    return rule.of == "outgoing" or rule.source_runs is not None or len(rule.excluded) > 0
 
 
 def selected(rule: Rule, status: Mapping[str, npt.NDArray[np.generic]]) -> npt.NDArray[np.bool_]:

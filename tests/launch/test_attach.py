@@ -194,7 +194,9 @@ def test_a_dry_run_lists_what_would_be_normalized(ranks, folder):
     assert done.returncode == 0, done.stderr
     head, row, _ = done.stdout.splitlines()
     assert head.split() == ["synapse", "model", "connections", "targets", "in-degree", "norm", "onto"]
-    assert row.startswith("stdp_synapse   400          40       10 / 10 / 10  ") and row.endswith("iaf_psc_delta  Wmax 100")
+    assert row.startswith("stdp_synapse   400          40       10 / 10 / 10  ") and row.endswith(
+        "iaf_psc_delta  Wmax 100"
+    )
 
 
 def test_a_dry_run_tells_a_rule_without_connections(folder):

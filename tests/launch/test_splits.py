@@ -25,7 +25,7 @@ def run(mode, ranks, folder, program="split.py"):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("splits")
-    modes = ("inplace", "pynest", "adaptive", "observe", "plain", "current", "update")
+    modes = ("inplace", "pynest", "adaptive", "observe", "plain", "current", "update", "outgoing", "both")
     return {(mode, ranks): run(mode, ranks, folder / f"{mode}{ranks}") for mode in modes for ranks in RANKS}
 
 
@@ -43,7 +43,7 @@ def test_the_network_does_something(results):
     assert len(np.unique(first["histograms"], axis=0)) == 21
 
 
-@pytest.mark.parametrize("backend", ["inplace", "pynest", "adaptive", "current", "update"])
+@pytest.mark.parametrize("backend", ["inplace", "pynest", "adaptive", "current", "update", "outgoing", "both"])
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_weights_spikes_drifts_and_histograms_do_not_depend_on_the_split(results, backend, ranks):
     assert same(results[backend, 1], results[backend, ranks], ("connections", "spikes", "drifts", "histograms"))

@@ -44,6 +44,13 @@ public:
     return source_;
   }
 
+  //! The first connection that may have another source than the one last asked for.
+  size_t
+  run_end() const
+  {
+    return run_end_;
+  }
+
   //! Whether `of` will have to look for it.
   bool
   is_new( const size_t lcid ) const
@@ -112,7 +119,33 @@ public:
         and selects_source( target, lcid ) );
   }
 
+  //! The number of what a selected connection counts for: its target, or its source on this thread.
+  int32_t
+  number( const int32_t target, const size_t lcid )
+  {
+    return group_.by_source ? number_of( sources_.of( lcid ) ) : target;
+  }
+
 private:
+  //! Sources mostly come in ascending order.
+  int32_t
+  number_of( const int64_t source )
+  {
+    const auto& ids = group_.threads[ tid_ ].node_ids;
+    if ( number_ < ids.size() and ids[ number_ ] == source )
+    {
+      return number_;
+    }
+    number_ = number_ + 1 < ids.size() and ids[ number_ + 1 ] == source
+      ? number_ + 1
+      : std::lower_bound( ids.begin(), ids.end(), source ) - ids.begin();
+    if ( number_ == ids.size() or ids[ number_ ] != source )
+    {
+      throw Failure { STALE, "connections have changed since they were opened" };
+    }
+    return number_;
+  }
+
   static bool
   has( const std::vector< int64_t >& chosen, const int64_t value )
   {
@@ -136,7 +169,7 @@ private:
   bool
   is_excluded( const int32_t target ) const
   {
-    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].node_ids[ target ], sources_.source() );
+    const std::pair< int64_t, int64_t > pair( group_.threads[ tid_ ].target_ids[ target ], sources_.source() );
     return std::binary_search( group_.excluded.begin(), group_.excluded.end(), pair );
   }
 
@@ -145,6 +178,7 @@ private:
   const size_t tid_;
   SourceRuns sources_;
   bool answer_ = false; //!< for the source last asked for
+  size_t number_ = 0;   //!< of the source last asked for
 };
 
 } // namespace distnorm

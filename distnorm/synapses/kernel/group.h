@@ -1,5 +1,8 @@
 // What belongs to a rule on this rank. Its targets are numbered 0 ... n-1, thread by thread and in order of node ID
 // within a thread, so that no two threads write to the same cache line of an array by target.
+//
+// Of outgoing norms, sources take the place of targets: each thread has a number of its own for each source of its
+// connections, and what is found of a source on several threads and ranks is put together later (outgoing/).
 
 #pragma once
 
@@ -34,7 +37,9 @@ struct ThreadTargets
 {
   size_t num_nodes = 0;                  //!< nodes on the thread when the group was opened
   std::vector< int32_t > target_of_node; //!< by thread-local node index
-  std::vector< int64_t > node_ids;       //!< by target
+  std::vector< int64_t > target_ids;     //!< node IDs by target
+  std::vector< int64_t > node_ids;       //!< those of targets, or of sources where norms are outgoing, ascending
+  std::vector< size_t > sizes;           //!< number of connections by model when sources were listed
   std::vector< Sum > sums;               //!< by target, of the last measurement
   std::vector< Sum > scales;             //!< by target, where the norm is a signed sum
   std::vector< Tally > tallies;          //!< by target, of the last tally
@@ -54,6 +59,7 @@ struct Group
   std::vector< int64_t > labels;                         //!< none: all
   std::vector< std::pair< int64_t, int64_t > > excluded; //!< (target, source), sorted
   int64_t sign = 0;                                      //!< of the weights: 1, -1, or 0 for both
+  bool by_source = false;                                //!< whether norms are outgoing
   std::vector< ThreadTargets > threads;
 
   size_t
@@ -69,6 +75,19 @@ struct Group
     return std::find( synapse_ids.begin(), synapse_ids.end(), synapse_id ) - synapse_ids.begin();
   }
 
+  //! Numbers of connections of its models on a thread.
+  std::vector< size_t >
+  sizes_on( const size_t tid ) const
+  {
+    std::vector< size_t > sizes;
+    for ( const auto synapse_id : synapse_ids )
+    {
+      const nest::ConnectorBase* connector = find_connector( tid, synapse_id );
+      sizes.push_back( connector ? connector->size() : 0 );
+    }
+    return sizes;
+  }
+
   bool
   is_stale() const
   {
@@ -78,7 +97,8 @@ struct Group
     }
     for ( size_t tid = 0; tid < threads.size(); ++tid )
     {
-      if ( threads[ tid ].num_nodes != nest::kernel().node_manager.get_local_nodes( tid ).size() )
+      if ( threads[ tid ].num_nodes != nest::kernel().node_manager.get_local_nodes( tid ).size()
+        or ( by_source and threads[ tid ].sizes != sizes_on( tid ) ) )
       {
         return true;
       }
@@ -89,7 +109,7 @@ struct Group
   bool
   asks_sources() const
   {
-    return not sources.runs.empty() or not excluded.empty();
+    return by_source or not sources.runs.empty() or not excluded.empty();
   }
 
   //! Whether the group still fits the network.
@@ -106,75 +126,5 @@ struct Group
     }
   }
 };
-
-//! The targets of a group on one thread: nodes of the given models, which are in ascending order.
-inline void
-open_thread( Group& group, const size_t tid, const NodeIds& targets, const std::vector< int64_t >& neuron_models )
-{
-  auto& thread = group.threads[ tid ];
-  const auto& nodes = nest::kernel().node_manager.get_local_nodes( tid );
-  thread.num_nodes = nodes.size();
-  thread.target_of_node.assign( nodes.size(), not_a_target );
-  size_t index = 0;
-  for ( auto entry = nodes.begin(); entry < nodes.end(); ++entry, ++index )
-  {
-    const auto id = static_cast< int64_t >( entry->get_node_id() );
-    const int64_t model = entry->get_node()->get_model_id();
-    if ( targets.contains( id ) and std::binary_search( neuron_models.begin(), neuron_models.end(), model ) )
-    {
-      thread.target_of_node[ index ] = thread.node_ids.size();
-      thread.node_ids.push_back( id );
-      thread.histories.targets.push_back( entry->get_node() );
-    }
-  }
-}
-
-//! A new group. Targets and sources are runs of node IDs, excluded pairs (target, source); none of each, of receptor
-//! types or of labels: all. The node models that are neurons are ascending. Sign of the weights, 0: both.
-inline void
-open_group( const Ints& synapse_ids,
-  const Ints& targets,
-  const Ints& sources,
-  const Ints& receptors,
-  const Ints& labels,
-  const Ints& excluded,
-  const Ints& neuron_models,
-  const int64_t sign,
-  Group** opened,
-  int64_t* num_targets )
-{
-  auto group = std::make_unique< Group >( Group { .synapse_ids = {},
-    .sources = { pairs_of( sources ) },
-    .receptors = numbers_of( receptors ),
-    .labels = numbers_of( labels ),
-    .excluded = pairs_of( excluded ),
-    .sign = sign,
-    .threads = std::vector< ThreadTargets >( nest::kernel().vp_manager.get_num_threads() ) } );
-  group->synapse_ids.assign( synapse_ids.values, synapse_ids.values + synapse_ids.size );
-  const NodeIds chosen { pairs_of( targets ) };
-  const auto neurons = numbers_of( neuron_models );
-  on_all_threads( [ & ]( const size_t tid ) { open_thread( *group, tid, chosen, neurons ); } );
-  for ( size_t tid = 1; tid < group->threads.size(); ++tid )
-  {
-    group->threads[ tid ].first = group->threads[ tid - 1 ].first + group->threads[ tid - 1 ].node_ids.size();
-  }
-  *num_targets = group->num_targets();
-  *opened = group.release();
-}
-
-inline void
-close_group( const Group* group )
-{
-  delete group;
-}
-
-inline void
-list_targets( const Group* group, int64_t* node_ids )
-{
-  for ( const auto& thread : group->threads )
-  {
-    node_ids = std::copy( thread.node_ids.begin(), thread.node_ids.end(), node_ids );
-  }
-}
 
 } // namespace distnorm

@@ -50,9 +50,13 @@ def main(mode: str, folder: str) -> None:
         drifts = adaptive(nest.GetNodes({"model": "poisson_generator"}))
     else:
         rule = distnorm.Rule(MODELS, target_norm=TARGET_NORM, weights="current" if mode == "current" else "stored")
+        if mode == "outgoing":
+            rule = distnorm.Rule(MODELS, of="outgoing", norm="l2", target_norm=3.0, w_max=1.2)
+        elif mode == "both":
+            rule = [rule, distnorm.Rule(MODELS, of="outgoing", target_norm="initial")]
         backend = "pynest" if mode == "pynest" else "inplace"
         normalizer = distnorm.Normalizer(
-            rule, interval=INTERVAL_MS, backend=backend, observe=mode == "observe", weights=True
+            rule, interval=INTERVAL_MS, backend=backend, observe=mode == "observe", weights=True, sweeps=5
         )
         normalizer.simulate(INTERVAL_MS * NORMALIZATIONS)
         drifts = [(each.time_ms, each.drifts[0].max, each.drifts[0].mean) for each in normalizer.log]

@@ -49,7 +49,7 @@ public:
   RowWriter( const Columns& to, const ThreadTargets& thread, const size_t tid, const nest::synindex synapse_id )
     : to_( to )
     , next_( to.next + thread.first )
-    , node_ids_( thread.node_ids.data() )
+    , node_ids_( thread.target_ids.data() )
     , tid_( tid )
     , synapse_id_( synapse_id )
     , sources_( tid, synapse_id )

@@ -52,7 +52,7 @@ class GenericType : public ConnectionType
       if ( work.filter.selects(
              StatusOfOne { access, lcid }, [ weight ] { return weight; }, target, lcid ) )
       {
-        body( lcid, target, weight, range );
+        body( lcid, work.filter.number( target, lcid ), weight, range );
       }
     }
   }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "open_group.h"
 #include "types.h"
 
 namespace distnorm

@@ -219,22 +219,22 @@ begin( Group& group, const Pass& pass, const size_t tid )
   }
 }
 
-//! Writes the results of a tally of a target, by row.
-template < typename Row >
+//! Writes the results of a tally of a target, by row, and what the roundings of its sums leave.
+template < typename Row, typename PutSum >
 void
-write_tally( const Tally& tally, const Sum& bound, Row row )
+write_tally( const Tally& tally, const Sum& bound, Row row, PutSum put )
 {
   const double outside = tally.under + tally.over;
-  row( tallied::total ) = tally.every().total();
+  put( tallied::total, tally.every() );
   row( tallied::count ) = tally.free.count + tally.low.count + tally.high.count + outside;
-  row( tallied::scale ) = tally.scale.total();
-  row( tallied::free ) = tally.free.total();
+  put( tallied::scale, tally.scale );
+  put( tallied::free, tally.free );
   row( tallied::free_count ) = tally.free.count;
-  row( tallied::low ) = tally.low.total();
+  put( tallied::low, tally.low );
   row( tallied::low_count ) = tally.low.count;
-  row( tallied::high ) = tally.high.total();
+  put( tallied::high, tally.high );
   row( tallied::high_count ) = tally.high.count;
-  row( tallied::bound ) = bound.total();
+  put( tallied::bound, bound );
   row( tallied::outside_count ) = outside;
   for ( size_t k = 0; k < num_events; ++k )
   {
@@ -284,11 +284,16 @@ finish( Group& group, const Pass& pass, const size_t tid )
   {
     const auto row = [ & ]( const size_t number ) -> double&
     { return pass.out[ number * num_targets + thread.first + i ]; };
+    const auto put = [ & ]( const size_t number, const Sum& sum )
+    {
+      row( number ) = sum.total();
+      pass.rests ? void( pass.rests[ number * num_targets + thread.first + i ] = sum.rest() ) : void();
+    };
     if ( pass.kind == MEASURE )
     {
-      row( tallied::total ) = thread.sums[ i ].total();
+      put( tallied::total, thread.sums[ i ] );
       row( tallied::count ) = thread.sums[ i ].count;
-      row( tallied::scale ) = pass.norm == SUM ? thread.scales[ i ].total() : 0.0;
+      put( tallied::scale, pass.norm == SUM ? thread.scales[ i ] : Sum() );
     }
     else if ( pass.kind == MOMENTS )
     {
@@ -309,7 +314,7 @@ finish( Group& group, const Pass& pass, const size_t tid )
     {
       Tally& tally = thread.tallies[ i ];
       thread.quick.empty() ? void() : thread.quick[ i ].hand_over( tally );
-      write_tally( tally, sum_of_bounds( work, tally ), row );
+      write_tally( tally, sum_of_bounds( work, tally ), row, put );
     }
   }
 }

@@ -94,6 +94,19 @@ struct alignas( 32 ) Sum
     const double second = add_to( first, low );
     return lowest == 0.0 ? first : first + ( second + lowest );
   }
+
+  //! What the rounding of the total leaves.
+  double
+  rest() const
+  {
+    double first = high;
+    if ( not std::isfinite( first ) )
+    {
+      return 0.0;
+    }
+    const double second = add_to( first, low );
+    return lowest == 0.0 ? second : add_to( first, second + lowest );
+  }
 };
 
 //! A sum as the first two numbers of Sum.

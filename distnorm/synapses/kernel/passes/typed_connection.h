@@ -36,7 +36,7 @@ protected:
       if ( target != not_a_target and not synapse.is_disabled()
         and work.filter.selects( block.elements[ i ], weight, target, block.first + i ) )
       {
-        body( synapse, target, i );
+        body( synapse, work.filter.number( target, block.first + i ), i );
       }
     }
   }
