@@ -19,6 +19,7 @@ from ..norms import histogram
 from ..norms import sums as norms
 from ..norms.correction import first_pass
 from ..norms.passes import Pass
+from ..outgoing.norms import OutgoingNorms
 from ..rules.rule import Rule
 from ..synapses.access import open_synapses, run_all
 from ..synapses.node_models import NodeModels
@@ -193,16 +194,21 @@ def _measured(
     labelled = all("synapse_label" in each for each in defaults)
     has_least = any("Wmin" in {**each, **each.get("optimizer", {})} for each in defaults)
     (synapses,) = open_synapses(nest, [rule], ranks, "auto", exact)
-    passes = [first_pass(rule), Pass(kind="histogram")]  # the latter for the limits of the synapses
+    outgoing = OutgoingNorms([rule], ranks)
+    ranks.together(lambda: outgoing.open([synapses]))
+    passes = [first_pass(rule, on_all_ranks=bool(outgoing.numbers)), Pass(kind="histogram")]  # the latter for limits
     measured, extents = ranks.together(lambda: run_all([synapses] * 2, passes))
     assert measured is not None and extents is not None
     *_, low, high = histogram.extents(extents)
-    sums, counts = measured[0], measured[1].astype(np.int64)
+    sums, counts, models = measured[0], measured[1].astype(np.int64), synapses.target_models
+    if outgoing.numbers:
+        (found,) = outgoing.take({0: measured}, None)
+        sums, counts, models = found.rows[0], found.counts, found.node_models
     there = counts > 0
     names = NodeModels(nest).names
 
     def mine() -> Found:
-        numbers = np.unique(synapses.target_models()[there])
+        numbers = np.unique(models()[there])
         return Found(
             name=name,
             connections=int(counts.sum()),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -158,7 +157,7 @@ class Weights:
         Args:
             records: Where histograms are filled in that are made on the way; None to make none.
         """
-        passes = [replace(first_pass(rule), rests=rule.of == "outgoing") for rule in self._rules]
+        passes = [first_pass(rule, on_all_ranks=rule.of == "outgoing") for rule in self._rules]
         try:
             if records is None:
                 found = run_all(self._synapses, passes)
@@ -203,10 +202,9 @@ class Weights:
         except Exception as raised:
             error = error or raised
         if self.outgoing.numbers:
-            corrections += self._measure_outgoing(first, error, now_ms, elapsed_ms, records)
-        elif error is not None:
-            return records, [], error
-        return records, corrections, None
+            more, error = self._measure_outgoing(first, error, now_ms, elapsed_ms, records)
+            corrections += more
+        return records, [] if error else corrections, error
 
     def _fill_in(self, records: Records, i: int, correction: Correction, now_ms: float) -> None:
         records.drifts[i] = correction.record()
@@ -219,25 +217,28 @@ class Weights:
         now_ms: float,
         elapsed_ms: float,
         records: Records,
-    ) -> list[Correction]:
-        """Corrections of the rules of outgoing norms, with an error of any rank raised on all. Collective."""
+    ) -> tuple[list[Correction], Exception | None]:
+        """Corrections of the rules of outgoing norms, and an error to hand on. Collective.
+
+        An error from before is raised on all ranks.
+        """
         numbers = self.outgoing.numbers
         every = self.outgoing.take(self._outgoing_of(first), error)
         corrections = self.outgoing.correct(every, [self._target_norms[i] for i in numbers], elapsed_ms)
 
-        def record() -> None:
+        counted = [] if self._explained else self.outgoing.count(corrections)
+        try:
             for i, found, correction in zip(numbers, every, corrections, strict=True):
                 self._fill_in(records, i, correction, now_ms)
                 records.drifts[i]["no_input"] = found.synapses.number_without(found.counts)
                 if len(records.since_start):
                     start = self._start_norms[i].of(found.node_ids, found.norm)
                     records.since_start[i] = drift.summarize(found.norm, start, found.counts, found.node_ids)
-
-        self._ranks.together(record)
-        if not self._explained:
-            for i, counted in zip(numbers, self.outgoing.count(corrections), strict=True):
-                records.drifts[i]["above_wmax"], records.drifts[i]["below_wmin"] = counted["above"], counted["below"]
-        return corrections
+        except Exception as raised:
+            return [], raised
+        for i, of_rule in zip(numbers, counted, strict=False):
+            records.drifts[i]["above_wmax"], records.drifts[i]["below_wmin"] = of_rule["above"], of_rule["below"]
+        return corrections, None
 
     def _correction(self, i: int, found: Measured, elapsed_ms: float, records: Records) -> Correction:
         """What rule i asks for; records beside the drift are filled in."""
@@ -302,7 +303,7 @@ class Weights:
 
         def of_outgoing() -> list[Correction]:
             several = [self._synapses[i] for i in self.outgoing.numbers]
-            passes = [replace(first_pass(synapses.rule), rests=True) for synapses in several]
+            passes = [first_pass(synapses.rule, on_all_ranks=True) for synapses in several]
             found = self._ranks.together(lambda: run_all(several, passes))
             first = {i: rows for i, rows in zip(self.outgoing.numbers, found, strict=True) if rows is not None}
             norms_of = [self._target_norms[i] for i in self.outgoing.numbers]

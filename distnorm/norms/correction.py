@@ -231,7 +231,7 @@ def _number(tally: FloatArray, *kinds: str) -> int:
     return sum(int(tally[ROWS.index(f"{kind}_count")].sum()) for kind in kinds)
 
 
-def first_pass(rule: Rule) -> Pass:
-    """The pass that measures a rule: a tally where the weights are, if it has bounds."""
+def first_pass(rule: Rule, *, on_all_ranks: bool = False) -> Pass:
+    """The pass that measures a rule: a tally where the weights are, if it has bounds; on all ranks, with `rests`."""
     tallies = not rule.clips and (rule.shifts or (rule.bounded and rule.power != math.inf))
-    return Pass(kind="tally" if tallies else "measure")
+    return Pass(kind="tally" if tallies else "measure", rests=on_all_ranks)

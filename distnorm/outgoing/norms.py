@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import RuleError
 from ..mpi.ranks import Ranks
 from ..norms import sums as norms
 from ..norms.correction import Correction, first_pass
 from ..norms.measured import measure_in_units
-from ..norms.passes import COUNTED
+from ..norms.passes import COUNTED, Pass
 from ..norms.sums import FloatArray
 from ..norms.target_norms import TargetNorms
 from ..norms.units import moved_by
+from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
 from ..synapses.in_place import InPlace
 from ..synapses.synapses import Synapses
@@ -60,10 +60,9 @@ class OutgoingNorms:
             found: Results of first passes with `rests`, by rule; of no rule where there was an error.
             error: What went wrong on this rank; the same error is raised on all.
         """
-        self._ranks.settle(error)
         first = [first_pass(synapses.rule) for synapses in self._several]
-        every = self._together.first(first, [found[i] for i in self.numbers])
-        units = measure_in_units([synapses.rule for synapses in self._several], every, self._run)
+        every = self._together.first(first, [found[i] for i in self.numbers if i in found], error)
+        units = measure_in_units([synapses.rule for synapses in self._several], every, _UntilNothing(self._run))
         return [Found(synapses, rows, unit) for synapses, rows, unit in zip(self._several, every, units, strict=True)]
 
     def correct(
@@ -86,10 +85,15 @@ class OutgoingNorms:
                 made.append(Correction(each.rule, each.rows, norm, each.node_ids, elapsed_ms, each.unit))
             return made
 
-        corrections = self._ranks.together(begin)
+        error: BaseException | None = None
+        corrections: list[Correction] = []
+        try:
+            corrections = begin()
+        except Exception as raised:
+            error = raised
         while True:
             passes = [correction.next_pass for correction in corrections]
-            (left,) = self._ranks.settle(None, any(passes))
+            (left,) = self._ranks.settle(error, any(passes))
             if not left:
                 return corrections
             for correction, tally in zip(corrections, self._run(passes), strict=True):
@@ -108,18 +112,36 @@ class OutgoingNorms:
         """Change the weights."""
         self._run([correction.change for correction in corrections])
 
-    def _run(self, passes: Sequence[object]) -> list[FloatArray | None]:
-        return self._together.run(passes)  # type: ignore[arg-type]
+    def _run(self, passes: Sequence[Pass | None]) -> list[FloatArray | None]:
+        return self._together.run(passes)
+
+
+class _UntilNothing:
+    """Makes passes, until no rank has asked for any: no rank will then."""
+
+    def __init__(self, run: Callable[[Sequence[Pass | None]], list[FloatArray | None]]) -> None:
+        self._run, self._done = run, False
+
+    def __call__(self, passes: Sequence[Pass | None]) -> list[FloatArray | None]:
+        found: list[FloatArray | None] = [None] * len(passes)
+        if not self._done:
+            found = self._run(passes)
+        self._done = all(rows is None for rows in found)
+        return found
 
 
 class Found:
     """What a first pass found of the sources of a rule that this rank owns; arrays of shape (n,)."""
 
-    def __init__(self, synapses: OutgoingSynapses, rows: FloatArray, unit: npt.NDArray[np.int64]) -> None:
+    def __init__(self, synapses: OutgoingSynapses, rows: FloatArray, unit: Int64Array) -> None:
         self.synapses, self.rule, self.node_ids = synapses, synapses.rule, synapses.node_ids
         self.rows, self.unit = rows, unit
         self.norm = moved_by(norms.norms(rows[0], self.rule.power), unit)
         self.counts = rows[1].astype(np.int64)
+
+    def node_models(self) -> Int64Array:
+        """Numbers of the node models of the sources."""
+        return self.synapses.local.models_of(self.node_ids)
 
     def check_finite(self) -> None:
         """Refuse weights that are no numbers.

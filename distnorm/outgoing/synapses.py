@@ -137,15 +137,26 @@ class Together:
             None if not what.kind else self._spread(synapses, a_pass, what)
             for synapses, a_pass, what in zip(self._several, passes, asked, strict=True)
         ]
+        if not any(a_pass is not None and a_pass.rows for a_pass in every):  # nothing follows that others wait for
+            self._run_local(every) if any(every) else None
+            return [None] * len(every)
         found = self._ranks.together(lambda: self._run_local(every))
         return [
             None if a_pass is None or rows is None or not a_pass.rows else synapses.put_together(a_pass, rows)
             for synapses, a_pass, rows in zip(self._several, every, found, strict=True)
         ]
 
-    def first(self, passes: Sequence[Pass], found: Sequence[FloatArray]) -> list[FloatArray]:
-        """Results of first passes, made on each rank by itself with `rests`, as those of owned sources."""
-        (changed,) = self._ranks.settle(None, any(synapses.is_out_of_date for synapses in self._several))
+    def first(
+        self, passes: Sequence[Pass], found: Sequence[FloatArray], error: BaseException | None
+    ) -> list[FloatArray]:
+        """Results of first passes, made on each rank by itself with `rests`, as those of owned sources.
+
+        Args:
+            passes: The passes.
+            found: Their results; none where there was an error.
+            error: What went wrong on this rank; raised on all.
+        """
+        (changed,) = self._ranks.settle(error, any(synapses.is_out_of_date for synapses in self._several))
         for synapses in self._several:
             synapses.agree() if changed else None
         return [

@@ -86,8 +86,9 @@ def _connections(run: RunRecord) -> list[str]:
     lines = []
     for i, rule in enumerate(run.header.rules):
         first, last = run.measurements[0].drifts[i], run.measurements[-1].drifts[i]
+        way = "from" if rule.get("of") == "outgoing" else "onto"
         lines.append(
-            f"{rule['text']}: {last.connections:,} connections onto {last.targets:,} neurons"
+            f"{rule['text']}: {last.connections:,} connections {way} {last.targets:,} neurons"
             + (f", {last.no_input:,} without input" if last.no_input else "")
             + (f", {last.zero_norm:,} with norm zero" if last.zero_norm else "")
             + (f", {last.unreachable:,} out of reach by up to {last.unreachable_max:.2%}" if last.unreachable else "")
@@ -126,6 +127,20 @@ def _intervals(run: RunRecord) -> list[str]:
         lines.append(_largest_drift([max(drifts) for drifts in others], _weights(run, other=True)))
     if run.header.bound is not None:
         lines.append(_bound(run, run.header.bound, ending))
+    return lines + _outgoing(measurements)
+
+
+def _outgoing(measurements: list[Measurement]) -> list[str]:
+    """What rank 0 sent for outgoing norms, and how often they took turns with incoming ones."""
+    sent = [measurement.sent_bytes for measurement in measurements]
+    sweeps = [measurement for measurement in measurements if measurement.sweeps]
+    lines = []
+    if any(sent):
+        lines.append(f"outgoing norms: rank 0 sent {statistics.median(sent) / 1e3:,.1f} kB to others per measurement")
+    if sweeps:
+        number = statistics.median(each.sweeps for each in sweeps)
+        left = max(each.left_by_sweeps for each in sweeps)
+        lines.append(f"incoming and outgoing norms in turn: median {number:g} sweeps, at most {left:.2g} left")
     return lines
 
 

@@ -50,7 +50,7 @@ class RuleTable:
         stand_ins: dict[str, Any] = {"targets": None, "sources": None, "exclude": None, "target_norm": 1.0}
         norms = self.table.get("target_norm")
         if isinstance(norms, list) and norms:
-            stand_ins["targets"] = range(1, len(norms) + 1)
+            stand_ins["sources" if self.table.get("of") == "outgoing" else "targets"] = range(1, len(norms) + 1)
         Rule(**{key: stand_ins[key] if self.is_name(key) else value for key, value in self.table.items()})
 
     def rule(self, find: Find) -> Rule:

@@ -150,8 +150,12 @@ class InPlace(Synapses):
 
     def target_models(self) -> Int64Array:
         """Numbers of the targets' node models; see `Synapses`."""
+        return self.models_of(self.node_ids)
+
+    def models_of(self, node_ids: Int64Array) -> Int64Array:
+        """Numbers of the node models of some nodes, shape (n,)."""
         runs = model_runs(self._library)
-        models: Int64Array = runs[np.searchsorted(runs[:, 2], self.node_ids), 0]
+        models: Int64Array = runs[np.searchsorted(runs[:, 2], node_ids), 0]
         return models
 
     def device_runs(self) -> Int64Array:
