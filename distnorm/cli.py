@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .attach import commands as attach_commands
-from .bench import checkpoint, current, duration, exact, kernel, modes, overhead, sizes, weights
+from .bench import checkpoint, current, duration, exact, kernel, modes, outgoing, overhead, sizes, weights
 from .bench.compare import compare
 from .bench.scaling import point, scaling
 from .bench.scaling.report import report as report_points
@@ -26,7 +26,21 @@ from .runs.options import path as _path
 
 log = logging.getLogger(__name__)
 
-_BENCHMARKS = (kernel, modes, current, weights, overhead, duration, exact, sizes, checkpoint, scaling, point, compare)
+_BENCHMARKS = (
+    kernel,
+    modes,
+    current,
+    weights,
+    outgoing,
+    overhead,
+    duration,
+    exact,
+    sizes,
+    checkpoint,
+    scaling,
+    point,
+    compare,
+)
 _BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells tell of a program that died of it
 
 
