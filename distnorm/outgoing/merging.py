@@ -70,8 +70,9 @@ class Parts:
 
     def _added(self, high: FloatArray, low: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Sums of high + low, each as a double and what its rounding leaves."""
-        exponent = np.zeros(self._number, np.int64)
-        np.maximum.at(exponent, self._slots, np.where(np.isfinite(high), np.frexp(high)[1], 0).astype(np.int64) + 1074)
+        exponent = np.zeros(self._number, np.int64)  # above that of the smallest double
+        of_parts = np.where(np.isfinite(high) & (high != 0), np.frexp(high)[1], -1074)  # frexp has 0 for zero
+        np.maximum.at(exponent, self._slots, of_parts.astype(np.int64) + 1074)
         unit = exponent[self._slots] - 1074
         limbs = [np.zeros(self._number) for _ in range(_LIMBS)]
         with np.errstate(invalid="ignore", over="ignore"):

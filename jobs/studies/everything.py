@@ -94,11 +94,14 @@ def _duration(name: str, start: str) -> Step:
 
 _OVERHEAD = f"{_MPI} bench overhead {_JOB} {_EVERY_100_MS}"
 _PICTURE = "run log of docs/balanced_stdp.png"
-_OBSERVED = "--observe --set simulate_ms=3000 --log FOLDER/observed.jsonl"
+_WATCHED = "--set log.weights=true"
+_OBSERVED = f"{_WATCHED} --observe --set simulate_ms=3000 --log FOLDER/observed.jsonl"
 _LOGS = "FOLDER/normalized.jsonl FOLDER/observed.jsonl"
 _INTERVAL = "python jobs/studies/adaptive_interval.py --seeds 10 --first-seed 301 --intervals 600 -o FOLDER"
 _HOM_HPC = "--synapse-model stdp_synapse_hom_hpc"
 _OF_32_BYTES = f"{_MPI} bench sizes {_HOM_HPC} --connections 1e8"
+_LARGEST = f"--connections 100000000 {_HOM_HPC}"
+_BOTH = "run log of docs/both_norms.png"
 _CONVERGENCE = f"python jobs/studies/convergence.py {_JOB} {_SMALL} -o FOLDER"
 STEPS = (
     Step("kernel", 0.5, "README: ns per connection", "distnorm bench kernel"),
@@ -106,12 +109,20 @@ STEPS = (
     _modes("modes", 2.5, 1),
     _modes("modes-2-threads", 1, 2),
     Step("current", 1.5, "current.md: what it costs", "distnorm bench current"),
-    Step("weights", 0.5, "weights.md: what it costs", f"{_MPI} bench weights"),
-    Step("weights-large", 1.5, "weights.md: 100 million", f"{_MPI} bench weights --connections 100000000 {_HOM_HPC}"),
+    Step("weights", 0.5, "weights.md: what it costs", f"{_MPI} bench weights -o FOLDER/weights"),
+    Step("weights-large", 1.5, "weights.md: 100 million", f"{_MPI} bench weights -o FOLDER/large {_LARGEST}"),
+    Step("outgoing", 0.5, "outgoing.md: what it costs", f"{_MPI} bench outgoing"),
+    Step("outgoing-large", 2, "outgoing.md: 50 million", f"{_MPI} bench outgoing --connections 50000000 {_HOM_HPC}"),
+    Step("both-norms", 1, "outgoing.md: sweeps", "python jobs/studies/both_norms.py"),
+    Step("both", 1.5, _BOTH, "distnorm run jobs/both_norms.toml --log FOLDER/both.jsonl"),
+    Step("both_norms", 0.1, "docs/both_norms.png", "distnorm report FOLDER/both.jsonl -o FOLDER/both_norms.png"),
+    Step("competition", 10, "competition.md", "python jobs/competition.py -o FOLDER/competition"),
+    Step("clock-cost", 8, "clock.md: what it costs", "python jobs/clock_cost.py"),
+    Step("clock-training", 30, "clock.md: training", "python jobs/clock_training.py -o FOLDER/clock"),
     Step("pending", 1, "current.md: how far behind, and docs/pending.png", "python jobs/studies/pending.py -o FOLDER"),
     Step("overhead", 3.5, "README: share of wall time", f"{_OVERHEAD} {_LARGE}"),
     Step("overhead-800", 1, "README: 800 inputs", f"{_OVERHEAD} --set parameters.in_degree_excitatory=800 --pairs 3"),
-    Step("normalized", 1, _PICTURE, f"distnorm run {_JOB} --log FOLDER/normalized.jsonl"),
+    Step("normalized", 1, _PICTURE, f"distnorm run {_JOB} {_WATCHED} --log FOLDER/normalized.jsonl"),
     Step("observed", 0.5, _PICTURE, f"distnorm run {_JOB} {_OBSERVED}"),
     Step(
         "balanced_stdp", 0.1, "README: docs/balanced_stdp.png", f"distnorm report {_LOGS} -o FOLDER/balanced_stdp.png"

@@ -14,6 +14,8 @@ def arguments(rng, plan):
     norm = str(rng.choice(NORMS))
     shifts = rng.random() < (0.5 if norm in ("l1", "sum") else 0.02)
     rule = {"norm": norm, "mode": "subtractive" if shifts else "multiplicative"}
+    if rng.random() < 0.2:
+        rule["of"] = "outgoing"
     rule |= _selection(rng, plan)
     rule |= _target(rng, plan, rule)
     rule |= _course(rng)
@@ -67,8 +69,9 @@ def _target(rng, plan, rule):
         return {"target_norm": "initial"}
     if kind < 0.4:
         return {"mean_weight": size}
-    if kind < 0.6 and "targets" in rule:
-        return {"target_norm": (size * rng.uniform(0.5, 2.0, len(rule["targets"]))).tolist()}
+    named = rule.get("sources" if "of" in rule else "targets")
+    if kind < 0.6 and named:
+        return {"target_norm": (size * rng.uniform(0.5, 2.0, len(named))).tolist()}
     return {"target_norm": size}
 
 

@@ -61,12 +61,13 @@ def chosen(rule, table, negative):
 
 
 def groups(rule, table, negative):
-    """Connections that have one norm together: (part of the rule, target) and their numbers."""
+    """Connections that have one norm together: (part of the rule, target, or source) and their numbers."""
     mine, jointly = chosen(rule, table, negative), rule.get("jointly", True)
+    end = "source" if rule.get("of") == "outgoing" else "target"
     part = np.zeros(len(mine), int) if jointly else table["model"]
     found = {}
     for i in np.flatnonzero(mine).tolist():
-        found.setdefault((int(part[i]), int(table["target"][i])), []).append(i)
+        found.setdefault((int(part[i]), int(table[end][i])), []).append(i)
     return {key: np.array(which) for key, which in found.items()}
 
 
@@ -78,7 +79,8 @@ def target_norm(rule, target, number, initial):
     given = rule["target_norm"]
     if isinstance(given, str):
         return initial or math.nan
-    return given[rule["targets"].index(target)] if isinstance(given, list) else given
+    named = rule.get("sources" if rule.get("of") == "outgoing" else "targets")
+    return given[named.index(target)] if isinstance(given, list) else given
 
 
 def deviation(rule, norm, target, scale):

@@ -2,13 +2,13 @@
 
 import nest
 import numpy as np
+import pytest
 from fuzz import random_networks as networks
 from fuzz import random_rules, reference
 
 import distnorm
 
 SEEDS = 520
-BACKENDS = ("inplace", "pynest")
 ELAPSED_MS = 6.0
 
 
@@ -108,8 +108,12 @@ def test_a_rule(seed):
     plan = networks.plan(rng, nest.num_processes)
     rule = a_rule(rng, plan)
     factors = rng.uniform(0.5, 2.0, plan.neurons + 1)
-    first, second = (Outcome(plan, rule, backend, factors) for backend in BACKENDS)
-    assert first.told == second.told and bits(first.after) == bits(second.after)
+    if "of" in rule and nest.num_processes > 1:
+        pytest.skip("numpy has the connections of one rank only; tests/mpi/test_outgoing.py gathers them")
+    first = Outcome(plan, rule, "inplace", factors)
+    if "of" not in rule:  # of outgoing norms the kernel alone knows
+        second = Outcome(plan, rule, "pynest", factors)
+        assert first.told == second.told and bits(first.after) == bits(second.after)
     if isinstance(first.error, distnorm.RuleError):  # asks for what the models do not have, both ways say
         return
     groups = reference.of_network(rule, first.before, first.after, first.initial, first.fraction)
