@@ -272,7 +272,7 @@ def parser() -> argparse.ArgumentParser:
     about = f"within the first group, ascending (default 0.2 0.3 0.4; the second has {WEAKER})"
     made.add_argument("--correlations", type=positive, nargs="+", default=[0.2, 0.3, 0.4], metavar="C", help=about)
     made.add_argument("--neurons", type=count, default=40, help=f"of a population, at least {2 * POOLS} (default 40)")
-    made.add_argument("--seconds", type=positive, default=250.0, help="biological time (default 250)")
+    made.add_argument("--seconds", type=positive, default=350.0, help="biological time (default 350)")
     about = "biological time of the methods that learn a tenth as fast (default 300)"
     made.add_argument("--slow-seconds", type=positive, default=300.0, metavar="SECONDS", help=about)
     about = "change of a weight by a pair at lag zero, in mV (default 0.03)"
