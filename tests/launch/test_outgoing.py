@@ -10,17 +10,7 @@ from distnorm.records.run_log import read_log
 JOB = TESTS.parent / "jobs" / "balanced_stdp.toml"
 SMALL = ("parameters.n_excitatory=80", "parameters.n_inhibitory=20", "parameters.in_degree_excitatory=10")
 RULE = {"of": "outgoing", "synapse_model": "balanced_stdp", "sources": "excitatory", "target_norm": "initial"}
-SCRIPT = """
-import nest
-nest.verbosity = nest.VerbosityLevel.ERROR
-nest.total_num_virtual_procs = 4
-exc = nest.Create("iaf_psc_delta", 40)
-noise = nest.Create("poisson_generator", params={"rate": 18_000.0})
-nest.Connect(noise, exc, syn_spec={"weight": 1.0})
-plastic = {"synapse_model": "stdp_synapse", "Wmax": 1.0, "weight": nest.random.uniform(0.3, 0.7)}
-nest.Connect(exc, exc, {"rule": "fixed_indegree", "indegree": 10}, plastic)
-nest.Simulate(100.0)
-"""
+MODEL = TESTS / "launch" / "scripts" / "small.py"
 RULES = """
 [[rules]]
 of = "outgoing"
@@ -60,12 +50,11 @@ def test_a_job_goes_on_with_the_same_initial_norms_on_other_ranks(tmp_path):
 
 @pytest.mark.parametrize("ranks", [0, 2])
 def test_an_unmodified_script(ranks, tmp_path):
-    (tmp_path / "model.py").write_text(SCRIPT)
     (tmp_path / "rules.toml").write_text(RULES)
     attach = ("-m", "distnorm", "attach")
-    dry = start(tmp_path, *attach, "--dry-run", "rules.toml", "model.py", ranks=ranks)
+    dry = start(tmp_path, *attach, "--dry-run", "rules.toml", MODEL, ranks=ranks)
     assert dry.returncode == 0 and " 39 " in own(dry.stdout)[1], dry.stdout
-    done = start(tmp_path, *attach, "--log", "run.jsonl", "rules.toml", "model.py", ranks=ranks)
+    done = start(tmp_path, *attach, "--log", "run.jsonl", "rules.toml", MODEL, ranks=ranks)
     assert done.returncode == 0, done.stderr
     assert "connections from 39 neurons" in done.stderr and said(done)
     assert ("rank 0 sent" in done.stderr) == (ranks > 1)

@@ -6,20 +6,7 @@ import numpy as np
 import pytest
 from launching import TESTS, said, start
 
-SCRIPT = """
-import nest
-nest.verbosity = nest.VerbosityLevel.ERROR
-nest.total_num_virtual_procs = 4
-exc = nest.Create("iaf_psc_delta", 40)
-noise = nest.Create("poisson_generator", params={"rate": 18_000.0})
-nest.Connect(noise, exc, syn_spec={"weight": 1.0})
-plastic = {"synapse_model": "stdp_synapse", "Wmax": 1.0, "weight": nest.random.uniform(0.3, 0.7)}
-nest.Connect(exc, exc, {"rule": "fixed_indegree", "indegree": 10}, plastic)
-nest.Simulate(50.0)
-nest.Simulate(50.0)
-found = nest.GetConnections(exc, exc)
-print(sum(found.weight), nest.local_spike_counter)
-"""
+MODEL = TESTS / "launch" / "scripts" / "small.py"
 RULES = """
 [[rules]]
 synapse_model = "stdp_synapse"
@@ -34,7 +21,6 @@ record = ["3-4", 9]
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "model.py").write_text(SCRIPT)
     (tmp_path / "rules.toml").write_text(RULES)
     return tmp_path
 
@@ -44,10 +30,10 @@ def contents(folder):
 
 
 def test_the_same_files_whatever_the_split(folder):
-    plain = start(folder, "model.py")
+    plain = start(folder, MODEL)
     for ranks in (1, 2, 4):
         options = ("-o", f"out{ranks}", "--at", 0, "--at", "32.5", "--at", 5000)
-        done = start(folder, "-m", "distnorm", "snapshot", *options, "model.py", ranks=ranks)
+        done = start(folder, "-m", "distnorm", "snapshot", *options, MODEL, ranks=ranks)
         assert done.returncode == 0, done.stderr
         if ranks == 1:
             assert done.stdout == plain.stdout
@@ -60,11 +46,11 @@ def test_the_same_files_whatever_the_split(folder):
 
 
 def test_at_the_end_and_never_half(folder):
-    done = start(folder, "-m", "distnorm", "snapshot", "-o", "out", "model.py")
+    done = start(folder, "-m", "distnorm", "snapshot", "-o", "out", MODEL)
     assert done.returncode == 0
     table = np.concatenate([np.load(path) for path in sorted((folder / "out" / "100ms").glob("*.npy"))])
     assert table["weight"].sum() == pytest.approx(float(done.stdout.split()[0]), rel=1e-12)
-    again = start(folder, "-m", "distnorm", "snapshot", "-o", "out", "model.py")
+    again = start(folder, "-m", "distnorm", "snapshot", "-o", "out", MODEL)
     assert again.returncode == 2 and said(again) == [
         "distnorm: out exists already and is kept; give another path, or move it away"
     ]
@@ -76,9 +62,7 @@ def test_at_the_end_and_never_half(folder):
 
 def test_recorded_beside_the_log_whatever_the_split(folder):
     for ranks in (1, 2):
-        done = start(
-            folder, "-m", "distnorm", "attach", "--log", f"r{ranks}.jsonl", "rules.toml", "model.py", ranks=ranks
-        )
+        done = start(folder, "-m", "distnorm", "attach", "--log", f"r{ranks}.jsonl", "rules.toml", MODEL, ranks=ranks)
         assert done.returncode == 0, done.stderr
     assert (folder / "r1.weights.csv").read_bytes() == (folder / "r2.weights.csv").read_bytes()
     rows = list(csv.DictReader((folder / "r1.weights.csv").open()))
@@ -87,7 +71,7 @@ def test_recorded_beside_the_log_whatever_the_split(folder):
         for target in ("3", "4", "9"):
             of = [row for row in rows if float(row["time_ms"]) == time and row["target"] == target]
             assert sum(float(row["weight"]) for row in of) == pytest.approx(5.0, rel=1e-12)
-    without = start(folder, "-m", "distnorm", "attach", "rules.toml", "model.py")
+    without = start(folder, "-m", "distnorm", "attach", "rules.toml", MODEL)
     assert without.returncode == 2 and said(without) == [
         "distnorm: log.record writes beside the run log; give --log FILE"
     ]
