@@ -123,27 +123,33 @@ public:
   int32_t
   number( const int32_t target, const size_t lcid )
   {
-    return group_.by_source ? number_of( sources_.of( lcid ) ) : target;
+    if ( not group_.by_source )
+    {
+      return target;
+    }
+    if ( lcid >= numbered_end_ )
+    {
+      number_ = number_of( sources_.of( lcid ) );
+      numbered_end_ = sources_.run_end();
+    }
+    return number_;
   }
 
 private:
   //! Sources mostly come in ascending order.
-  int32_t
-  number_of( const int64_t source )
+  size_t
+  number_of( const int64_t source ) const
   {
     const auto& ids = group_.threads[ tid_ ].node_ids;
-    if ( number_ < ids.size() and ids[ number_ ] == source )
-    {
-      return number_;
-    }
-    number_ = number_ + 1 < ids.size() and ids[ number_ + 1 ] == source
-      ? number_ + 1
+    const size_t following = number_ + 1;
+    const size_t number = following < ids.size() and ids[ following ] == source
+      ? following
       : std::lower_bound( ids.begin(), ids.end(), source ) - ids.begin();
-    if ( number_ == ids.size() or ids[ number_ ] != source )
+    if ( number == ids.size() or ids[ number ] != source )
     {
       throw Failure { STALE, "connections have changed since they were opened" };
     }
-    return number_;
+    return number;
   }
 
   static bool
@@ -178,7 +184,8 @@ private:
   const size_t tid_;
   SourceRuns sources_;
   bool answer_ = false; //!< for the source last asked for
-  size_t number_ = 0;   //!< of the source last asked for
+  size_t number_ = 0;       //!< of the source last asked for,
+  size_t numbered_end_ = 0; //!< which connections before this one have
 };
 
 } // namespace distnorm
