@@ -225,7 +225,6 @@ class Weights:
         numbers = self.outgoing.numbers
         every = self.outgoing.take(self._outgoing_of(first), error)
         corrections = self.outgoing.correct(every, [self._target_norms[i] for i in numbers], elapsed_ms)
-
         counted = [] if self._explained else self.outgoing.count(corrections)
         try:
             for i, found, correction in zip(numbers, every, corrections, strict=True):
@@ -297,6 +296,8 @@ class Weights:
 
     def alternate(self, elapsed_ms: float) -> Swept:
         """After that: outgoing and incoming norms in turn, where they are of the same connections. Collective."""
+        if not self.sweeps.crossing:
+            return Swept(sweeps=0, left=0.0, within=True)
         for kept in self._kept:
             kept.before_writing()
         incoming = [self._synapses[i] for i in self._incoming]

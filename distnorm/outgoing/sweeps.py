@@ -57,9 +57,7 @@ class Sweeps:
         incoming: Callable[[], list[Correction]],
         rescale_incoming: Callable[[list[Correction]], object],
     ) -> Swept:
-        """Go on after incoming norms were rescaled. Collective, as are those that measure."""
-        if not self.crossing:
-            return Swept(sweeps=0, left=0.0, within=True)
+        """Go on after incoming norms were rescaled, where connections are crossing. Collective, as are all of these."""
         for sweep in range(1, self._most + 1):
             rescale_outgoing(outgoing())
             corrections = incoming()

@@ -137,8 +137,7 @@ class Together:
             None if not what.kind else self._spread(synapses, a_pass, what)
             for synapses, a_pass, what in zip(self._several, passes, asked, strict=True)
         ]
-        if not any(a_pass is not None and a_pass.rows for a_pass in every):  # nothing follows that others wait for
-            self._run_local(every) if any(every) else None
+        if not any(every):
             return [None] * len(every)
         found = self._ranks.together(lambda: self._run_local(every))
         return [

@@ -229,7 +229,8 @@ def test_every_step_is_a_command_that_exists():
 
     scripts = {"jobs/studies/predict.py": predict, "tests/nest_examples.py": nest_examples}
     # These import NEST: see tests/nest.
-    others = {f"jobs/studies/{name}.py" for name in ("adaptive_interval", "convergence", "pending")}
+    others = {f"jobs/studies/{name}.py" for name in ("adaptive_interval", "convergence", "pending", "both_norms")}
+    others |= {f"jobs/{name}.py" for name in ("competition", "clock_cost", "clock_training")}
     for step in everything.STEPS:
         words = shlex.split(step.command)
         start = words.index("distnorm") if "distnorm" in words else 0
