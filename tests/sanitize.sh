@@ -27,7 +27,7 @@ python -m distnorm build $exact # before anything is preloaded, which would slow
 export ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYNEST_QUIET=1 OMP_WAIT_POLICY=passive
 [ $# -gt 0 ] || set -- tests/nest/test_models.py tests/nest/test_selection.py tests/nest/test_verify.py \
     tests/nest/test_changing.py tests/nest/test_node_models.py tests/mpi/test_backends.py \
-    tests/mpi/test_current.py tests/mpi/test_tables.py \
+    tests/mpi/test_current.py tests/mpi/test_tables.py tests/mpi/test_outgoing.py tests/mpi/test_clipping.py \
     --deselect tests/mpi/test_tables.py::test_weights_that_a_model_holds_are_set_and_the_norm_comes_back
 LD_PRELOAD="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" \
     timeout --kill-after=10 1200 python -m pytest -q --with-mpi -p no:cacheprovider --capture=sys --timeout=600 "$@"
