@@ -19,6 +19,7 @@ else:
 
 _DEEPEST = 50  # values within values
 _LONGEST_BITS = 13_300  # of a whole number: Python prints 4,300 digits
+_AS_IN_TOML = {"true": True, "false": False}
 _TOO_DEEP = f"nested more than {_DEEPEST} deep; no parameter of a model needs that"
 
 
@@ -78,9 +79,9 @@ def override(content: dict[str, Any], setting: str) -> None:
 
 
 def parsed(text: str) -> Any:
-    """A value from the command line: a Python literal (numbers, lists, True), or else the text itself."""
+    """A value from the command line: a Python literal (numbers, lists, True), true or false as in TOML, or the text."""
     try:
-        return ast.literal_eval(text)
+        return _AS_IN_TOML[text] if text in _AS_IN_TOML else ast.literal_eval(text)
     except (SyntaxError, ValueError, TypeError):
         return text
     except (RecursionError, MemoryError):
