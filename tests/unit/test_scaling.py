@@ -20,10 +20,13 @@ from distnorm.bench.scaling.points import Point, RankRecord, read_folder, write
 from distnorm.bench.scaling.provenance import oversubscribed
 from distnorm.bench.scaling.report import report
 from distnorm.errors import DistnormError, RuleError
+from distnorm.runs.job_file import read_job
 
 STUDIES = Path(everything.__file__).parent
 INTERVALS = 3
 TRUE = {"connection": 2e-9, "byte": 0.08e-9, "shared": 0.02e-9, "fixed": 2e-5, "step": 2e-4}
+
+TOP = Path(__file__).parents[2]
 
 
 def seconds_of(connections, size, sharing, ranks):
@@ -235,9 +238,14 @@ def test_every_step_is_a_command_that_exists():
         words = shlex.split(step.command)
         start = words.index("distnorm") if "distnorm" in words else 0
         if words[0] != "python":
-            _parser().parse_args(words[start + 1 :])
+            options = _parser().parse_args(words[start + 1 :])
+            read_job(TOP / options.job, options.set) if "run" in words[start:] else None
         elif words[1] not in others:
             scripts[words[1]].parser().parse_args(words[2:])
     assert json.dumps(everything.listed(everything.STEPS)).count("FOLDER") >= 8
+    for line in (TOP / "jobs" / "quickstart.sh").read_text().replace("\\\n", " ").splitlines():
+        if "distnorm run" in line:
+            options = _parser().parse_args(shlex.split(line)[1:])
+            assert read_job(TOP / options.job, options.set).log.weights is True
     with pytest.raises(RuleError, match="no step 'kernels'; known: kernel,"):
         everything.choose(["kernels"])
