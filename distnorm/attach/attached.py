@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..errors import RuleError
 from ..records.history import header_of
 from ..records.run_log import RunLog
+from ..runs.job_file import beside
 from .attach import Attachment
 from .rules_file import RulesFile
 from .run_script import Ending
@@ -93,8 +94,9 @@ class Attached(Attachment):
         self._session = session = Session()
         session.begin(loop, header_of(nest, loop))
         if path := self._path:
+            recorded = self._rules.recorded(nest, self.ranks)
             written = self.ranks.from_first(lambda: session.write_to(self._new_log(path)))
-            session.record(written, self._rules.recorded(nest, self.ranks))
+            session.record(written, recorded)
 
     def _new_log(self, path: Path) -> RunLog:
         """A log of a name that no other network, nor another process that the script has forked, has."""
@@ -155,13 +157,14 @@ def numbered(path: Path, number: int) -> Path:
     return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def check_free(path: Path) -> None:
-    """Refuse a log beside which there are others of its name.
+def check_free(path: Path, *, recorded: bool = False) -> None:
+    """Refuse a log beside which there are others of its name, or files of recorded weights, where it gets some.
 
     Raises:
         RuleError: A script's first log, or a later one, would have the name of one that is there.
     """
-    taken = re.compile(rf"{re.escape(path.stem)}(-[0-9]+)?{re.escape(path.suffix)}")
+    ends = [path.suffix, *([beside(path).name.removeprefix(path.stem)] if recorded else [])]
+    taken = re.compile(rf"{re.escape(path.stem)}(-[0-9]+)?({'|'.join(map(re.escape, ends))})")
     if not path.parent.is_dir():
         raise RuleError(f"cannot write log {path}: there is no folder {path.parent}; make it")
     for other in sorted(path.parent.iterdir()):

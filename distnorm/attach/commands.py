@@ -70,7 +70,7 @@ def _attach(options: argparse.Namespace) -> None:
     if not options.dry_run:
         rules.log.check(options.log)
     if options.log is not None:
-        check_free(options.log)
+        check_free(options.log, recorded=bool(rules.log.record))
     log = None if options.log is None else options.log.absolute()  # the script may change its folder
     attachment = Inspection(rules, None) if options.dry_run else Attached(rules, options.observe, log)
     run_attached(attachment, _script(options))

@@ -106,10 +106,12 @@ class LogSettings:
         ):
             raise RuleError(f'record is {shown(self.record)}; give a list of names or node IDs, such as ["1-5"]')
 
-    def check(self, log: Path | None) -> None:
-        """Refuse to record without a log, beside which it would be."""
+    def check(self, log: Path | None, *, goes_on: bool = False) -> None:
+        """Refuse to record without a log, beside which it would be, or in place of a file, unless a run goes on."""
         if self.record and log is None:
             raise RuleError("log.record writes beside the run log; give --log FILE")
+        if self.record and log is not None and not goes_on and os.path.lexists(beside(log)):
+            raise RuleError(f"{beside(log)} exists already and is kept; give another --log, or move it away")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,11 @@ class Job:
         if self.threads != "all":
             return int(self.threads)
         return len(os.sched_getaffinity(0)) if num_ranks == 1 else 1
+
+
+def beside(log: Path) -> Path:
+    """Where recorded weights are, of the run with this log."""
+    return log.with_suffix(".weights.csv")
 
 
 def recorded(settings: LogSettings, find: Find) -> Any:

@@ -42,7 +42,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
     Raises:
         DistnormError: The job does not fit the model or this NEST, or a rank failed; the log says when.
     """
-    job.log.check(log_path)
+    job.log.check(log_path, goes_on=resume)
     with ExitStack() as stack:
         claim = stack.enter_context(Claim(checkpoint)) if checkpoint else None
         # It hears signals while the network is built.

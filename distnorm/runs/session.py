@@ -29,7 +29,7 @@ from .checkpoint.checkpoints import Checkpoints
 from .checkpoint.claim import Claim
 from .checkpoint.find import Found
 from .checkpoint.recorders import name_anew
-from .job_file import Job
+from .job_file import Job, beside
 from .stop_requests import Signals, Timer, seed_of
 
 log = logging.getLogger(__name__)
@@ -57,21 +57,25 @@ class Session:
         run_log.write(self._resume or self._header)
         return run_log.path
 
-    def record(self, log_path: Path, targets: Any) -> None:
-        """Write the weights onto these targets beside the log after each measurement; None for none. Collective."""
+    def record(self, log_path: Path, targets: Any, from_ms: float | None = None) -> None:
+        """Write weights beside the log after each measurement. Collective.
+
+        Args:
+            log_path: The log.
+            targets: Of these connections; None for none.
+            from_ms: Time in ms from which a run goes on, -1 if from its beginning; None for a new file.
+        """
         if targets is None:
             return
         models = dict.fromkeys(name for rule in self._loop.rules for name in rule.synapse_models)
-        from_ms = None if self._resume is None else self._resume.time_ms
-        path = log_path.with_suffix(".weights.csv")
-        self._recorder = WeightRecorder(path, tuple(models), targets=targets, from_ms=from_ms)
+        self._recorder = WeightRecorder(beside(log_path), tuple(models), targets=targets, from_ms=from_ms)
 
     def measured(self, measurement: Measurement) -> None:
-        """Log a measurement."""
-        if self._log is not None:
-            self._log.write(measurement)
+        """Log a measurement, after what all ranks do together: writing the log can fail on rank 0 alone."""
         if self._recorder is not None:
             self._recorder(measurement)
+        if self._log is not None:
+            self._log.write(measurement)
 
     def end(self, reason: str) -> None:
         """Log how the run ended."""
@@ -133,7 +137,8 @@ class JobSession(Session):
         self.begin(normalizer._loop, header, self._resumed(found, until_ms) if found else None)
         ranks.from_first(lambda: self._show_and_log(until_ms, found, of_run))
         if self._log_path is not None:
-            self.record(self._log_path, recorded)
+            begun_ms = -1.0 if self._is_to_resume else None
+            self.record(self._log_path, recorded, found.manifest.time_ms if found else begun_ms)
 
     def _show_and_log(self, until_ms: float, found: Found | None, of_run: str | None) -> None:
         self._progress = Progress(until_ms, self._header.bound)

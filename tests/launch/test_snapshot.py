@@ -89,3 +89,32 @@ def test_a_job_that_goes_on_records_each_time_once(folder):
     times = [float(row["time_ms"]) for row in rows]
     assert times == sorted(times) and times[-1] > 200
     assert all(times.count(time) == 80 * 10 for time in set(times))
+
+
+def test_nothing_is_begun_where_recorded_weights_are_in_the_way(folder):
+    (folder / "run.weights.csv").write_text("mine")
+    done = start(folder, "-m", "distnorm", "attach", "--log", "run.jsonl", "rules.toml", MODEL)
+    assert done.returncode == 2 and "run.weights.csv exists already" in done.stderr
+    job = TESTS.parent / "jobs" / "balanced_stdp.toml"
+    arguments = (job, "--set=log.record=[1]", "--set=parameters.scale=0.02", "--log", "run.jsonl")
+    done = start(folder, "-m", "distnorm", "run", *arguments)
+    assert done.returncode == 2 and "run.weights.csv exists already" in done.stderr
+    assert not (folder / "run.jsonl").exists() and (folder / "run.weights.csv").read_text() == "mine"
+    wrong = RULES.replace('["3-4", 9]', '["no_such_model"]')
+    (folder / "rules.toml").write_text(wrong)
+    done = start(folder, "-m", "distnorm", "attach", "--log", "other.jsonl", "rules.toml", MODEL)
+    assert done.returncode == 2 and "log.record is 'no_such_model'" in done.stderr
+    assert not (folder / "other.jsonl").exists()
+
+
+def test_a_log_that_is_lost_ends_all_ranks_while_weights_are_recorded(folder):
+    (folder / "loses.py").write_text(
+        MODEL.read_text()
+        .replace(
+            "nest.Simulate(50.0)\nfound",
+            'os.path.exists("run.jsonl") and nest.Rank() == 0 and os.remove("run.jsonl")\nnest.Simulate(50.0)\nfound',
+        )
+        .replace("import math", "import math\nimport os")
+    )
+    done = start(folder, "-m", "distnorm", "attach", "--log", "run.jsonl", "rules.toml", "loses.py", ranks=2)
+    assert done.returncode == 2 and "log run.jsonl was removed" in done.stderr.replace(f"{folder}/", "")
