@@ -14,7 +14,8 @@ from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import Clock, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
 from ..rules.digest import rule_hash
-from ..rules.rule import Rule, check_disjoint, with_drawn_norms
+from ..rules.overlap import check_disjoint
+from ..rules.rule import Rule, with_drawn_norms
 from ..rules.validation import as_number
 from ..synapses.access import Backend
 from ..synapses.synapse_models import check_models, check_selection

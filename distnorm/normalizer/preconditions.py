@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import RuleError
-from ..rules.rule import Rule, overlapping
+from ..rules.overlap import overlapping
+from ..rules.rule import Rule
 from .nest_calls import NestCalls
 
 _GONE = "the network of this Normalizer is gone (nest.ResetKernel); make a new Normalizer"

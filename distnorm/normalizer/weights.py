@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -121,7 +122,10 @@ class Weights:
         self.open()
         found, error = self._first_passes(None)
         error = error or self._remember(found)
-        self._remember_outgoing(found, error)
+        if self.outgoing.numbers:
+            self.outgoing.remember(self.outgoing.take(self._outgoing_of(found), error), self._norms_of_outgoing)
+        else:
+            self._ranks.settle(error)
         if now_ms > 0 and self._ranks.rank == 0:
             log.warning(
                 '"initial" norms are those of now, after %g ms were simulated; make the Normalizer before the first '
@@ -136,20 +140,6 @@ class Weights:
         except Exception as error:
             return error
         return None
-
-    def _remember_outgoing(self, first: Sequence[FloatArray], error: BaseException | None) -> None:
-        """Likewise of outgoing norms; and an error of this rank becomes the same error on all."""
-        if not self.outgoing.numbers:
-            self._ranks.settle(error)
-            return
-        every = self.outgoing.take(self._outgoing_of(first), error)
-
-        def remember() -> None:
-            for i, found in zip(self.outgoing.numbers, every, strict=True):
-                found.check_finite()
-                self._target_norms[i].remember(found.node_ids, found.norm)
-
-        self._ranks.together(remember)
 
     def _first_passes(self, records: Records | None) -> tuple[list[FloatArray], Exception | None]:
         """Results of the first passes of all rules, on this rank, and an error to hand on.
@@ -166,6 +156,10 @@ class Weights:
         except Exception as error:
             return [], error
         return [rows for rows in found if rows is not None], None
+
+    @property
+    def _norms_of_outgoing(self) -> list[TargetNorms]:
+        return [self._target_norms[i] for i in self.outgoing.numbers]
 
     def _outgoing_of(self, first: Sequence[FloatArray]) -> dict[int, FloatArray]:
         return {i: first[i] for i in self.outgoing.numbers if first}
@@ -224,7 +218,7 @@ class Weights:
         """
         numbers = self.outgoing.numbers
         every = self.outgoing.take(self._outgoing_of(first), error)
-        corrections = self.outgoing.correct(every, [self._target_norms[i] for i in numbers], elapsed_ms)
+        corrections = self.outgoing.correct(every, self._norms_of_outgoing, elapsed_ms)
         counted = [] if self._explained else self.outgoing.count(corrections)
         try:
             for i, found, correction in zip(numbers, every, corrections, strict=True):
@@ -286,48 +280,42 @@ class Weights:
 
     def rescale(self, corrections: Sequence[Correction]) -> None:
         """Bring the norms to their targets. Where norms of both ways are of the same connections: the incoming ones."""
-        for kept in self._kept:
-            kept.before_writing()
-        rescale_all([self._synapses[i] for i in self._incoming], corrections[: len(self._incoming)])
-        if self.outgoing.numbers and not self.sweeps.crossing:
-            self.outgoing.rescale(corrections[len(self._incoming) :])
-        for kept in self._kept:
-            kept.after_writing()
+        with self._writing():
+            rescale_all([self._synapses[i] for i in self._incoming], corrections[: len(self._incoming)])
+            if self.outgoing.numbers and not self.sweeps.crossing:
+                self.outgoing.rescale(corrections[len(self._incoming) :])
 
     def alternate(self, elapsed_ms: float) -> Swept:
         """After that: outgoing and incoming norms in turn, where they are of the same connections. Collective."""
         if not self.sweeps.crossing:
             return Swept(sweeps=0, left=0.0, within=True)
+        incoming = [self._synapses[i] for i in self._incoming]
+        with self._writing():
+            return self.sweeps.run(
+                lambda: self.outgoing.correct(self.outgoing.measure(), self._norms_of_outgoing, elapsed_ms),
+                self.outgoing.rescale,
+                lambda: self._ranks.together(lambda: self._correct_again(incoming, elapsed_ms)),
+                lambda corrections: self._ranks.together(lambda: rescale_all(incoming, corrections)),
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """While weights are written: look whether their models keep them."""
         for kept in self._kept:
             kept.before_writing()
-        incoming = [self._synapses[i] for i in self._incoming]
-
-        def of_outgoing() -> list[Correction]:
-            several = [self._synapses[i] for i in self.outgoing.numbers]
-            passes = [first_pass(synapses.rule, on_all_ranks=True) for synapses in several]
-            found = self._ranks.together(lambda: run_all(several, passes))
-            first = {i: rows for i, rows in zip(self.outgoing.numbers, found, strict=True) if rows is not None}
-            norms_of = [self._target_norms[i] for i in self.outgoing.numbers]
-            return self.outgoing.correct(self.outgoing.take(first, None), norms_of, elapsed_ms)
-
-        def of_incoming() -> list[Correction]:
-            found = run_all(incoming, [first_pass(synapses.rule) for synapses in incoming])
-            rows = [each for each in found if each is not None]
-            none = Records.of(0, observe=False, within_slices=False, watched=False)
-            measured = worked_out(self._incoming, incoming, rows, partial(run_all, incoming))
-            corrections = [self._correction(each.number, each, elapsed_ms, none) for each in measured]
-            work_out(corrections, incoming)
-            return corrections
-
-        swept = self.sweeps.run(
-            of_outgoing,
-            self.outgoing.rescale,
-            lambda: self._ranks.together(of_incoming),
-            lambda corrections: self._ranks.together(lambda: rescale_all(incoming, corrections)),
-        )
+        yield
         for kept in self._kept:
             kept.after_writing()
-        return swept
+
+    def _correct_again(self, incoming: Sequence[Synapses], elapsed_ms: float) -> list[Correction]:
+        """What the rules of incoming norms ask for now; nothing is collective."""
+        passes = [first_pass(synapses.rule) for synapses in incoming]
+        first = [rows for rows in run_all(incoming, passes) if rows is not None]
+        none = Records.of(0, observe=False, within_slices=False, watched=False)
+        found = worked_out(self._incoming, incoming, first, partial(run_all, incoming))
+        corrections = [self._correction(each.number, each, elapsed_ms, none) for each in found]
+        work_out(corrections, incoming)
+        return corrections
 
     def refresh(self) -> None:
         """Before simulating: models that hold norms hold those of neurons made since, too. Nothing is collective."""

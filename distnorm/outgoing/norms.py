@@ -65,6 +65,23 @@ class OutgoingNorms:
         units = measure_in_units([synapses.rule for synapses in self._several], every, _UntilNothing(self._run))
         return [Found(synapses, rows, unit) for synapses, rows, unit in zip(self._several, every, units, strict=True)]
 
+    def measure(self) -> list[Found]:
+        """The same, of first passes made now."""
+        passes = [first_pass(synapses.rule, on_all_ranks=True) for synapses in self._several]
+        local = [synapses.local for synapses in self._several]
+        found = self._ranks.together(lambda: InPlace.run_together(local, passes))
+        return self.take(dict(zip(self.numbers, found, strict=True)), None)
+
+    def remember(self, found: Sequence[Found], target_norms: Sequence[TargetNorms]) -> None:
+        """Take norms as they are now for the "initial" ones of rules that ask for these."""
+
+        def remember() -> None:
+            for each, targets in zip(found, target_norms, strict=True):
+                each.check_finite()
+                targets.remember(each.node_ids, each.norm)
+
+        self._ranks.together(remember)
+
     def correct(
         self,
         found: Sequence[Found],

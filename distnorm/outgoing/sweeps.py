@@ -13,7 +13,8 @@ import numpy as np
 
 from ..mpi.ranks import Ranks
 from ..norms.correction import Correction
-from ..rules.rule import Rule, overlapping
+from ..rules.overlap import overlapping
+from ..rules.rule import Rule
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distnorm import Rule, RuleError
-from distnorm.rules.rule import check_disjoint
+from distnorm.rules.overlap import check_disjoint
 
 ALL_NODES = range(1, 7)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from distnorm import Rule, RuleError
-from distnorm.rules.rule import check_disjoint
+from distnorm.rules.overlap import check_disjoint
 from distnorm.runs.job_file import RuleTable
 
 WRONG = [
