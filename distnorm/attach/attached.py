@@ -77,6 +77,8 @@ class Attached(Attachment):
             interval=self._rules.interval,
             observe=self._observe,
             weights=self._rules.log.weights,
+            sweeps=self._rules.sweeps,
+            sweep_tolerance=self._rules.sweep_tolerance,
             on_measurement=self._measured,
         )._loop
         self._names = [f"rules[{i}] ({part.text})" for i, rule in enumerate(rules) for part in rule.parts()]

@@ -1,6 +1,6 @@
-"""A rules file, for a script that knows nothing of distnorm: the [[rules]], [interval] and [log] of a job file, where
-targets and sources are node models of NEST or ranges of node IDs, such as "1-800". A model of that very name comes
-first.
+"""A rules file, for a script that knows nothing of distnorm: the [[rules]], [interval], [log] and sweeps of a job file,
+where targets and sources are node models of NEST or ranges of node IDs, such as "1-800". A model of that very name
+comes first.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ..errors import RuleError
 from ..files.toml_file import read_toml
 from ..intervals.controller import Interval
 from ..intervals.exact import ExactInterval
+from ..outgoing.sweeps import MOST_SWEEPS, SWEEP_TOLERANCE
 from ..rules.node_ids import Int64Array, Nodes, range_of
 from ..rules.rule import Rule
 from ..rules.validation import names_of
@@ -27,6 +28,7 @@ from ..runs.job_file import (
     recorded,
     rule_tables,
     rules_of,
+    sweep_settings,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class RulesFile:
     rules: list[RuleTable]  # what to normalize
     interval: Interval  # controller of the interval
     log: LogSettings = field(default_factory=LogSettings)  # what measurements have beside the drift
+    sweeps: int = MOST_SWEEPS  # how often norms of both ways are rescaled in turn, at most
+    sweep_tolerance: float = SWEEP_TOLERANCE  # drift of incoming norms at which that ends
 
     @property
     def normalized_models(self) -> tuple[str, ...]:
@@ -71,7 +75,8 @@ def read_rules(path: Path) -> RulesFile:
             if rule.is_name("target_norm"):
                 wrong = f"rules[{i}].target_norm is {rule.table['target_norm']!r}"
                 raise RuleError(f'{wrong}; give a positive number, one per target, or "initial"')
-        return RulesFile(rules=rules, interval=interval_table(content["interval"]), log=log_table(content))
+        interval, log = interval_table(content["interval"]), log_table(content)
+        return RulesFile(rules=rules, interval=interval, log=log, **sweep_settings(content))
     except RuleError as error:
         raise RuleError(f"{path}: {error}") from None
 

@@ -48,16 +48,7 @@ def check_arguments(backend: Any, callbacks: Mapping[str, Any]) -> None:
             raise RuleError(f"{name} is {callback!r}; give a function of one argument")
 
 
-def checked_sweeps(sweeps: Any, tolerance: Any) -> tuple[int, float]:
-    """How often norms of both ways are rescaled in turn, and the drift at which that ends."""
-    if isinstance(sweeps, bool) or not isinstance(sweeps, int) or sweeps < 1:
-        raise RuleError(f"sweeps is {shown(sweeps)}; give a whole number, at least 1")
-    if not 0 <= as_number(tolerance) < 1:
-        raise RuleError(f"sweep_tolerance is {shown(tolerance)}; give a drift from 0 to below 1, such as 1e-10")
-    return sweeps, float(tolerance)
-
-
-def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, watch: Any = False) -> dict[str, int]:
+def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, **more: Any) -> dict[str, int]:
     """Numbers that tell whether ranks were given the same."""
     controller = repr(interval) if isinstance(interval, OURS) else type(interval).__qualname__
     given = {
@@ -65,7 +56,7 @@ def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, w
         "interval": repr(float(interval)) if isinstance(interval, numbers.Real) else controller,
         "observe": repr(bool(observe)),
         "backend": backend,
-        "weights": repr(watch),
+        **{name: repr(value) for name, value in more.items()},
     }
     return {name: zlib.crc32(value.encode()) for name, value in given.items()}
 

@@ -12,9 +12,10 @@ from nest import nestkernel_api
 from ..intervals.controller import FixedInterval, Hintable, Interval
 from ..mpi.ranks import world
 from ..norms.histogram import checked_watch
+from ..outgoing.sweeps import MOST_SWEEPS, SWEEP_TOLERANCE, checked_sweeps
 from ..rules.rule import Rule
 from ..synapses.access import Backend
-from .arguments import check_arguments, check_network, checked_rules, checked_sweeps, digests
+from .arguments import check_arguments, check_network, checked_rules, digests
 from .loop import Loop
 from .measurement import Measurement
 from .nest_calls import added, calls_of
@@ -34,8 +35,8 @@ class Normalizer:
         interval: Interval | float = 100.0,
         observe: bool = False,
         weights: bool | tuple[float, float] = False,
-        sweeps: int = 100,
-        sweep_tolerance: float = 1e-10,
+        sweeps: int = MOST_SWEEPS,
+        sweep_tolerance: float = SWEEP_TOLERANCE,
         on_measurement: Callable[[Measurement], None] | None = None,
         on_chunk: Callable[[float], None] | None = None,
         backend: Backend = "auto",
@@ -69,7 +70,7 @@ class Normalizer:
         ranks.together(lambda: check_arguments(backend, {"on_measurement": on_measurement, "on_chunk": on_chunk}))
         watch = ranks.together(lambda: checked_watch(weights))
         limits = ranks.together(lambda: checked_sweeps(sweeps, sweep_tolerance))
-        ranks.same(digests(checked, interval, observe, backend, (watch, limits)))
+        ranks.same(digests(checked, interval, observe, backend, weights=watch, sweeps=limits))
         ranks.together(lambda: check_network(nest, checked))
         self._loop = Loop(
             *(nest, ranks, self._calls, checked, interval),

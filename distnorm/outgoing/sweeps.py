@@ -8,13 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ..errors import RuleError
+from ..files.typed_json import shown
 from ..mpi.ranks import Ranks
 from ..norms.correction import Correction
 from ..rules.overlap import overlapping
 from ..rules.rule import Rule
+from ..rules.validation import as_number
+
+MOST_SWEEPS = 100
+SWEEP_TOLERANCE = 1e-10
+
+
+def checked_sweeps(sweeps: Any, tolerance: Any) -> tuple[int, float]:
+    """How often norms of both ways are rescaled in turn, and the drift at which that ends."""
+    if isinstance(sweeps, bool) or not isinstance(sweeps, int) or sweeps < 1:
+        raise RuleError(f"sweeps is {shown(sweeps)}; give a whole number, at least 1")
+    if not 0 <= as_number(tolerance) < 1:
+        raise RuleError(f"sweep_tolerance is {shown(tolerance)}; give a drift from 0 to below 1, such as 1e-10")
+    return sweeps, float(tolerance)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from ..files.outputs import write_figure
 from ..normalizer.measurement import ALL_PHASES, Measurement
 from ..norms.sums import FloatArray
 from .run_record import RunRecord
-from .summary import above_bound, edges_ms, ends_interval, largest, settled
+from .summary import above_bound, edges_ms, ends_interval, largest, settled, ways_of
 from .weights_figure import MOST_RULES, draw_weights, finish_weights, number_watched
 
 STYLE: dict[Any, Any] = {
@@ -42,6 +42,7 @@ STYLE: dict[Any, Any] = {
 }
 _BLUE, _GREEN, _ORANGE, _VERMILION, _PURPLE, _SKY = "#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#56B4E9"
 _LINES = {"max": ("largest", _BLUE), "mean": ("mean", _ORANGE)}
+_WAYS = {"incoming": _BLUE, "outgoing": _PURPLE}
 COLOURS = {  # from the bottom
     "measure": _SKY,
     "compare": _ORANGE,
@@ -101,16 +102,22 @@ def _setting(run: RunRecord) -> str:
 def _drift(axis: Axes, run: RunRecord, unit_ms: float) -> None:
     statistic, bound = run.header.statistic, run.header.bound
 
-    def plot(measurements: list[Measurement], name: str, style: str, **how: Any) -> None:
+    def plot(measurements: list[Measurement], name: str, style: str, rules: Any = None, **how: Any) -> None:
         axis.plot(
             np.array(_times(measurements)) / unit_ms,
-            [100 * largest(measurement, name) for measurement in measurements],
+            [100 * largest(measurement, name, rules) for measurement in measurements],
             style,
             **how,
         )
 
     ending = [measurement for measurement in settled(run) if ends_interval(run, measurement)]
-    for name in dict.fromkeys(("max", statistic, "mean")):
+    ways = ways_of(run)
+    for way, rules in ways.items() if len(ways) > 1 else ():
+        plot(ending, "max", "-", rules, color=_WAYS[way], linewidth=1.2, label=f"largest, {way}")
+    names = dict.fromkeys(("max", statistic, "mean"))
+    if len(ways) > 1:
+        del names["max"]
+    for name in names:
         label, colour = _LINES.get(name, (f"{name[1:]} % quantile", _GREEN))
         plot(ending, name, "-", color=colour, linewidth=1.2, label=label)
     if bound is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections.abc import Sequence
 
 from ..normalizer.measurement import ALL_PHASES, Measurement
 from .run_record import RunRecord
@@ -25,9 +26,18 @@ def ends_interval(run: RunRecord, measurement: Measurement) -> bool:
     return measurement.normalized or run.header.observe
 
 
-def largest(measurement: Measurement, statistic: str) -> float:
-    """A statistic of a measurement's drift, of the rule where it is largest."""
-    return max(float(getattr(drift, statistic)) for drift in measurement.drifts)
+def largest(measurement: Measurement, statistic: str, rules: Sequence[int] | None = None) -> float:
+    """A statistic of a measurement's drift, of the rule where it is largest: of all rules, or of those by number."""
+    drifts = measurement.drifts if rules is None else [measurement.drifts[i] for i in rules]
+    return max(float(getattr(drift, statistic)) for drift in drifts)
+
+
+def ways_of(run: RunRecord) -> dict[str, list[int]]:
+    """Numbers of the rules of incoming norms, and of outgoing ones, as far as there are such."""
+    ways: dict[str, list[int]] = {}
+    for i, rule in enumerate(run.header.rules):
+        ways.setdefault(rule.get("of", "incoming"), []).append(i)
+    return ways
 
 
 def above_bound(run: RunRecord) -> list[Measurement]:

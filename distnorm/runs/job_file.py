@@ -17,6 +17,7 @@ from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import LONGEST_MS, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
 from ..norms.histogram import checked_watch
+from ..outgoing.sweeps import MOST_SWEEPS, SWEEP_TOLERANCE, checked_sweeps
 from ..rules.node_ids import union
 from ..rules.rule import Rule
 
@@ -128,6 +129,8 @@ class Job:
     resolution_ms: float = 0.1  # time step of NEST in ms
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)  # checkpoints, if it says where to
     log: LogSettings = field(default_factory=LogSettings)  # what measurements have beside the drift
+    sweeps: int = MOST_SWEEPS  # how often norms of both ways are rescaled in turn, at most
+    sweep_tolerance: float = SWEEP_TOLERANCE  # drift of incoming norms at which that ends
 
     def rules_of(self, network: Any) -> list[Rule]:
         """The rules for a network that was built."""
@@ -201,6 +204,7 @@ def _job(content: dict[str, Any], folder: Path) -> Job:
         given["threads"] = _integer(given["threads"], "threads", _MOST_THREADS, ', or "all"')
     given["checkpoint"] = _made(CheckpointSettings, given.get("checkpoint", {}), "checkpoint.")
     given["log"] = log_table(given)
+    given |= sweep_settings(given)
     return Job(**given)
 
 
@@ -223,6 +227,12 @@ def interval_table(given: Any) -> Interval:
 def log_table(content: Mapping[str, Any]) -> LogSettings:
     """The [log] table, or what holds without one."""
     return _made(LogSettings, content.get("log", {}), "log.")
+
+
+def sweep_settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    """`sweeps` and `sweep_tolerance` of a Normalizer, or what holds without them."""
+    given = content.get("sweeps", MOST_SWEEPS), content.get("sweep_tolerance", SWEEP_TOLERANCE)
+    return dict(zip(("sweeps", "sweep_tolerance"), checked_sweeps(*given), strict=True))
 
 
 def _made(make: Callable[..., T], given: Any, prefix: str) -> T:

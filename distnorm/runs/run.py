@@ -60,6 +60,8 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
             interval=job.interval,
             observe=observe,
             weights=job.log.weights,
+            sweeps=job.sweeps,
+            sweep_tolerance=job.sweep_tolerance,
             on_measurement=session.measured,
             on_chunk=session.chunk,
         )

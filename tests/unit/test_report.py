@@ -15,7 +15,7 @@ from distnorm.records.run_log import read_log
 from distnorm.records.run_record import End
 from distnorm.records.summary import edges_ms
 
-BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 END = End(time_ms=1000.0, wall_s=6.5, simulate_s=0.5, reason="finished")
 MEASUREMENTS = [
     measurement(0.0, 0.0, 0.5),
@@ -64,6 +64,14 @@ def test_of_several_rules_the_worst_counts(tmp_path):
     said = report(write(tmp_path / "log.jsonl", measurements, END, rules=(RULE, RULE)))
     assert "largest drift of stored weights: median 6.00%, worst 7.00%, last 5.00%\n" in said
     assert "2 of 3 measurements above the bound, worst 1.400" in said
+
+
+def test_incoming_and_outgoing_norms_have_a_line_each(tmp_path):
+    measurements = [measurement(100.0 * i, 100.0, 0.02, 0.04) for i in range(1, 5)]
+    for name, rules, purple in (("both", (RULE, RULE | {"of": "outgoing"}), True), ("one", (RULE, RULE), False)):
+        report(write(tmp_path / f"{name}.jsonl", measurements, END, rules=rules), output=tmp_path / f"{name}.png")
+        upper = imread(tmp_path / f"{name}.png")[: 1024 // 3]
+        assert bool(np.all(np.isclose(upper[..., :3], to_rgb(PURPLE), atol=1 / 255), axis=-1).any()) is purple
 
 
 def test_without_a_bound_there_is_none(tmp_path):

@@ -50,6 +50,19 @@ def test_weights_to_be_watched(tmp_path, text, weights):
     assert read_rules(path).log.weights == weights
 
 
+def test_sweeps_of_norms_of_both_ways(tmp_path):
+    path = tmp_path / "rules.toml"
+    rules = 'rules = [{synapse_model = "stdp_synapse", target_norm = 1.0}]\ninterval = {kind = "exact"}\n'
+    for text, sweeps in (("", (100, 1e-10)), ("sweeps = 7\nsweep_tolerance = 0.1", (7, 0.1))):
+        path.write_text(rules + text)
+        read = read_rules(path)
+        assert (read.sweeps, read.sweep_tolerance) == sweeps
+    for text, error in (("sweeps = 0", "sweeps is 0; give a whole"), ("sweep_tolerance = 1", "sweep_tolerance is 1;")):
+        path.write_text(rules + text)
+        with pytest.raises(RuleError, match=error):
+            read_rules(path)
+
+
 def test_anything_else_of_the_log_is_one_line(tmp_path):
     path = tmp_path / "rules.toml"
     rules = 'rules = [{synapse_model = "stdp_synapse", target_norm = 1.0}]\ninterval = {kind = "exact"}\n'

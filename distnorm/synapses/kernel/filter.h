@@ -102,7 +102,8 @@ class Filter
 public:
   Filter( const Group& group, const size_t tid, const nest::synindex synapse_id )
     : group_( group )
-    , everything_( not group.asks_sources() and group.receptors.empty() and group.labels.empty() and group.sign == 0 )
+    , everything_( group.sources.runs.empty() and group.excluded.empty() and group.receptors.empty()
+        and group.labels.empty() and group.sign == 0 )
     , tid_( tid )
     , sources_( tid, synapse_id )
   {
