@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .attach import commands as attach_commands
-from .bench import checkpoint, current, duration, exact, kernel, modes, outgoing, overhead, sizes, weights
+from .bench import checkpoint, current, duration, exact, kernel, look, modes, outgoing, overhead, sizes, weights
 from .bench.compare import compare
 from .bench.scaling import point, scaling
 from .bench.scaling.report import report as report_points
 from .errors import DistnormError, RuleError
 from .files.views import leave_folder
-from .mpi.launch import check_environment, find_mpiexec, is_first_rank, started_processes
+from .install import nest as install_nest
+from .mpi.launch import allow_more_ranks_than_cores, check_environment, find_mpiexec, is_first_rank, started_processes
 from .records.report import report
 from .runs.job_file import read_job
 from .runs.options import add_set as _add_set
@@ -31,6 +32,7 @@ _BENCHMARKS = (
     modes,
     current,
     weights,
+    look,
     outgoing,
     overhead,
     duration,
@@ -53,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:  # else this is somebody else's program
         leave_folder()
+        allow_more_ranks_than_cores()
     _say_on_stderr()
     options = _parser().parse_args(arguments)
     try:
@@ -117,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--output", type=_path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
     attach_commands.add_commands(commands)
+    install_nest.add_to(commands)
     doctor = commands.add_parser("doctor", help="does this machine have what a run needs?")
     doctor.set_defaults(run=_doctor)
     bench = commands.add_parser("bench", help="measure cost, on this machine, in one run")

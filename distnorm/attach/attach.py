@@ -74,7 +74,7 @@ class Attachment:
             load_models(nest, self.ranks)
             self._stack.enter_context(added(self._replace, calls.watchers))
             self._replace()
-        self._stack.enter_context(added(self, calls.drivers))
+        self._stack.enter_context(calls.driven(self))
 
     @property
     def kernel(self) -> ctypes.CDLL | None:

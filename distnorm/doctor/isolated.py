@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DistnormError, KernelError
-from ..mpi.launch import under_launcher
+from ..mpi.launch import last_words, under_launcher
 from ..mpi.ranks import Ranks
 from ..mpi.same_library import check_same_library
 from ..norms import sums as norms
@@ -30,7 +30,7 @@ from ..synapses.access import open_synapses, verify
 from ..synapses.compiling.library import build_on
 from ..synapses.through_pynest import ThroughPyNEST
 
-_SECONDS = 120  # compiling the kernel takes some ten
+_SECONDS = 300  # compiling the kernel takes half a minute where nothing else runs
 # What a launcher tells its processes; one that starts alone must not read it.
 _LAUNCHER_VARIABLES = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "MPI_LOCAL", "SLURM_")
 
@@ -73,8 +73,7 @@ def ask(find: Callable[[], Facts], launcher: Sequence[str] = (), *, alone: bool 
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:
     end = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
-    last = [line.strip() for line in done.stderr.splitlines() if line.strip()][-1:]
-    return ": ".join([f"the process ended with {end}", *last])
+    return ": ".join(filter(None, [f"the process ended with {end}", last_words(done.stderr)]))
 
 
 def answer(name: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
 
 
 class Interrupts:
@@ -14,26 +14,58 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._heard = False
+        self._listens = False
+        self._depth = 0
 
     def take(self) -> KeyboardInterrupt | None:
         """What was heard since this was last asked for."""
-        heard, self._heard = self._heard, False
-        return KeyboardInterrupt() if heard else None
+        if not self._heard:
+            return None
+        self._heard = False
+        return KeyboardInterrupt()
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """While this lasts, Ctrl-C is noted, unless the script handles it; what nobody took is raised at the end."""
+    def listening(self) -> Iterator[None]:
+        """While this lasts, `noted` need not ask Python for its signal handlers; nothing if the script has its own."""
         is_main = threading.current_thread() is threading.main_thread()
-        if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        if self._listens or not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             yield
             return
         signal.signal(signal.SIGINT, self._note)
+        self._listens = True
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            if self.take():
-                signal.raise_signal(signal.SIGINT)
+            self._listens = False
+            if signal.getsignal(signal.SIGINT) == self._note:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def _note(self, *_: Any) -> None:
-        self._heard = True
+    def noted(self) -> AbstractContextManager[None]:
+        """While this lasts, Ctrl-C is noted, unless the script handles it; what nobody took is raised at the end."""
+        return _Noted(self) if self._listens else self._listening_and_noted()
+
+    @contextmanager
+    def _listening_and_noted(self) -> Iterator[None]:
+        with self.listening(), _Noted(self):
+            yield
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._depth:
+            self._heard = True
+        else:
+            signal.default_int_handler(number, frame)
+
+
+class _Noted:
+    """See `Interrupts.noted`."""
+
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+
+    def __enter__(self) -> None:
+        self._interrupts._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._interrupts._depth -= 1
+        if not self._interrupts._depth and self._interrupts.take():
+            signal.raise_signal(signal.SIGINT)

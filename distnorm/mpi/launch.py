@@ -19,6 +19,16 @@ _LAUNCHERS = (
     ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),
 )
 
+# Of Open MPI 4, and of 5.
+_OVERSUBSCRIBE = {
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
+_HELP = {
+    "run as root": "set OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+    "not enough slots": "set OMPI_MCA_rmaps_base_oversubscribe=1",
+}
+
 
 def check_environment() -> None:
     """Refuse what no launcher says: the MPI library would end this process for it."""
@@ -26,6 +36,22 @@ def check_environment() -> None:
         text = os.environ.get(name, "")
         if text and not _is_number(text):
             raise MPIError(f"{name} is {shown(text)} in the environment, where a launcher has a number; unset it")
+
+
+def allow_more_ranks_than_cores() -> None:
+    """Have an Open MPI that this process starts take more ranks than there are cores, as other MPIs do."""
+    for name, value in _OVERSUBSCRIBE.items():
+        os.environ.setdefault(name, value)
+
+
+def last_words(said: str) -> str:
+    """The line that tells why a program ended, of what it wrote to stderr, and what to do where that is known."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    framed = [i for i, line in enumerate(lines) if set(line) == {"-"}]  # as Open MPI does; then the first line tells
+    line = lines[framed[0] + 1] if framed[1:] and framed[-1] == len(lines) - 1 else lines[-1]
+    return next((f"{line} ({help_})" for sign, help_ in _HELP.items() if sign in line), line)
 
 
 def is_first_rank() -> bool:

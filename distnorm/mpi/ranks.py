@@ -5,6 +5,7 @@ A NEST without MPI is one rank, and mpi4py is not imported then.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import logging
 import math
@@ -12,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NoReturn, TypeVar
 
@@ -20,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import KINDS, MPIError, RuleError
-from ..norms.histogram import empty_records
 from .interrupts import Interrupts
 from .launch import started_processes
-from .message import Merged, in_short, message_type
+from .message import Merged, in_short
 from .same_library import check_same_library
 
 T = TypeVar("T")
@@ -41,6 +41,8 @@ class Ranks:
         size: Number of ranks.
         allreduces: Number of agreements so far, an Allreduce each where there are several ranks.
         allreduced_bytes: Size of their messages together.
+        waited_s: How long this rank waited at the last call of `agree` for the rank that came last, in s.
+        slowest: That rank.
     """
 
     def __init__(self, communicator: Any = None) -> None:
@@ -49,43 +51,43 @@ class Ranks:
         self.rank: int = 0 if communicator is None else communicator.Get_rank()
         self.size: int = 1 if communicator is None else communicator.Get_size()
         self.allreduces = self.allreduced_bytes = 0
+        self.waited_s, self.slowest = 0.0, 0
+        self._met_ns = time.perf_counter_ns()  # when all ranks last left an agreement
         self._leaving = False
         self._interrupts = Interrupts()
         self._merged = Merged()
 
-    def agree(self, records: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
-        """As `agree_on`, of drift records only. Collective."""
-        return self.agree_on(records, empty_records(0), error)[0]
-
-    def agree_on(
-        self, records: npt.NDArray[np.void], weights: npt.NDArray[np.void], error: BaseException | None = None
-    ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.void]]:
-        """Merge drift records and histograms over all ranks, with one Allreduce of fixed size. Collective.
+    def agree(self, message: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
+        """Merge the drift records and histograms of all ranks, with one Allreduce of fixed size. Collective.
 
         Args:
-            records: One record per rule of this rank, shape (rules,), dtype drift.RECORD.
-            weights: Histograms of this rank, shape (n,), dtype histogram.RECORD.
+            message: Of this rank, as `new_message` makes it, shape ().
             error: What went wrong on this rank since the last agreement, or None.
 
         Returns:
-            Merged records, shape (rules,), and merged histograms, shape (n,).
+            The merged message.
 
         Raises:
             DistnormError: Some rank had an error; the same one on every rank.
             KeyboardInterrupt: Some rank was interrupted.
         """
         error = error or self._interrupts.take()
-        message = np.zeros((), message_type(len(records), len(weights)))
-        message["drift"], message["weights"] = records, weights
-        if error is not None:
-            message["error_kind"], message["error_text"] = in_short(error)
-            message["error_rank"] = self.rank
+        busy_ns = time.perf_counter_ns() - self._met_ns
+        message["wrong"] = 0 if error is None else self.size - self.rank
+        message["busy_ns"], message["slowest"] = busy_ns, self.rank
         self.allreduces += 1
         self.allreduced_bytes += message.nbytes
         merged = message if self._comm is None or self.size == 1 else self._merged.over(self._comm, message)
-        if merged["error_kind"]:
-            self._raise(int(merged["error_rank"]), int(merged["error_kind"]), merged["error_text"].item(), error)
-        return merged["drift"], merged["weights"]
+        self._met_ns = time.perf_counter_ns()
+        self.waited_s, self.slowest = (int(merged["busy_ns"]) - busy_ns) * 1e-9, int(merged["slowest"])
+        if wrong := int(merged["wrong"]):
+            self._tell_and_raise(self.size - wrong, error, by_all=False)
+        return merged
+
+    def merge_by_kernel(self, library: ctypes.CDLL) -> None:
+        """Have a compiled kernel, which all ranks have loaded, merge messages in place of numpy."""
+        if self.size > 1:
+            self._merged.by_kernel(library)
 
     def settle(self, error: BaseException | None = None, *values: int) -> tuple[int, ...]:
         """The largest of each value over all ranks; an error of one becomes the same error on all. Collective.
@@ -98,20 +100,20 @@ class Ranks:
         """
         error = error or self._interrupts.take()
         fine = error is None
-        message = np.array((0 if fine else self.size - self.rank, fine, *values), np.int64)
-        if self._comm is not None and self.size > 1:
-            from mpi4py import MPI
-
-            merged = np.empty_like(message)
-            self._comm.Allreduce(message, merged, MPI.MAX)
-            message = merged
-        wrong, some_fine, *largest = message.tolist()
-        if wrong:  # the lowest rank with an error tells the others
-            rank = self.size - wrong
-            told: Any = None if error is None else in_short(error)
-            kind, text = told if self._comm is None else self._comm.bcast(told, rank)
-            self._raise(rank if some_fine else None, kind, text, error)
+        wrong, some_fine, *largest = self._largest((0 if fine else self.size - self.rank, int(fine), *values))
+        self._met_ns = time.perf_counter_ns()
+        if wrong:
+            self._tell_and_raise(self.size - wrong, error, by_all=not some_fine)
         return tuple(largest)
+
+    def _largest(self, numbers: tuple[int, ...]) -> Sequence[int]:
+        if self._comm is None or self.size == 1:
+            return numbers
+        from mpi4py import MPI
+
+        mine, merged = np.array((numbers, numbers), np.int64)
+        self._comm.Allreduce(mine, merged, MPI.MAX)
+        return merged.tolist()  # type: ignore[no-any-return]
 
     def same(self, values: Mapping[str, int]) -> None:
         """Refuse values, by name, that differ between ranks. Collective.
@@ -125,15 +127,26 @@ class Ranks:
             if merged[i] != -merged[len(numbers) + i]:
                 raise RuleError(f"{name}: not the same on all ranks; give every rank the same")
 
-    def _raise(self, rank: int | None, kind: int, text: bytes, cause: BaseException | None) -> NoReturn:
-        """Raise the error of a rank; None: all ranks have it."""
-        where = f"rank {rank}: " if self.size > 1 and rank is not None else ""
-        error = KINDS[kind - 1](where + text.decode(errors="ignore"))
-        raise error from cause
+    def _tell_and_raise(self, rank: int, error: BaseException | None, *, by_all: bool) -> NoReturn:
+        """A rank with an error tells the others, and all raise it. Collective.
+
+        Args:
+            rank: That rank.
+            error: What went wrong on this one.
+            by_all: Whether all ranks have an error; then it is not said which rank's this is.
+        """
+        told: Any = None if error is None else in_short(error)
+        kind, text = told if self._comm is None else self._comm.bcast(told, rank)
+        where = f"rank {rank}: " if self.size > 1 and not by_all else ""
+        raise KINDS[kind - 1](where + text.decode(errors="ignore")) from error
 
     def interruptible(self) -> AbstractContextManager[None]:
         """While this lasts, Ctrl-C is heard where the ranks agree next, and by all of them."""
         return self._interrupts.noted()
+
+    def listening(self) -> AbstractContextManager[None]:
+        """While this lasts, `interruptible` costs little: for what is called often."""
+        return self._interrupts.listening()
 
     def together(self, action: Callable[[], T]) -> T:
         """Run an action that may fail on some ranks; all raise if one does. Collective.

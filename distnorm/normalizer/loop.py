@@ -20,11 +20,10 @@ from ..errors import CallbackError, DistnormError
 from ..intervals.controller import Clock, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
 from ..mpi.ranks import Ranks
-from ..norms.correction import Correction
 from ..norms.drift import Drift
 from ..outgoing.sweeps import Swept
 from ..rules.rule import Rule
-from ..synapses.access import Backend
+from ..synapses.access import Backend, Changing
 from .arguments import OURS, checked_interval
 from .chunks import Chunks, PhaseTimer
 from .measurement import Measurement, without_histograms
@@ -191,7 +190,8 @@ class Loop:
         if self.observes:
             error = error or self.weights.compare(records)
             timer.ended("compare")
-        found, histograms = records.agreed(self._ranks, self._take_pending() or error)
+        heard = forced or self._on_measurement is not None
+        found, histograms = records.agreed(self._ranks, self._take_pending() or error, with_histograms=heard)
         drifts, since_start, other_weights, within_slices = found
         timer.ended("agree")
         self.weights.agreed(drifts)
@@ -215,12 +215,14 @@ class Loop:
             sweeps=swept.sweeps,
             left_by_sweeps=swept.left,
             sent_bytes=self.weights.outgoing.take_sent_bytes(),
+            waited_s=self._ranks.waited_s,
+            slowest_rank=self._ranks.slowest,
             seconds=timer.seconds,
         )
         if self._ranks.rank == 0:
             self._warnings.tell(done)
             self._warnings.tell_sweeps(swept)
-        self.log.append(without_histograms(done))
+        self.log.append(without_histograms(done) if heard else done)
         self._tell(done)
         return done
 
@@ -238,10 +240,10 @@ class Loop:
         """An exact interval goes on from a checkpoint: hold what its weights give. Nothing is measured. Collective."""
         self.weights.open()
         records, corrections, error = self.weights.measure(0.0, 0.0)
-        records.agreed(self._ranks, error)
+        records.agreed(self._ranks, error, with_histograms=False)
         self._rescale(corrections)
 
-    def _rescale(self, corrections: list[Correction]) -> None:
+    def _rescale(self, corrections: Sequence[Changing]) -> None:
         try:
             self.weights.rescale(corrections)
         except Exception as error:

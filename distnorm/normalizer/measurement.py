@@ -35,6 +35,8 @@ class Measurement:
         sweeps: How often outgoing norms were rescaled, where connections have norms of both ways (docs/outgoing.md).
         left_by_sweeps: Largest drift of incoming norms after the last of these.
         sent_bytes: Bytes that this rank has sent to others for outgoing norms since the last measurement.
+        waited_s: Wall time, of that to agree, in which this rank waited for the one that came last.
+        slowest_rank: That rank.
         seconds: Wall time on this rank of "simulate" (since the last measurement), "measure", "agree" and "rescale",
             and of "compare", the pass over `other_weights`.
     """
@@ -52,6 +54,8 @@ class Measurement:
     sweeps: int = 0
     left_by_sweeps: float = 0.0
     sent_bytes: int = 0
+    waited_s: float = 0.0
+    slowest_rank: int = 0
 
     def __str__(self) -> str:
         done = "normalized" if self.normalized else "measured"

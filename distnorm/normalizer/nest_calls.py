@@ -91,10 +91,17 @@ class NestCalls:
         self._read_clock()
         vars(api).update(ours)
 
+    @contextmanager
+    def driven(self, driver: Driver) -> Iterator[None]:
+        """While this lasts, a driver simulates whenever the model does."""
+        with added(driver, self.drivers), self._ranks.listening():
+            yield
+
     def _read_clock(self) -> None:
         """Ask NEST for its clock, unless nothing can have changed it since."""
         if self._clock_was_read:
             return
+        self._last_steps = math.nan, 0
         status = self._nest.kernel_status
         self._resolution_ms = float(status["resolution"])
         self._tics_per_step, self._tics_per_ms = int(status["tics_per_step"]), float(status["tics_per_ms"])
@@ -177,10 +184,14 @@ class NestCalls:
 
     def _steps_of(self, time_ms: Any) -> int:
         """As `whole_steps`; 0 for what NEST will refuse."""
-        try:
-            return self.whole_steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
-        except (RuleError, TypeError, OverflowError):
-            return 0
+        as_before = isinstance(time_ms, int | float) and time_ms == self._last_steps[0]  # as it mostly is
+        if not (as_before and self._clock_was_read):
+            try:
+                steps = self.whole_steps(math.ldexp(time_ms, 0))  # text raises here, as in NEST
+            except (RuleError, TypeError, OverflowError):
+                return 0
+            self._last_steps = float(time_ms), steps
+        return self._last_steps[1]
 
     def _counted(self, name: str, time_ms: float) -> None:
         steps = self._steps_of(time_ms)  # before: it may read the clock
@@ -265,7 +276,7 @@ def calls_of(nest: Any, ranks: Ranks) -> NestCalls:
 
 @contextmanager
 def added(item: T, to: list[T]) -> Iterator[None]:
-    """While this lasts, a driver simulates whenever the model does, or an action watches the models that NEST has."""
+    """While this lasts, something is in a list, such as an action that watches the models that NEST has."""
     to.append(item)
     try:
         yield

@@ -18,7 +18,7 @@ from ..synapses.access import Backend
 from .arguments import check_arguments, check_network, checked_rules, digests
 from .loop import Loop
 from .measurement import Measurement
-from .nest_calls import added, calls_of
+from .nest_calls import calls_of
 from .progress import shown
 from .state import NormalizerState
 
@@ -134,7 +134,7 @@ class Normalizer:
         own it does nothing. After a Prepare made before it, the first measurement is made within Run. After
         `nest.ResetKernel` inside, the next Simulate raises a RuleError.
         """
-        with nullcontext() if self._loop in self._calls.drivers else added(self._loop, self._calls.drivers):
+        with nullcontext() if self._loop in self._calls.drivers else self._calls.driven(self._loop):
             yield
 
     def normalize(self) -> Measurement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -111,7 +112,14 @@ def _far_text(measurements: int, drift: Drift) -> tuple[str, int, str]:
     )
 
 
+_COUNTED = operator.attrgetter(
+    *("zero_norm", "unreachable", "clipped_off", "above_wmax", "below_wmin", "near_zero", "late_initial", "parrots")
+)
+
+
 def _texts(rule: Rule, drift: Drift) -> list[tuple[str, int, str]]:
+    if drift.connections and not any(_COUNTED(drift)):
+        return []  # as at most measurements
     silent = "all of them, so nothing is normalized" if not drift.targets else f"beside {drift.targets:,} others"
     signs = "signs that stay" if rule.norm == "sum" else "their connections' Wmin and Wmax"
     why = "w_min and w_max" if rule.bounded else signs

@@ -18,9 +18,11 @@ from ..norms.sums import FloatArray
 from ..norms.target_norms import InitialNorms, TargetNorms
 from ..outgoing.norms import OutgoingNorms
 from ..outgoing.sweeps import Sweeps, Swept
+from ..plain.looks import Plain, PlainLooks, is_plain
 from ..rules.rule import Rule
 from ..synapses.access import (
     Backend,
+    Changing,
     Measured,
     open_synapses,
     rescale_all,
@@ -43,6 +45,7 @@ class Weights:
     """What the loop asks of NEST's connections.
 
     Attributes:
+        kernel: The compiled kernel, once the connections are open; None where only PyNEST serves.
         watched: Histograms of the weights, where they are asked for.
 
     Args:
@@ -76,10 +79,12 @@ class Weights:
         self._backend: Backend = backend
         self._exact = exact
         self._edits = edits
+        self.kernel: ctypes.CDLL | None = None
         self._synapses: list[Synapses] = []
         self._kept: list[Kept] = []  # none where normalized models hold the norms: nothing is written
         self._unverified = list(range(len(rules)))
         self._explained = False
+        self._looks: PlainLooks | None = None  # after the first measurement
         self._target_norms = [TargetNorms(rule) for rule in rules]
         self._start_norms = [InitialNorms() for _ in rules] if observe else []
         self.watched = WatchedWeights(len(rules), ranks, watch)
@@ -91,11 +96,6 @@ class Weights:
     def initial_norms(self) -> list[InitialNorms]:
         """Norms once measured and kept: for the rules, then for what observing compares with."""
         return [target_norms.initial for target_norms in self._target_norms] + self._start_norms
-
-    @property
-    def kernel(self) -> ctypes.CDLL | None:
-        """The compiled kernel, once the connections are open; None where only PyNEST serves."""
-        return next((synapses.kernel for synapses in self._synapses), None)
 
     @property
     def held(self) -> bool:
@@ -111,9 +111,11 @@ class Weights:
                 if synapses.rule.weights == "current":
                     synapses.check_current(written=not self._start_norms)
             self._ranks.together(lambda: self.outgoing.open(opened))
-            self._synapses = opened
+            self._synapses, self.kernel = opened, opened[0].kernel
             written = [synapses for synapses in self._synapses if not synapses.holds]
             self._kept = [Kept(self._nest, synapses, self._edits) for synapses in written]
+            if self.kernel is not None:
+                self._ranks.merge_by_kernel(self.kernel)
 
     def remember_initial(self, now_ms: float) -> None:
         """Measure the norms that rules are to keep as they are now. Collective."""
@@ -170,7 +172,7 @@ class Weights:
         several = [self._synapses[i] for i in numbers]
         return worked_out(numbers, several, [first[i] for i in numbers], partial(run_all, several))
 
-    def measure(self, now_ms: float, elapsed_ms: float) -> tuple[Records, list[Correction], Exception | None]:
+    def measure(self, now_ms: float, elapsed_ms: float) -> tuple[Records, Sequence[Changing], Exception | None]:
         """Drift records of this rank and a correction per rule.
 
         An error of this rank is handed on, not raised: the others must hear of it in the agreement.
@@ -178,7 +180,14 @@ class Weights:
         observe, watched = bool(self._start_norms), self.watched.asked
         records = Records.of(len(self._rules), observe=observe, within_slices=self.held, watched=watched)
         corrections: list[Correction] = []
-        first, error = self._first_passes(records)
+        first: list[FloatArray] | None = None
+        if self._looks is not None:
+            plain, first = self._looks.look(records.drifts)
+            if plain is not None:
+                return records, plain, self._still_kept()
+        error = None
+        if first is None:
+            first, error = self._first_passes(records)
         try:
             incoming = [self._synapses[i] for i in self._incoming]
             for found in self._measured(first):
@@ -199,6 +208,15 @@ class Weights:
             more, error = self._measure_outgoing(first, error, now_ms, elapsed_ms, records)
             corrections += more
         return records, [] if error else corrections, error
+
+    def _still_kept(self) -> Exception | None:
+        """Why the models of some rule do not keep weights that were written, if so."""
+        try:
+            for kept in self._kept:
+                kept.check()
+        except Exception as error:
+            return error
+        return None
 
     def _fill_in(self, records: Records, i: int, correction: Correction, now_ms: float) -> None:
         records.drifts[i] = correction.record()
@@ -273,14 +291,25 @@ class Weights:
 
         How a rule's connections are reached is checked as soon as it has any, on whatever rank.
         """
-        self._explained = True
+        if not self._explained:
+            self._explained = True
+            self._looks = self._plain_looks()
         for i in [i for i in self._unverified if drifts[i].targets]:
             verify(self._nest, self._synapses[i], self._ranks)
             self._unverified.remove(i)
 
-    def rescale(self, corrections: Sequence[Correction]) -> None:
+    def _plain_looks(self) -> PlainLooks | None:
+        """Looks at the rules in one call of the kernel, if all that is asked for is plain."""
+        plain = [synapses for synapses in self._synapses if is_plain(synapses)]
+        if self._start_norms or self.watched.asked or len(plain) < len(self._rules):
+            return None
+        return PlainLooks(plain, self._target_norms)
+
+    def rescale(self, corrections: Sequence[Changing]) -> None:
         """Bring the norms to their targets. Where norms of both ways are of the same connections: the incoming ones."""
         with self._writing():
+            if self._looks and isinstance(corrections[0], Plain) and self._looks.rescale():
+                return
             rescale_all([self._synapses[i] for i in self._incoming], corrections[: len(self._incoming)])
             if self.outgoing.numbers and not self.sweeps.crossing:
                 self.outgoing.rescale(corrections[len(self._incoming) :])

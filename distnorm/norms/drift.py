@@ -20,15 +20,14 @@ from ..rules.node_ids import Int64Array
 from . import sums as norms
 from .sums import FloatArray
 
-# Bins of the histogram: 16 to each factor of two from 2^-30 to 2^10, so a quantile is known to 1 part in 16. The bin is
-# read off the bits of the double (exponent and the upper 4 bits of the mantissa), the same on every machine.
-_MANTISSA_BITS = 4
-_SHIFT = np.uint64(52 - _MANTISSA_BITS)
-_LOWEST = int((np.float64(2.0**-30).view(np.uint64)) >> _SHIFT)
-_HIGHEST = int((np.float64(2.0**10).view(np.uint64)) >> _SHIFT)
-BINS = _HIGHEST - _LOWEST + 2
-_FRACTION = 2.0**32
-_LARGEST = 2.0**40
+# Edges between the bins of the histogram: from 2^-30 to beyond 2^10, each 17/16 of the one before, so a quantile is
+# known to 1 part in 16. A product of two doubles is the same on every machine.
+STEP = 17 / 16
+LOWEST = 2.0**-30
+EDGES = np.multiply.accumulate(np.array([LOWEST, *[STEP] * 458]))
+BINS = len(EDGES) + 1
+FRACTION = 2.0**32
+LARGEST = 2.0**40
 
 RECORD = np.dtype(
     [
@@ -50,12 +49,12 @@ RECORD = np.dtype(
         ("near_zero", np.int64),
         ("late_initial", np.int64),
         ("parrots", np.int64),
-        ("histogram", np.int64, BINS),
+        ("histogram", np.uint32, BINS),  # of 4.3e9 targets at most
     ]
 )
-_ONLY_IN_RECORDS = ("sum_whole", "sum_fraction", "histogram")
 _MAXIMA = ("max", "unreachable_max", "clipped_off_max")
-_ADDED = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "worst_target"))
+ADDED = tuple(name for name in RECORD.names or () if name not in (*_MAXIMA, "worst_target", "histogram"))
+"""Numbers of a record of which the sum is taken over ranks; so it is with the histogram."""
 
 _IN_WORDS = {
     "no_input": "without input",
@@ -103,7 +102,7 @@ class Drift:
         parrots: At the first measurement, targets that are parrot neurons, which ignore weights.
         unreachable_max: Largest |nearest norm / target norm - 1| of the unreachable targets.
         clipped_off_max: Largest |norm / what it was to become - 1| of the targets left off by clipping.
-        histogram: Number of targets per bin of drift, shape (BINS,), int64; None where only the statistics are kept.
+        histogram: Number of targets per bin of drift, shape (BINS,), uint32; None where only the statistics are kept.
     """
 
     max: float
@@ -126,7 +125,7 @@ class Drift:
     unreachable_max: float
     clipped_off: int
     clipped_off_max: float
-    histogram: npt.NDArray[np.int64] | None = field(default=None, repr=False, compare=False, metadata=NOT_WRITTEN)
+    histogram: npt.NDArray[np.uint32] | None = field(default=None, repr=False, compare=False, metadata=NOT_WRITTEN)
 
     def __str__(self) -> str:
         worst = f" (neuron {self.worst_target})" if self.worst_target else ""
@@ -153,17 +152,14 @@ class Drift:
                 f"quantile {q} is not in the log, which keeps q50, q90 and q99; take it from the Measurement that a "
                 "normalization returns and on_measurement gets"
             )
-        return _quantile(self.histogram, self.targets, self.max, q)
+        return _quantiles(self.histogram, self.targets, self.max, (q,))[0]
 
 
-def _quantile(histogram: npt.NDArray[np.int64], targets: int, largest: float, q: float) -> float:
+def _quantiles(histogram: npt.NDArray[np.uint32], targets: int, largest: float, of: tuple[float, ...]) -> list[float]:
     if targets == 0:
-        return 0.0
-    enough = int(np.searchsorted(np.cumsum(histogram), q * targets))
-    if enough + 1 >= BINS:
-        return largest
-    upper_edge = np.uint64((enough + _LOWEST) << int(_SHIFT)).view(np.float64)
-    return min(float(upper_edge), largest)
+        return [0.0] * len(of)
+    enough = np.cumsum(histogram, dtype=np.int64).searchsorted([q * targets for q in of]).tolist()
+    return [largest if i >= len(EDGES) else min(float(EDGES[i]), largest) for i in enough]
 
 
 def summarize(
@@ -202,7 +198,7 @@ def tabulate(
     ids = node_ids[present]
     record["max"] = values.max()
     record["worst_target"] = ids[values == values.max()].min()
-    if values.max() > _LARGEST:
+    if values.max() > LARGEST:
         times = f"{values.max():.3g}" if np.isfinite(values.max()) else f"more than {sys.float_info.max:.2g}"
         raise WeightError(
             f"neuron {record['worst_target']}: the norm of its incoming weights is {times} times its target; look for "
@@ -210,9 +206,8 @@ def tabulate(
         )
     whole = np.floor(values)
     record["sum_whole"] = whole.astype(np.int64).sum()
-    record["sum_fraction"] = ((values - whole) * _FRACTION).astype(np.int64).sum()
-    bins = np.clip((values.view(np.uint64) >> _SHIFT).astype(np.int64) - _LOWEST + 1, 0, BINS - 1)
-    record["histogram"] = np.bincount(bins, minlength=BINS)
+    record["sum_fraction"] = ((values - whole) * FRACTION).astype(np.int64).sum()
+    record["histogram"] = np.bincount(EDGES.searchsorted(values, side="right"), minlength=BINS)
     return record
 
 
@@ -225,15 +220,15 @@ def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
     into["worst_target"] = np.where(tie, smallest, np.where(larger, ids[1], ids[0]))
     for name in _MAXIMA:
         into[name] = np.maximum(into[name], other[name])
-    for name in _ADDED:
+    for name in (*ADDED, "histogram"):
         into[name] += other[name]
 
 
-def read(record: npt.NDArray[np.void]) -> Drift:
+def read(record: npt.NDArray[np.void], *, with_histogram: bool = True) -> Drift:
     """Readable form of one merged record."""
-    stored = {name: record[name].item() for name in RECORD.names or () if name not in _ONLY_IN_RECORDS}
-    total = record["sum_whole"].item() + record["sum_fraction"].item() / _FRACTION
-    histogram = record["histogram"].copy()
-    q50, q90, q99 = (_quantile(histogram, stored["targets"], stored["max"], q) for q in (0.5, 0.9, 0.99))
-    mean = total / stored["targets"] if stored["targets"] else 0.0
-    return Drift(mean=mean, q50=q50, q90=q90, q99=q99, histogram=histogram, **stored)
+    stored = dict(zip(RECORD.names or (), record.item(), strict=True))
+    total = stored.pop("sum_whole") + stored.pop("sum_fraction") / FRACTION
+    histogram, targets = stored.pop("histogram"), stored["targets"]
+    q50, q90, q99 = _quantiles(histogram, targets, stored["max"], (0.5, 0.9, 0.99))
+    mean, kept = total / targets if targets else 0.0, histogram if with_histogram else None
+    return Drift(mean=mean, q50=q50, q90=q90, q99=q99, histogram=kept, **stored)

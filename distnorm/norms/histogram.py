@@ -33,9 +33,9 @@ ROWS = ("at_limit", *_TOTAL, *_SQUARES, "least", "largest", "limit_low", "limit_
 """Of what a pass finds. The counts, last, are of weights below, in each bin, and above."""
 ALL_ROWS = len(ROWS) + BINS + 1
 
-_NUMBERS = ("at_limit", *_TOTAL, *_SQUARES)
+ADDED = ("at_limit", *_TOTAL, *_SQUARES)
 RECORD = np.dtype(
-    [*((name, np.int64) for name in _NUMBERS), ("least", float), ("largest", float), ("counts", np.int64, BINS + 2)]
+    [*((name, np.int64) for name in ADDED), ("least", float), ("largest", float), ("counts", np.int64, BINS + 2)]
 )
 _STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20)  # divisors of BINS: so zero is an edge if it is between the limits
 _FARTHEST = 1e99  # beyond it a log has no numbers; so small is nothing
@@ -268,7 +268,7 @@ def merge(into: npt.NDArray[np.void], other: npt.NDArray[np.void]) -> None:
     """Add the record(s) `other` to `into`, elementwise, in place."""
     into["least"] = np.minimum(into["least"], other["least"])
     into["largest"] = np.maximum(into["largest"], other["largest"])
-    for name in (*_NUMBERS, "counts"):
+    for name in (*ADDED, "counts"):
         into[name] += other[name]
 
 

@@ -24,6 +24,7 @@ class InitialNorms:
         self.taken = 0
         self._ids = np.zeros(0, np.int64)  # ascending
         self._norms = np.zeros(0)
+        self._all: tuple[Int64Array, FloatArray] | None = None  # targets, and the norms of them all
 
     def known(self) -> tuple[Int64Array, FloatArray]:
         """Targets and their initial norms, each of shape (n,)."""
@@ -31,6 +32,7 @@ class InitialNorms:
 
     def recall(self, node_ids: Int64Array, norm: FloatArray) -> None:
         """Take initial norms as known, each array of shape (n,)."""
+        self._all = None
         order = np.argsort(node_ids)
         self._ids, self._norms = node_ids[order], norm[order]
 
@@ -51,6 +53,16 @@ class InitialNorms:
             ids = np.concatenate((self._ids, node_ids[new]))
             order = np.argsort(ids)
             self._ids, self._norms = ids[order], np.concatenate((self._norms, norm[new]))[order]
+            self._all = None
+        return self._known_of(node_ids)
+
+    def all_of(self, node_ids: Int64Array) -> FloatArray:
+        """Initial norms as far as known, shape of `node_ids`; else NaN. The same array until there are more."""
+        if self._all is None or self._all[0] is not node_ids:
+            self._all = node_ids, self._known_of(node_ids)
+        return self._all[1]
+
+    def _known_of(self, node_ids: Int64Array) -> FloatArray:
         result = np.full(node_ids.shape, np.nan)
         known = np.isin(node_ids, self._ids)
         result[known] = self._norms[np.searchsorted(self._ids, node_ids[known])]
@@ -63,6 +75,7 @@ class TargetNorms:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.initial = InitialNorms()
+        self._given: tuple[Int64Array, FloatArray] | None = None  # targets, and the norms that the rule gives them
 
     def of(self, node_ids: Int64Array, norm: FloatArray, counts: Int64Array) -> FloatArray:
         """Target norms, shape of `node_ids`; NaN for one that is not known yet.
@@ -83,6 +96,19 @@ class TargetNorms:
             target: FloatArray = rule.mean_weight * np.where(counts > 0, of_ones, np.nan)
         _check_doubles(node_ids, target, "target norm")
         return target
+
+    def fixed(self, node_ids: Int64Array) -> FloatArray | None:
+        """Target norms as far as they are known before measuring, shape of `node_ids`, else NaN; None where that tells.
+
+        The same array of node IDs gives the same array, until more is known.
+        """
+        if self.rule.keeps_initial:
+            return self.initial.all_of(node_ids)
+        if self.rule.norms_by_target is None:
+            return None
+        if self._given is None or self._given[0] is not node_ids:
+            self._given = node_ids, self.rule.target_norms(node_ids)
+        return self._given[1]
 
     def remember(self, node_ids: Int64Array, norm: FloatArray) -> None:
         """Take norms as measured now for "initial" ones, if the rule asks for these; arguments as those of `of`."""

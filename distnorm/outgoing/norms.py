@@ -17,6 +17,7 @@ from ..norms.target_norms import TargetNorms
 from ..norms.units import moved_by
 from ..rules.node_ids import Int64Array
 from ..rules.rule import Rule
+from ..synapses.access import Changing
 from ..synapses.in_place import InPlace
 from ..synapses.synapses import Synapses
 from .synapses import OutgoingSynapses, Together
@@ -125,7 +126,7 @@ class OutgoingNorms:
             for rows in counted
         ]
 
-    def rescale(self, corrections: Sequence[Correction]) -> None:
+    def rescale(self, corrections: Sequence[Changing]) -> None:
         """Change the weights."""
         self._run([correction.change for correction in corrections])
 

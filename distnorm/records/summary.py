@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 
 from ..normalizer.measurement import ALL_PHASES, Measurement
@@ -199,7 +200,17 @@ def _wall_time(run: RunRecord) -> list[str]:
         return []
     rest = 1 - spent["simulate"] / total
     phases = ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items() if seconds)
-    return [f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating"]
+    return [f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating", *_waiting(run, total)]
+
+
+def _waiting(run: RunRecord, total: float) -> list[str]:
+    """How long rank 0 waited in agreements, and for which rank most often."""
+    waited = [measurement for measurement in run.measurements if measurement.waited_s > 0]
+    if not waited:
+        return []
+    rank, times = Counter(measurement.slowest_rank for measurement in waited).most_common(1)[0]
+    share = sum(measurement.waited_s for measurement in waited) / total
+    return [f"  of that {share:.2%} waiting to agree; rank {rank} came last in {times:,} of {len(run.measurements):,}"]
 
 
 def _what_bounds_would_cost(run: RunRecord) -> list[str]:

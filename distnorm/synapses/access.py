@@ -6,7 +6,7 @@ import ctypes
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -88,7 +88,15 @@ def work_out(corrections: Sequence[Correction], synapses: Sequence[Synapses]) ->
     return number
 
 
-def rescale_all(synapses: Sequence[Synapses], corrections: Sequence[Correction]) -> None:
+class Changing(Protocol):
+    """What is to be done for a rule."""
+
+    @property
+    def change(self) -> Pass | None:
+        """The pass that changes the weights; None where none changes."""
+
+
+def rescale_all(synapses: Sequence[Synapses], corrections: Sequence[Changing]) -> None:
     """Bring norms to their targets, or have models hold them there."""
     run_all(
         synapses, [Pass(kind="update") if connections.rule.weights == "current" else None for connections in synapses]

@@ -34,6 +34,7 @@ class InPlace(Synapses):
     Attributes:
         generic: Those of the rule's synapse models whose type the kernel was not compiled for: NEST's status interface
             serves.
+        handle: The kernel's number for them; None when closed.
     """
 
     kernel: ctypes.CDLL
@@ -46,7 +47,7 @@ class InPlace(Synapses):
         self._synapse_ids = np.array(list(ids.values()))
         self.generic = tuple(name for name in ids if not library.dn_bytes_of(ids[name]))
         self.backend = "in place (generic)" if self.generic else "in place"
-        self._handle: int | None = None
+        self.handle: int | None = None
         self._open()
 
     def _open(self) -> None:
@@ -66,9 +67,9 @@ class InPlace(Synapses):
             if failure.code == "FORGOTTEN":
                 raise forgotten_sources(rule.synapse_models) from None
             raise KernelError(f"the kernel cannot open the connections: {failure.text}") from None
-        self._handle = handle.value
+        self.handle = handle.value
         self.node_ids = np.zeros(number[0], np.int64)
-        self._library.dn_list_targets(self._handle, self.node_ids)
+        self._library.dn_list_targets(self.handle, self.node_ids)
 
     @classmethod
     def run_together(cls, several: Sequence[InPlace], passes: Sequence[Pass]) -> list[FloatArray]:
@@ -76,8 +77,8 @@ class InPlace(Synapses):
         if not several:
             return []
         first = several[0]
-        made = [synapses._prepare(a_pass) for synapses, a_pass in zip(several, passes, strict=True)]
-        handles = (ctypes.c_void_p * len(several))(*(synapses._handle for synapses in several))
+        made = [synapses.prepared(a_pass) for synapses, a_pass in zip(several, passes, strict=True)]
+        handles = (ctypes.c_void_p * len(several))(*(synapses.handle for synapses in several))
         structures = (PassStruct * len(several))(*(structure for structure, _ in made))
         try:
             first._library.dn_run_passes(len(several), handles, structures)
@@ -99,8 +100,8 @@ class InPlace(Synapses):
         """Make one pass; result as `Synapses.run`."""
         return self.run_together([self], [a_pass])[0]
 
-    def _prepare(self, a_pass: Pass) -> tuple[PassStruct, FloatArray]:
-        """The kernel's form of a pass, and the array that it writes."""
+    def prepared(self, a_pass: Pass) -> tuple[PassStruct, FloatArray]:
+        """The kernel's form of a pass, which lasts as long as connections are open, and the array that it writes."""
         rule = self.rule
         norm = "linf" if a_pass.largest else rule.norm if rule.norm in NORMS else "lp"
         if a_pass.kind == "moments":
@@ -165,16 +166,16 @@ class InPlace(Synapses):
 
     def labels(self) -> dict[int, int]:
         """Number of connections by label; see `Synapses`."""
-        return dict(listed(self._library.dn_count_labels, self._handle, columns=2).tolist())
+        return dict(listed(self._library.dn_count_labels, self.handle, columns=2).tolist())
 
     def measure(self) -> FloatArray:
         """Measure stored weights as `Synapses.run` does."""
         return self.run(Pass(kind="measure", weights="stored"))
 
     def close(self) -> None:
-        if self._handle:
-            self._library.dn_close_group(self._handle)
-            self._handle = None
+        if self.handle:
+            self._library.dn_close_group(self.handle)
+            self.handle = None
 
     def __del__(self) -> None:
         self.close()

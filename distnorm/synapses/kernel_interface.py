@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import KernelError
+from ..mpi.message import HEADER
+from ..norms import drift, histogram
 from ..norms.bounds import EVENTS, LEAST
-from ..norms.histogram import BINS, MOST_UNITS
 from ..norms.sums import LARGEST_WHOLE_POWER
 from ..rules.node_ids import Int64Array
 from .limits import CLOSE
@@ -34,8 +35,13 @@ CONSTANTS = (  # type, name, value
     ("double", "closeness", CLOSE),
     ("double", "largest_whole_power", LARGEST_WHOLE_POWER),
     ("size_t", "num_events", EVENTS),
-    ("size_t", "num_bins", BINS),
-    ("double", "most_units", MOST_UNITS),
+    ("size_t", "num_bins", histogram.BINS),
+    ("double", "most_units", histogram.MOST_UNITS),
+    ("size_t", "num_drift_bins", drift.BINS),
+    ("double", "lowest_drift", drift.LOWEST.hex()),
+    ("double", "largest_drift", drift.LARGEST),
+    ("double", "drift_step", drift.STEP),
+    ("double", "drift_fraction", drift.FRACTION),
 )
 
 STRUCTURES = {
@@ -77,6 +83,19 @@ STRUCTURES = {
         const double* edges; // of a histogram's bins, the last just above them; null: only extents are found
         double per_unit; // weights are summed up for a histogram as whole multiples of 1 / per_unit
     """,
+    # What is worked out of a pass that measures; arrays are by target.
+    "Look": """
+        const int64_t* node_ids;
+        const double* target_norms; // null: mean_weight tells
+        double mean_weight;
+        double tolerance;
+        double side; // 1 or -1 to leave alone what is below or above; 0 for neither
+        int64_t skips_zero; // whether targets of norm zero are left alone
+        int64_t counts_no_input; // 1 to count targets without connections, else 0
+        double* factors; // written
+        DriftRecord* record; // written
+        int64_t due; // written: number of factors that are not 1
+    """,
     # A connection of a sample. `size`, of all connections of its model on its thread, tells whether it was moved.
     "Place": """
         int64_t thread;
@@ -100,6 +119,15 @@ STRUCTURES = {
     """,
 }
 
+RECORDS = {
+    "DriftRecord": drift.RECORD,
+    "WatchedRecord": histogram.RECORD,
+    "MessageHeader": np.dtype(list(HEADER)),
+}
+"""Structures of which numpy has the fields."""
+ADDED = {"drift": ("DriftRecord", drift.ADDED), "watched": ("WatchedRecord", histogram.ADDED)}
+"""Their numbers that add up, arrays apart."""
+
 _EVERY = """
     const char* self_test()
 """
@@ -121,6 +149,9 @@ _KERNEL = """
     void close_group( Group* group )
     void list_targets( Group* group, int64_t* node_ids )
     void run_passes( int64_t number, Group** groups, Pass* passes )
+    void look( int64_t number, Group** groups, Pass* passes, Look* looks, int64_t* plain )
+    void merge_messages( char* into, char* other )
+    void create_operation( int64_t handle )
     void count_labels( Group* group, Ints* found )
 
     void try_to_set( int64_t synapse_id )
@@ -193,6 +224,12 @@ class PassStruct(ctypes.Structure):
     _fields_ = fields_of("Pass")
 
 
+class LookStruct(ctypes.Structure):
+    """Look."""
+
+    _fields_ = fields_of("Look")
+
+
 PLACE = np.dtype(fields_of("Place"))
 SAMPLE = 300
 """Connections of a sample, at most: 2 microseconds each in place, 30 through PyNEST."""
@@ -209,6 +246,8 @@ _ARGUMENTS: dict[str, Any] = {
     "Ints": IntsStruct,
     "Ints*": ctypes.POINTER(IntsStruct),
     "Pass*": ctypes.POINTER(PassStruct),
+    "Look*": ctypes.POINTER(LookStruct),
+    "char*": ctypes.c_void_p,
     "Columns*": ctypes.POINTER(ColumnsStruct),
     "Group**": ctypes.POINTER(ctypes.c_void_p),
 }

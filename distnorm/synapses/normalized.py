@@ -166,7 +166,7 @@ class NormalizedModels(InPlace):
     def _open(self) -> None:
         super()._open()
         try:
-            self._library.dn_open_accounts(self._handle, int(self.rule.power))
+            self._library.dn_open_accounts(self.handle, int(self.rule.power))
         except CallFailed as failure:
             raise RuleError(f"{', '.join(self.rule.synapse_models)}: {failure.text}") from None
 
@@ -174,13 +174,13 @@ class NormalizedModels(InPlace):
         """The target norms, or where Wmin and Wmax of the connections do not allow one, the nearest that they do."""
         self._wanted = np.ascontiguousarray(target_norms)
         self._nearest = np.empty_like(self._wanted)
-        self._library.dn_find_nearest(self._handle, self._wanted, self._nearest)
+        self._library.dn_find_nearest(self.handle, self._wanted, self._nearest)
         return self._nearest
 
     def farthest_norms(self) -> FloatArray:
         """See `Synapses`; since last asked, and 0 where all weights have become zero."""
         deviations = np.zeros(len(self.node_ids))
-        self._library.dn_list_deviations(self._handle, deviations)
+        self._library.dn_list_deviations(self.handle, deviations)
         return np.where(deviations < 0, 0.0, self._nearest * (1.0 + deviations))
 
     def count_unreachable(self, record: npt.NDArray[np.void], present: BoolArray) -> None:
@@ -195,13 +195,13 @@ class NormalizedModels(InPlace):
 
     def follow(self, target_norms: Callable[[Int64Array], FloatArray]) -> None:
         """Hold new targets from their first spike on; the others are held as before. See `Synapses`."""
-        if self._library.dn_is_stale(self._handle):
+        if self._library.dn_is_stale(self.handle):
             self._open()
             self._want(target_norms(self.node_ids), anew=False)
 
     def _want(self, wanted: FloatArray, *, anew: bool) -> None:
         norms = np.ascontiguousarray(wanted)
-        self._library.dn_want_norms(self._handle, norms, self.rule.mean_weight or 0.0, anew)
+        self._library.dn_want_norms(self.handle, norms, self.rule.mean_weight or 0.0, anew)
 
 
 def is_held(nest: Any, rule: Rule) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WeightError
-from ..norms import drift, histogram
+from ..mpi.message import new_message
 from ..norms.histogram import WeightHistogram, checked_watch
 from ..norms.passes import Pass
 from ..norms.sums import FloatArray
@@ -35,18 +35,17 @@ def weight_histogram(*args: Any, limits: tuple[float, float] | None = None, **se
     opened = Selection(*(args or (None,)), limits=limits, **selection)
     watch = opened.ranks.together(lambda: True if limits is None else checked_watch(limits))
     watched = WatchedWeights(1, opened.ranks, watch)
-    records = histogram.empty_records(1)
+    message = new_message(0, 1)
     error: BaseException | None = None
     if opened.synapses is not None:
         watched.fix([opened.synapses])
         try:
-            (sums,) = watched.run([opened.synapses], [Pass(kind="measure")], records)
+            (sums,) = watched.run([opened.synapses], [Pass(kind="measure")], message["weights"])
             assert sums is not None
             error = _why_refused(opened.synapses.node_ids, sums[0])
         except Exception as raised:
             error = raised
-    _, merged = opened.ranks.agree_on(np.zeros(0, drift.RECORD), records, error)
-    (found,) = watched.read(merged)
+    (found,) = watched.read(opened.ranks.agree(message, error)["weights"])
     return found
 
 

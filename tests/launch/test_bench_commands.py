@@ -50,6 +50,14 @@ def test_a_job(tmp_path, words, expected, ranks):
     assert rows(tmp_path, *words, *SMALL, ranks=ranks) == expected
 
 
+@pytest.mark.parametrize("ranks", [0, 2])
+def test_look(tmp_path, ranks):
+    if ranks:
+        mpiexec()
+    found = rows(tmp_path, "look", "--connections", "100", "1000", "--runs=20", ranks=ranks)
+    assert [cell for cell in found if cell[0].isdigit()] == ["100", "1,000", "100", "1,000"]
+
+
 def test_one_process(tmp_path):
     mpiexec()
     done = start(tmp_path, "-m", "distnorm", "bench", "modes", "--connections=6e3", "--indegree=100", ranks=2)

@@ -64,7 +64,7 @@ def test_where_none_is_farther_nothing_is_written(monkeypatch):
     network()
     normalizer = distnorm.Normalizer(distnorm.Rule("stdp_synapse", target_norm=TARGET_NORM, tolerance=0.01))
     normalizer()
-    kinds, run = [], InPlace._prepare
-    monkeypatch.setattr(InPlace, "_prepare", lambda self, a_pass: kinds.append(a_pass.kind) or run(self, a_pass))
+    kinds, run = [], InPlace.prepared
+    monkeypatch.setattr(InPlace, "prepared", lambda self, a_pass: kinds.append(a_pass.kind) or run(self, a_pass))
     assert normalizer().normalized
     assert kinds and set(kinds) <= {"measure", "tally"}

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 
 from distnorm import DistnormError, RuleError, errors
 from distnorm.mpi import ranks as parallel
-from distnorm.mpi.message import _TEXT_BYTES, merge, message_type
+from distnorm.mpi.message import _TEXT_BYTES, merge, new_message
 from distnorm.norms import drift
-
-NO_RECORDS = np.zeros(0, drift.RECORD)
 
 relaxed = settings(deadline=None)
 long_texts = st.builds(
@@ -22,10 +20,10 @@ long_texts = st.builds(
 )
 
 
-def message_of(rank, kind):
-    message = np.zeros((), message_type(1))
-    if kind:
-        message["error_kind"], message["error_rank"], message["error_text"] = kind, rank, f"from {rank}".encode()
+def message_of(rank, busy_ns=0, *, wrong=False, size=6):
+    message = new_message(1)
+    message["wrong"] = wrong and size - rank
+    message["busy_ns"], message["slowest"] = busy_ns, rank
     message["drift"] = drift.summarize(np.array([1.0 + rank]), np.ones(1), np.array([3]), np.array([rank + 1]))
     return message
 
@@ -38,18 +36,22 @@ def merged(messages):
 
 
 @relaxed
-@given(st.lists(st.integers(0, len(errors.KINDS)), min_size=1, max_size=6), st.data())
-def test_the_error_of_the_lowest_rank_wins_in_any_order_and_grouping(kinds, data):
-    messages = [message_of(rank, kind) for rank, kind in enumerate(kinds)]
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 2)), min_size=1, max_size=6), st.data())
+def test_the_error_of_the_lowest_rank_and_the_slowest_rank_win_in_any_order_and_grouping(ranks, data):
+    messages = [message_of(rank, busy, wrong=wrong) for rank, (wrong, busy) in enumerate(ranks)]
     shuffled = data.draw(st.permutations(messages))
     cut = data.draw(st.integers(1, len(messages)))
     groups = [group for group in (shuffled[:cut], shuffled[cut:]) if group]
     result = merged([merged(group) for group in groups])
-    rank, kind = next(((rank, kind) for rank, kind in enumerate(kinds) if kind), (0, 0))
-    assert (result["error_rank"], result["error_kind"]) == (rank, kind)
-    assert result["error_text"].item() == (f"from {rank}".encode() if kind else b"")
-    assert drift.read(result["drift"][0]).targets == len(kinds)
-    assert drift.read(result["drift"][0]).worst_target == len(kinds)
+    assert result["wrong"] == max((6 - rank for rank, (wrong, _) in enumerate(ranks) if wrong), default=0)
+    busy = [busy for _, busy in ranks]
+    assert (result["busy_ns"], result["slowest"]) == (max(busy), busy.index(max(busy)))
+    assert drift.read(result["drift"][0]).targets == len(ranks)
+    assert drift.read(result["drift"][0]).worst_target == len(ranks)
+
+
+def test_the_message_of_one_rule_is_small():
+    assert new_message(1).nbytes <= 2048
 
 
 def test_every_error_has_its_place_in_the_message():
@@ -62,7 +64,7 @@ def test_every_error_has_its_place_in_the_message():
 def test_an_error_comes_back_as_it_was(kind):
     error = kind("weight of neuron 7 is nan µV")
     ranks = parallel.Ranks()
-    for agree in (lambda: ranks.agree(NO_RECORDS, error), lambda: ranks.settle(error, 1, 2)):
+    for agree in (lambda: ranks.agree(new_message(0), error), lambda: ranks.settle(error, 1, 2)):
         with pytest.raises(kind) as raised:
             agree()
         assert type(raised.value) is kind
@@ -72,7 +74,7 @@ def test_an_error_comes_back_as_it_was(kind):
 
 def test_a_foreign_exception_keeps_the_name_of_its_type():
     with pytest.raises(DistnormError, match=r"^ZeroDivisionError: 7 by nothing$") as raised:
-        parallel.Ranks().agree(NO_RECORDS, ZeroDivisionError("7 by nothing"))
+        parallel.Ranks().agree(new_message(0), ZeroDivisionError("7 by nothing"))
     assert type(raised.value) is DistnormError
 
 
@@ -80,15 +82,16 @@ def test_a_foreign_exception_keeps_the_name_of_its_type():
 @given(long_texts)
 def test_a_long_text_is_cut_between_two_characters(text):
     with pytest.raises(DistnormError) as raised:
-        parallel.Ranks().agree(NO_RECORDS, DistnormError(text))
+        parallel.Ranks().agree(new_message(0), DistnormError(text))
     kept = str(raised.value)
     assert text.startswith(kept)
     assert min(len(text.encode()), _TEXT_BYTES - 3) <= len(kept.encode()) <= _TEXT_BYTES
 
 
 def test_without_an_error_the_records_come_back():
-    records = np.array([message_of(rank, 0)["drift"][0] for rank in range(3)])
-    assert parallel.Ranks().agree(records).tobytes() == records.tobytes()
+    message = new_message(3)
+    message["drift"] = [message_of(rank)["drift"][0] for rank in range(3)]
+    assert parallel.Ranks().agree(message)["drift"].tobytes() == message["drift"].tobytes()
 
 
 def test_together_gives_the_result_or_the_error():
@@ -131,4 +134,4 @@ def test_a_subclass_travels_as_its_nearest_known_class():
         pass
 
     with pytest.raises(RuleError, match="own"):
-        parallel.Ranks().agree(np.zeros(0, drift.RECORD), OwnRuleError("own"))
+        parallel.Ranks().agree(new_message(0), OwnRuleError("own"))

@@ -9,8 +9,20 @@ import distnorm
 
 PACKAGE = Path(distnorm.__file__).parent
 # docs/developing.md draws the same tree.
-ROOMS = ("errors", "files", "rules", "norms", "intervals", "mpi", "synapses", "outgoing", "tables", "normalizer")
-ROOMS += ("records", "runs", "attach", "doctor", "bench", "cli", "__main__", "__init__")
+ROOMS = (
+    "errors",
+    "files",
+    "rules",
+    "norms",
+    "intervals",
+    "mpi",
+    "synapses",
+    "plain",
+    "outgoing",
+    "tables",
+    "normalizer",
+)
+ROOMS += ("records", "runs", "attach", "doctor", "install", "bench", "cli", "__main__", "__init__")
 FILES_IN_A_FOLDER = 14
 HEAVY = {"nest", "mpi4py", "matplotlib", "pandas", "scipy", "tqdm"}
 

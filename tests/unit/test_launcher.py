@@ -1,9 +1,18 @@
 """How a process was started: only a launcher that says both, its rank and how many there are, is one."""
 
+import os
+
 import pytest
 
 from distnorm.errors import MPIError
-from distnorm.mpi.launch import check_environment, is_first_rank, started_processes, under_launcher
+from distnorm.mpi.launch import (
+    allow_more_ranks_than_cores,
+    check_environment,
+    is_first_rank,
+    last_words,
+    started_processes,
+    under_launcher,
+)
 
 PMI, OMPI = ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE")
 SLURM = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS")
@@ -77,3 +86,32 @@ def test_what_no_launcher_says_is_refused(name, text, monkeypatch):
     monkeypatch.setenv(name, text)
     with pytest.raises(MPIError, match=rf"{name} is .* unset it"):
         check_environment()
+
+
+FRAME = "-" * 74
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("", ""),
+        ("Traceback:\n  File\nValueError: no\n", "ValueError: no"),
+        (f"{FRAME}\nThere are none.\n\nMore of it\n{FRAME}\n", "There are none."),
+        (
+            f"{FRAME}\nmpiexec has detected an attempt to run as root.\n\nAnd so on\n{FRAME}\n",
+            "mpiexec has detected an attempt to run as root. (set OMPI_ALLOW_RUN_AS_ROOT=1 and "
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)",
+        ),
+    ],
+)
+def test_the_line_that_tells_why_a_program_ended(said, words):
+    assert last_words(said) == words
+
+
+def test_what_a_user_says_of_ranks_and_cores_stays(monkeypatch):
+    name, other = "OMPI_MCA_rmaps_base_oversubscribe", "PRTE_MCA_rmaps_default_mapping_policy"
+    monkeypatch.setenv(name, "0")
+    monkeypatch.setenv(other, "")
+    monkeypatch.delenv(other)
+    allow_more_ranks_than_cores()
+    assert (os.environ[name], os.environ[other]) == ("0", ":oversubscribe")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import DistnormError, RuleError
-from ...mpi.launch import find_mpiexec, started_processes
+from ...mpi.launch import find_mpiexec, last_words, started_processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ def run_process(command: Sequence[str], timeout_s: float) -> Ended:
 
 
 def _error(code: int, said: str) -> str:
-    last = [line.strip() for line in said.splitlines() if line.strip()][-1:]
-    return ": ".join([signal.Signals(-code).name if code < 0 else f"exit code {code}", *last])
+    end = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return ": ".join(filter(None, [end, last_words(said)]))
 
 
 def ask(command: Sequence[str], settings: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:

@@ -15,12 +15,24 @@ import numpy as np
 from ...norms.bounds import ROWS
 from ...norms.histogram import ROWS as WATCHED
 from ...norms.passes import COUNTED, MOMENTS
-from ..kernel_interface import CALLS, CODES, CONSTANTS, KINDS, NORMS, STRUCTURES, Call, fields_of
+from ..kernel_interface import (
+    ADDED,
+    CALLS,
+    CODES,
+    CONSTANTS,
+    KINDS,
+    NORMS,
+    RECORDS,
+    STRUCTURES,
+    Call,
+    fields_of,
+)
 from ..synapse_models import Deferred, SynapseModel
 
 _VARIANTS = ("{0}< distnorm::Pointer >", "{0}< distnorm::Index >", "nest::ConnectionLabel< {0}< distnorm::Pointer > >")
 
 _COMMON = "common."
+_TYPES = {np.dtype(name): f"{name}_t" for name in ("int64", "int32", "uint32")} | {np.dtype(float): "double"}
 
 _TRAITS = """
 template <>
@@ -253,13 +265,29 @@ namespace moments {{ enum : size_t {{ {", ".join(MOMENTS)} }}; }}
 namespace counted {{ enum : size_t {{ {", ".join(COUNTED)} }}; }}
 namespace watched {{ enum : size_t {{ {", ".join(WATCHED)} }}; }}
 {constants}
-{"".join(map(_structure, STRUCTURES))}}} // namespace distnorm
+{"".join(map(_record, RECORDS))}{"".join(map(_structure, STRUCTURES))}{"".join(map(_addition, ADDED))}\
+}} // namespace distnorm
 """
 
 
 def _structure(name: str) -> str:
     size = np.dtype(fields_of(name)).itemsize
     return f"struct {name}\n{{{STRUCTURES[name]}}};\nstatic_assert( sizeof( {name} ) == {size} );\n"
+
+
+def _record(name: str) -> str:
+    fields = []
+    for field, (kind, *_) in (RECORDS[name].fields or {}).items():
+        length = f"[ {kind.shape[0]} ]" if kind.shape else ""
+        fields.append(f"  {_TYPES[kind.base]} {field}{length};\n")
+    size = RECORDS[name].itemsize
+    return f"struct {name}\n{{\n{''.join(fields)}}};\nstatic_assert( sizeof( {name} ) == {size} );\n"
+
+
+def _addition(name: str) -> str:
+    record, numbers = ADDED[name]
+    sums = "".join(f"  into.{number} += other.{number};\n" for number in numbers)
+    return f"inline void\nadd_{name}_counts( {record}& into, const {record}& other )\n{{\n{sums}}}\n"
 
 
 def _calls_header(calls: Iterable[Call]) -> str:

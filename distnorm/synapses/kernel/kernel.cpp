@@ -4,6 +4,7 @@
 #include "passes/groups.h"
 #include "connections/rows.h"
 #include "self_test.h"
+#include "statistics/message.h"
 #include "connections/set_weights.h"
 #include "connections/survey.h"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "open_group.h"
+#include "statistics/drift.h"
 #include "types.h"
 
 namespace distnorm
@@ -76,6 +77,18 @@ run_passes( const int64_t number, Group** all, const Pass* passes )
     group->check();
   }
   on_all_threads( [ & ]( const size_t tid ) { run_on_thread( groups, passes, tid ); } );
+}
+
+//! Does passes that measure, and works out what they ask for; `plain` says whether that was all it takes.
+inline void
+look( const int64_t number, Group** all, const Pass* passes, Look* looks, int64_t* plain )
+{
+  run_passes( number, all, passes );
+  *plain = 1;
+  for ( int64_t i = 0; i < number; ++i )
+  {
+    *plain &= work_out( *all[ i ], passes[ i ], looks[ i ] );
+  }
 }
 
 //! The labels of a group's connections on one thread.
