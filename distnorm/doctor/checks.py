@@ -19,13 +19,14 @@ from ..errors import DistnormError, KernelError
 from ..mpi.launch import find_mpiexec, is_first_rank, started_processes, under_launcher
 from ..synapses.compiling.compiler import find_compiler, version_of
 from ..synapses.compiling.library import cache_folder, writing
+from .cluster import file_system_of, is_shared, loaded_modules, way_for, ways_of_slurm
 from .isolated import Facts, ask, count_ranks, find_mpi4py, find_nest, try_kernel
 
 _MARKS = {True: "ok", None: "--", False: "!!"}
 _NEST = (3, 10)  # whose connections kernel.cpp knows
-_INSTALL_NEST = "install NEST 3.10, see docs/install.md"
+_INSTALL_NEST = "distnorm install-nest builds NEST 3.10 with the MPI of this machine"
 _WITHOUT = {
-    "MPI": "one process with threads; for many ranks see docs/install.md",
+    "MPI": "one process with threads; for many ranks: distnorm install-nest",
     "threads": "one core per rank",
     "Boost": "connections of the same pair of neurons may change places from run to run; the norms do not",
     "GSL": "some neuron models are missing",
@@ -66,6 +67,7 @@ def examine() -> list[Finding]:
         "ranks": lambda: _ranks(nest),
         "compiler": _compiler,
         "cache": _cache,
+        "SLURM": lambda: _slurm(nest),
         "kernel": lambda: _kernel(nest),
         "extras": _extras,
     }
@@ -127,6 +129,7 @@ def _mpi4py(nest: Facts) -> Iterator[Finding]:
         yield Finding("mpi4py", None, "not tried: needed only with a NEST that has MPI")
         return
     found = ask(find_mpi4py)[0]
+    nest["library"] = found["library"]
     yield Finding("mpi4py", True, f"{found['version']} with {found['library']}, as NEST")
 
 
@@ -180,9 +183,27 @@ def _cache() -> Iterator[Finding]:
     try:
         folder = cache_folder()
         with writing(folder), tempfile.TemporaryFile(dir=folder):
-            yield Finding("cache", True, f"{folder} can be written")
+            kind = file_system_of(folder)
+            seen = ", which other machines may share" if is_shared(kind) else ""
+            yield Finding("cache", True, f"{folder} can be written" + (f" ({kind}{seen})" if kind else ""))
     except KernelError as error:
         yield Finding("cache", False, str(error))
+
+
+def _slurm(nest: Facts) -> Iterator[Finding]:
+    """Nothing where there is no cluster."""
+    if modules := loaded_modules():
+        yield Finding("modules", True, ", ".join(modules))
+    ways = ways_of_slurm()
+    if ways is None:
+        return
+    has = f"srun --mpi={'|'.join(ways) or '?'}"
+    library = nest.get("library", "")
+    if not library or way_for(library) in ways:
+        yield Finding("SLURM", True, has + (f"; {library} takes {way_for(library)}" if library else ""))
+        return
+    says = f"{library} needs {way_for(library)}; set DISTNORM_LAUNCHER=mpiexec, or to what your site's pages say"
+    yield Finding("SLURM", None, f"{has}, and {says}")
 
 
 def _kernel(nest: Facts) -> Iterator[Finding]:

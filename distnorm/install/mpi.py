@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import shutil
@@ -85,8 +86,11 @@ def pip(*arguments: str) -> None:
 
 
 def _is_installed(wheel: str) -> bool:
-    asked = [sys.executable, "-m", "pip", "show", "--quiet", wheel]
-    return subprocess.run(asked, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    try:
+        importlib.metadata.distribution(wheel)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _described(cxx: Path) -> MPI:

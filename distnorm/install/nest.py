@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -50,8 +52,9 @@ def run(options: argparse.Namespace) -> int:
     if options.wheel:
         print(wheel)
         return 0
-    pip("install", "--force-reinstall", "--no-deps", str(wheel))
-    pip("install", str(wheel))
+    if not _is_installed(wheel):
+        pip("install", "--force-reinstall", "--no-deps", str(wheel))
+        pip("install", str(wheel))
     said = subprocess.run([sys.executable, "-m", "distnorm", "doctor"], check=False).returncode
     minutes = (time.monotonic() - start) / 60
     activate = Path(sys.prefix) / "bin" / "activate"
@@ -129,6 +132,15 @@ def _build(home: Path, mpi: MPI, modelset: str, jobs: int) -> None:
     (home / "part").rename(home / "wheel")  # a build that was killed leaves no half wheel there
     shutil.rmtree(home / "build", ignore_errors=True)
     shutil.rmtree(source, ignore_errors=True)
+
+
+def _is_installed(wheel: Path) -> bool:
+    """Whether this environment has NEST from this very file."""
+    try:
+        told = importlib.metadata.distribution("nest-simulator").read_text("direct_url.json")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return told is not None and json.loads(told).get("url") == wheel.as_uri()
 
 
 def _given(name: str) -> list[str]:

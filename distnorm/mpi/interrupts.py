@@ -10,9 +10,14 @@ from types import FrameType
 
 
 class Interrupts:
-    """Notes Ctrl-C on this rank, for the ranks' next agreement."""
+    """Notes Ctrl-C on this rank, for the ranks' next agreement.
 
-    def __init__(self) -> None:
+    Args:
+        alone: Whether this is the only rank.
+    """
+
+    def __init__(self, alone: bool) -> None:
+        self._alone = alone
         self._heard = False
         self._listens = False
         self._depth = 0
@@ -39,15 +44,24 @@ class Interrupts:
             self._listens = False
             if signal.getsignal(signal.SIGINT) == self._note:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
+                self._raise_heard()
 
     def noted(self) -> AbstractContextManager[None]:
-        """While this lasts, Ctrl-C is noted, unless the script handles it; what nobody took is raised at the end."""
+        """While this lasts, Ctrl-C is noted, unless the script handles it.
+
+        What no agreement took is raised at the end. Where others wait at the next agreement, it is left to that, or to
+        the end of `listening`.
+        """
         return _Noted(self) if self._listens else self._listening_and_noted()
 
     @contextmanager
     def _listening_and_noted(self) -> Iterator[None]:
         with self.listening(), _Noted(self):
             yield
+
+    def _raise_heard(self) -> None:
+        if self.take():
+            signal.raise_signal(signal.SIGINT)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._depth:
@@ -67,5 +81,5 @@ class _Noted:
 
     def __exit__(self, *_: object) -> None:
         self._interrupts._depth -= 1
-        if not self._interrupts._depth and self._interrupts.take():
-            signal.raise_signal(signal.SIGINT)
+        if self._interrupts._alone and not self._interrupts._depth:
+            self._interrupts._raise_heard()

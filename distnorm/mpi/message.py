@@ -62,6 +62,11 @@ class Merged:
         self._types: dict[np.dtype[np.void], tuple[Any, Any]] = {}  # MPI has room for few
         self._compiled: Any = None
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether messages are merged by a compiled kernel."""
+        return self._compiled is not None
+
     def by_kernel(self, library: ctypes.CDLL) -> None:
         """From now on messages are merged by a compiled kernel; on all ranks alike."""
         if self._compiled is None:

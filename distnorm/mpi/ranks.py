@@ -54,7 +54,7 @@ class Ranks:
         self.waited_s, self.slowest = 0.0, 0
         self._met_ns = time.perf_counter_ns()  # when all ranks last left an agreement
         self._leaving = False
-        self._interrupts = Interrupts()
+        self._interrupts = Interrupts(alone=self.size == 1)
         self._merged = Merged()
 
     def agree(self, message: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
@@ -83,6 +83,15 @@ class Ranks:
         if wrong := int(merged["wrong"]):
             self._tell_and_raise(self.size - wrong, error, by_all=False)
         return merged
+
+    @property
+    def merges_by_kernel(self) -> bool:
+        """Whether a compiled kernel merges messages."""
+        return self._merged.is_compiled
+
+    def anew(self) -> Ranks:
+        """The same ranks with a communicator of their own, and messages merged by numpy. Collective."""
+        return Ranks(self._comm)
 
     def merge_by_kernel(self, library: ctypes.CDLL) -> None:
         """Have a compiled kernel, which all ranks have loaded, merge messages in place of numpy."""

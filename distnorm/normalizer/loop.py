@@ -95,6 +95,7 @@ class Loop:
         self._pending: BaseException | None = None
         self._warnings = Warnings(rules, fixed=isinstance(self.interval, FixedInterval) and not observe)
         self._last_ms = 0.0
+        self._measured = False
         tic_ms = float(nest.ms_per_tic)
         self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
         ranks.same({"interval, to the first measurement": self.schedule.left})
@@ -129,7 +130,7 @@ class Loop:
         """Measure what is due before NEST prepares the network. Collective."""
         self._preconditions.check()
         self.weights.open()
-        wanted, hinted = self._ranks.settle(None, bool(self.chunks.hooks), self.schedule.hinted)
+        wanted, hinted = self._ranks.settle(self._take_pending(), bool(self.chunks.hooks), self.schedule.hinted)
         self.chunks.wanted = bool(wanted)
         if hinted and not self.schedule.hinted:
             self.schedule.expect_change()
@@ -147,12 +148,16 @@ class Loop:
 
     def advance(self, run: Run) -> None:
         """Simulate what is left of a Run of NEST, which is prepared, and measure in between. Collective."""
+        self._measured = False
+        is_short = run.left <= run.grid.span
         while run.left:
             for steps in self.chunks.simulate(self.schedule.steps_to_simulate(run.left, run.grid), run):
                 self.schedule.passed(steps)
             self._measure_if_due()
         self._last_ms = self.time_ms
-        self._ranks.settle(self._take_pending())
+        # Else nothing but Ctrl-C can have come, which waits for the next Run.
+        if self._measured or self.weights.held or not is_short:
+            self._ranks.settle(self._take_pending())
 
     def normalize(self) -> Measurement:
         """Measure and normalize now. Collective."""
@@ -222,6 +227,7 @@ class Loop:
         if self._ranks.rank == 0:
             self._warnings.tell(done)
             self._warnings.tell_sweeps(swept)
+        self._measured = True
         self.log.append(without_histograms(done) if heard else done)
         self._tell(done)
         return done

@@ -33,6 +33,11 @@ def largest(measurement: Measurement, statistic: str, rules: Sequence[int] | Non
     return max(float(getattr(drift, statistic)) for drift in drifts)
 
 
+def number_normalized(run: RunRecord) -> int:
+    """How often weights were rescaled."""
+    return sum(measurement.normalized for measurement in run.measurements)
+
+
 def ways_of(run: RunRecord) -> dict[str, list[int]]:
     """Numbers of the rules of incoming norms, and of outgoing ones, as far as there are such."""
     ways: dict[str, list[int]] = {}

@@ -1,15 +1,18 @@
 """The same whatever the split of 4 virtual processes into ranks and threads, to the last bit."""
 
+import os
+
 import numpy as np
 import pytest
 from launching import launch
 
 RANKS = (1, 2, 4)
+MANY = int(os.environ.get("DISTNORM_MANY_RANKS", "16"))  # 64 take a minute more
 
 
-def run(mode, ranks, folder, program="split.py"):
+def run(mode, ranks, folder, program="split.py", *more, timeout=60):
     folder.mkdir(exist_ok=True)
-    done = launch(ranks, program, mode, folder)
+    done = launch(ranks, program, mode, folder, *more, timeout=timeout)
     assert done.returncode == 0, done.stderr
     parts = [np.load(folder / f"{rank}.npz") for rank in range(ranks)]
     whole = {}
@@ -68,3 +71,10 @@ def test_rules_for_three_projections_together_and_for_inhibition_do_not_depend_o
     assert (first["drifts"][2:, 0] > 1e-4).all()  # both rules have work to do
     assert first["drifts"][::2, 2].max() > 50  # and weights reach their bound
     assert all(same(first, other, ("connections", "spikes", "drifts")) for other in every[1:])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mode", ["inplace", "outgoing"])
+def test_many_ranks_agree_with_one(mode, tmp_path):
+    one, many = (run(mode, ranks, tmp_path / f"{ranks}", "split.py", str(MANY), timeout=290) for ranks in (1, MANY))
+    assert same(one, many, ("connections", "spikes", "drifts", "histograms"))

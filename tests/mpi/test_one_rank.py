@@ -3,6 +3,7 @@
 The last rank is the one that differs; alone, a rank differs from nobody.
 """
 
+import contextlib
 import os
 import signal
 
@@ -13,6 +14,7 @@ from mpi4py import MPI
 from networks import TARGET_NORM, network, reset, slow_plasticity
 
 import distnorm
+from distnorm.normalizer.chunks import Chunks
 
 SIZE, RANK = MPI.COMM_WORLD.size, MPI.COMM_WORLD.rank
 LAST = RANK == SIZE - 1
@@ -168,6 +170,31 @@ def test_ctrl_c_on_one_rank_is_heard_by_all(attached):
             normalizer.simulate(90.0)
     assert [measurement.time_ms for measurement in normalizer.log] == [0.0, 30.0]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_ctrl_c_in_a_run_of_one_slice_waits_for_the_next_or_for_the_end(goes_on, monkeypatch):
+    normalizer = made(interval=1e6)
+    normalizer.simulate(30.0)
+    whole = Chunks._timed
+
+    def interrupted(self, steps, run):
+        if LAST:
+            os.kill(os.getpid(), signal.SIGINT)
+        return whole(self, steps, run)
+
+    done = []
+    with pytest.raises(KeyboardInterrupt) if goes_on or LAST else contextlib.nullcontext(), normalizer.attached():
+        nest.Prepare()
+        monkeypatch.setattr(Chunks, "_timed", interrupted)
+        nest.Run(1.5)
+        done.append("one Run")
+        if goes_on:
+            nest.Run(1.5)
+            done.append("another")
+    assert done == ["one Run"] or (normalizer._ranks.size == 1 and not done)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    nest.Cleanup()
 
 
 def test_pairs_that_each_rank_excludes_of_its_own(population):

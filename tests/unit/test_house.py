@@ -24,7 +24,7 @@ ROOMS = (
 )
 ROOMS += ("records", "runs", "attach", "doctor", "install", "bench", "cli", "__main__", "__init__")
 FILES_IN_A_FOLDER = 14
-HEAVY = {"nest", "mpi4py", "matplotlib", "pandas", "scipy", "tqdm"}
+HEAVY = {"nest", "mpi4py", "matplotlib", "pandas", "rich", "scipy", "tqdm"}
 
 
 def name_of(path):

@@ -1,4 +1,4 @@
-"""One network and seed on 4 virtual processes, however split; each rank writes its weights, spikes and drifts."""
+"""One network and seed on 4 virtual processes, or more, however split; each rank writes its weights, spikes, drifts."""
 
 import sys
 from pathlib import Path
@@ -32,8 +32,8 @@ def numbers_of(weights) -> list:
     return [*weights.edges, weights.below, *weights.counts, weights.above, *moments]
 
 
-def main(mode: str, folder: str) -> None:
-    reset(virtual_processes=4, seed=7)
+def main(mode: str, folder: str, virtual_processes: str = "4") -> None:
+    reset(virtual_processes=int(virtual_processes), seed=7)
     if mode == "adaptive":
         slow_plasticity()
     population = network(MODELS, neurons=120)
