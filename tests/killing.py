@@ -40,6 +40,7 @@ every_s = {every_s}
 MODEL = Path(__file__).parents[1] / "jobs" / "balanced_stdp.py"
 ENVIRONMENT = os.environ | {"OMP_WAIT_POLICY": "passive", "PYNEST_QUIET": "1"}
 ENVIRONMENT = {key: value for key, value in ENVIRONMENT.items() if not key.startswith(("PMI_", "SLURM_"))}
+RANK = (b"PMI_RANK=", b"OMPI_COMM_WORLD_RANK=")  # of MPICH, and of Open MPI
 
 
 def write_job(folder, simulate_ms=1000.0, every_s=600.0, model=MODEL):
@@ -78,7 +79,7 @@ class Running:
             with suppress(OSError):
                 environment = (each / "environ").read_bytes().split(b"\0")
                 if self.mark.encode() in environment and b"distnorm" in (each / "cmdline").read_bytes().split(b"\0"):
-                    ranks = [int(line[9:]) for line in environment if line.startswith(b"PMI_RANK=")]
+                    ranks = [int(line.partition(b"=")[2]) for line in environment if line.startswith(RANK)]
                     if ranks or b"mpiexec" not in (each / "cmdline").read_bytes():
                         found[ranks[0] if ranks else 0] = int(each.name)
         return found

@@ -21,6 +21,15 @@ def mpiexec():
     return found
 
 
+def another_mpi():
+    """An MPI that is not the one here, as mpi4py names it, and its library; and the library of the one here."""
+    said = subprocess.run([mpiexec(), "--version"], capture_output=True, text=True, check=True).stdout
+    libraries = {"mpich": "libmpi.so.12", "openmpi": "libmpi.so.40"}
+    here = "openmpi" if "Open MPI" in said or "OpenRTE" in said else "mpich"
+    other = "mpich" if here == "openmpi" else "openmpi"
+    return other, libraries[other], libraries[here]
+
+
 def launch(ranks, program, *arguments, timeout=60, **environment):
     """Finished process; the test fails if it takes longer than `timeout` seconds."""
     path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))

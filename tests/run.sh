@@ -16,8 +16,10 @@ bin=$PWD/$environment/bin
 "$bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test]'
 export PATH="$bin:$PATH"
 export PYNEST_QUIET=1
-# More ranks and threads than cores: those that wait must not spin, and Open MPI must take them, also as root.
+# More ranks and threads than cores: those that wait must not spin. Open MPI must take them, also as root, and leave what a
+# rank said as it is.
 export OMP_WAIT_POLICY=passive MPIR_CVAR_CH4_PROGRESS_THROTTLE=1 OMPI_MCA_mpi_yield_when_idle=1
+export OMPI_MCA_orte_execute_quiet=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 distnorm install-nest --mpi "$mpi"
 two="-n 2 --dist loadfile" # files of tests at a time

@@ -197,7 +197,10 @@ def _slurm(nest: Facts) -> Iterator[Finding]:
     ways = ways_of_slurm()
     if ways is None:
         return
-    has = f"srun --mpi={'|'.join(ways) or '?'}"
+    if not ways:
+        yield Finding("SLURM", None, "srun is here and names no way to start ranks; is this machine part of a cluster?")
+        return
+    has = f"srun --mpi={'|'.join(ways)}"
     library = nest.get("library", "")
     if not library or way_for(library) in ways:
         yield Finding("SLURM", True, has + (f"; {library} takes {way_for(library)}" if library else ""))

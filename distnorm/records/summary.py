@@ -215,7 +215,7 @@ def _waiting(run: RunRecord, total: float) -> list[str]:
         return []
     rank, times = Counter(measurement.slowest_rank for measurement in waited).most_common(1)[0]
     share = sum(measurement.waited_s for measurement in waited) / total
-    return [f"  of that {share:.2%} waiting to agree; rank {rank} came last in {times:,} of {len(run.measurements):,}"]
+    return [f"waited to agree {share:.2%} of the time; rank {rank} came last in {times:,} of {len(run.measurements):,}"]
 
 
 def _what_bounds_would_cost(run: RunRecord) -> list[str]:

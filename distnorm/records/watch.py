@@ -53,7 +53,8 @@ def _view(path: Path, run: RunRecord) -> Any:
 
     header, last = run.header, run.measurements[-1] if run.measurements else None
     state = run.end.reason if run.end else "running"
-    title = Text.assemble((str(path), "bold"), f"  {header.ranks} x {header.threads}, NEST {header.nest}, ", state)
+    split = f"{header.ranks} rank(s) x {header.threads} thread(s)"
+    title = Text.assemble((str(path), "bold"), f"  {split}, NEST {header.nest}, {state}")
     if last is None:
         return Group(title, "no measurement yet")
     at = run.end.time_ms if run.end else last.time_ms
@@ -64,9 +65,9 @@ def _view(path: Path, run: RunRecord) -> Any:
     ending = [each for each in settled(run) if ends_interval(run, each)]
     drifts = [largest(each, header.statistic) for each in ending]
     if drifts:
-        bound = "" if header.bound is None else f" (bound {header.bound:.3g})"
+        bound = "" if header.bound is None else f" (bound {100 * header.bound:.3g} %)"
         above = header.bound is not None and drifts[-1] > header.bound
-        text = Text(f"{drifts[-1]:.2%}{bound}", style="red" if above else "")
+        text = Text(f"{100 * drifts[-1]:.2f} %{bound}", style="red" if above else "")
         rows.add_row(f"drift, {header.statistic}", text, _sparkline(drifts, header.bound or max(drifts)))
         lengths = [each.elapsed_ms for each in ending]
         rows.add_row("interval", f"{lengths[-1]:,.6g} ms", _sparkline(lengths, max(lengths)))
@@ -75,10 +76,10 @@ def _view(path: Path, run: RunRecord) -> Any:
     total = sum(spent.values()) or 1.0
     for phase, seconds in spent.items():
         if seconds:
-            rows.add_row(phase, f"{seconds:,.1f} s", f"{seconds / total:6.2%}")
+            rows.add_row(phase, f"{seconds:,.1f} s", f"{100 * seconds / total:5.2f} %")
     for rule, drift in zip(header.rules, last.drifts, strict=True):
         of_rule = f"{drift.targets:,} neurons, {drift.connections:,} weights"
-        rows.add_row(rule["text"], f"{drift.max:.2%} at most", of_rule)
+        rows.add_row(rule["text"], f"{100 * drift.max:.2f} % at most", of_rule)
     return Group(title, rows)
 
 

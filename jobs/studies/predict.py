@@ -32,9 +32,9 @@ _TARGETS_PER_NODE = 5.8e6 / 64 * 0.8  # four of five neurons are excitatory
 _PUBLISHED = ((1, 8.0), (64, 39.0))  # nodes, real-time factor
 _EXPONENT = math.log(_PUBLISHED[1][1] / _PUBLISHED[0][1]) / math.log(_PUBLISHED[1][0] / _PUBLISHED[0][0])
 _TRANSFERS = 3  # of a connection's bytes: read to measure, read and written to rescale
-_RANKS = [2**i for i in range(1, 13)]
+_RANKS = [2**i for i in range(1, 15)]
 _TESTED = ("kept out", "measured (ms)", "predicted (ms)", "error")
-_TIMES = ("as here (ms)", "shared bandwidth (ms)", "Allreduce in it (ms)")
+_TIMES = ("at the peak (ms)", "at what is reached (ms)", "Allreduce in it (ms)")
 _PREDICTED = ("ranks", "fullest / mean", *_TIMES, "real-time factor", "normalization")
 
 
@@ -63,12 +63,13 @@ def predict(options: argparse.Namespace) -> str:
 def _row(model: Model, machine: argparse.Namespace, sharing: float, ranks: int) -> dict[str, float]:
     """The published network on so many ranks.
 
-    Low and high ends: the real-time factor stays as published for the most nodes, or goes on to grow; each thread has
-    the memory bandwidth of one here, and the factor grows, or the threads of a rank share its bandwidth, and it stays.
+    Low and high ends: the threads of a rank share the peak bandwidth of its memory, and the real-time factor goes on to
+    grow; or they share what programs reach of it, and the factor stays as published for the most nodes. A connection
+    takes at least as long as one here, where a thread has a core's bandwidth.
 
     Args:
         model: Fitted here.
-        machine: Latency, bandwidth and interval, which cannot be measured here.
+        machine: Latency, bandwidths and interval, which cannot be measured here.
         sharing: Virtual processes of a machine, as on those measured.
         ranks: Of 64 threads.
     """
@@ -80,21 +81,23 @@ def _row(model: Model, machine: argparse.Namespace, sharing: float, ranks: int) 
     load = Load(connections=connections, connection_bytes=_PLASTIC_BYTES, sharing=sharing, ranks=ranks)
     allreduce_s = model.agree_s(load) + machine.latency * 1e-6 * math.log2(ranks)
     passes_s = model.passes_s(load)
-    streamed_s = connections * _THREADS * _PLASTIC_BYTES * _TRANSFERS / (machine.bandwidth * 1e9)
-    as_here_s, shared_s = passes_s + allreduce_s, max(passes_s, streamed_s) + allreduce_s
+    streamed_gb = connections * _THREADS * _PLASTIC_BYTES * _TRANSFERS / 1e9
+    fastest_s, slowest_s = (
+        max(passes_s, streamed_gb / bandwidth) + allreduce_s for bandwidth in (machine.peak, machine.bandwidth)
+    )
     high = _PUBLISHED[0][1] * nodes**_EXPONENT
     low = min(high, _PUBLISHED[1][1])
     interval_s = machine.interval / 1e3
     return {
         "ranks": ranks,
         "imbalance": imbalance,
-        "as_here_ms": as_here_s * 1e3,
-        "shared_ms": shared_s * 1e3,
+        "fastest_ms": fastest_s * 1e3,
+        "slowest_ms": slowest_s * 1e3,
         "allreduce_ms": allreduce_s * 1e3,
         "factor_low": low,
         "factor_high": high,
-        "share_low": as_here_s / (as_here_s + high * interval_s),
-        "share_high": shared_s / (shared_s + low * interval_s),
+        "share_low": fastest_s / (fastest_s + high * interval_s),
+        "share_high": slowest_s / (slowest_s + low * interval_s),
     }
 
 
@@ -113,8 +116,8 @@ def _report(tested: Sequence[Tested], machine: argparse.Namespace, rows: Sequenc
             f"hpc_benchmark as published for JURECA-DC (2 ranks x {_THREADS} threads a node, "
             f"{_TARGETS_PER_NODE * _IN_DEGREE / 1e6:,.0f} million plastic connections of {_PLASTIC_BYTES} bytes a "
             f"node), normalized every {machine.interval:g} ms. Latency {machine.latency:g} µs a step and "
-            f"{machine.bandwidth:g} GB/s of memory a rank are stated, not measured. Published: real-time factor "
-            f"{first_factor:g} on {first} node, {last_factor:g} on {last}; a power law "
+            f"{machine.bandwidth:g} to {machine.peak:g} GB/s of memory a rank are stated, not measured. Published: "
+            f"real-time factor {first_factor:g} on {first} node, {last_factor:g} on {last}; a power law "
             f"between them, and beyond either the last value or the same power law.",
             table(_PREDICTED, map(_cells, rows)),
         ]
@@ -126,8 +129,8 @@ def _cells(row: dict[str, float]) -> list[str]:
     return [
         f"{row['ranks']:,}",
         f"{row['imbalance']:.4f}",
-        f"{row['as_here_ms']:.1f}",
-        f"{row['shared_ms']:.1f}",
+        f"{row['fastest_ms']:.1f}",
+        f"{row['slowest_ms']:.1f}",
         f"{row['allreduce_ms']:.2f}",
         " to ".join(factors),
         f"{row['share_low']:.2%} to {row['share_high']:.2%}",
@@ -139,8 +142,10 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description="A cost model fitted on points, and the share on larger machines.")
     made.add_argument("folder", type=path, help="of distnorm bench scaling, with weak and strong series")
     made.add_argument("--latency", type=positive, default=2.0, metavar="US", help="of the interconnect (default 2)")
-    about = "of a rank's memory, all of its threads together (default 140)"
+    about = "that programs reach of a rank's memory, all of its threads together (default 140)"
     made.add_argument("--bandwidth", type=positive, default=140.0, metavar="GB/S", help=about)
+    about = "peak of a rank's memory (default 204.8: a socket with eight channels of DDR4-3200)"
+    made.add_argument("--peak", type=positive, default=204.8, metavar="GB/S", help=about)
     about = "biological time between normalizations (default 100)"
     made.add_argument("--interval", type=positive, default=100.0, metavar="MS", help=about)
     return made

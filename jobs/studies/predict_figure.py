@@ -55,10 +55,13 @@ def _kept_out(axis: Axes, tested: Sequence[Tested]) -> None:
 def _shares(axis: Axes, rows: Rows, machine: argparse.Namespace) -> None:
     ranks = [row["ranks"] for row in rows]
     low, high = [100 * row["share_low"] for row in rows], [100 * row["share_high"] for row in rows]
-    memory = f"{machine.bandwidth:g} GB/s of memory a rank"
     axis.fill_between(ranks, low, high, color=COLOURS["measure"], alpha=0.4, linewidth=0)
-    axis.plot(ranks, high, color=_BLUE, linewidth=1.2, label=f"{memory}, real-time factor stays")
-    axis.plot(ranks, low, color=COLOURS["rescale"], linewidth=1.2, label="threads as fast as here, factor grows on")
+    axis.plot(
+        ranks, high, color=_BLUE, linewidth=1.2, label=f"{machine.bandwidth:g} GB/s a rank, real-time factor stays"
+    )
+    axis.plot(
+        ranks, low, color=COLOURS["rescale"], linewidth=1.2, label=f"{machine.peak:g} GB/s a rank, factor grows on"
+    )
     axis.axvspan(*_PUBLISHED_RANKS, color="0.93", zorder=0.5)
     axis.text(_PUBLISHED_RANKS[1] / 1.1, 0.75 * max(high), "real-time factors\npublished", color="0.4", ha="right")
     axis.set_xscale("log", base=2)

@@ -116,7 +116,7 @@ def test_a_rank_dies(rank, tmp_path):
     wait_for(written(tmp_path / "checkpoints", 2))
     running.signal(signal.SIGKILL, rank)
     code, out, err = running.wait(SOON)
-    assert code != 0 and "signal 9" in out + err
+    assert code == 128 + signal.SIGKILL or (code != 0 and "signal 9" in out + err)  # as Open MPI, or MPICH, tells
     resumes(tmp_path)
 
 

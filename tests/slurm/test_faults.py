@@ -19,7 +19,8 @@ def rank_process(number, rank):
     for each in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             environment = (each / "environ").read_bytes().split(b"\0")
-            if {f"SLURM_JOB_ID={number}".encode(), f"PMI_RANK={rank}".encode()} <= {*environment}:
+            named = {f"{name}={rank}".encode() for name in ("PMI_RANK", "PMIX_RANK")}  # of MPICH, and of Open MPI
+            if f"SLURM_JOB_ID={number}".encode() in environment and named & {*environment}:
                 return int(each.name)
     return None
 

@@ -87,7 +87,7 @@ def test_a_terminal_follows_a_run_to_its_end(tmp_path):
         assert process.wait(timeout=30) == 0
         reader.join()
     text = "".join(shown)
-    assert "0.400 s of 1.000 s" in text and "finished" in text and "4.00% (bound 0.05)" in text
+    assert "0.400 s of 1.000 s" in text and "finished" in text and "4.00 % (bound 5 %)" in text
     os.close(ours)
 
 
