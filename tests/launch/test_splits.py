@@ -7,7 +7,7 @@ import pytest
 from launching import launch
 
 RANKS = (1, 2, 4)
-MANY = int(os.environ.get("DISTNORM_MANY_RANKS", "16"))  # 64 take a minute more
+MANY = int(os.environ.get("DISTNORM_MANY_RANKS", "8"))  # 64 take some minutes
 
 
 def run(mode, ranks, folder, program="split.py", *more, timeout=60):
