@@ -22,7 +22,7 @@ from .mpi import CHOICES, MPI, find_mpi, pip
 
 VERSION = "3.10.0"
 _ABOUT = """Build NEST with MPI and install it into this Python environment. It takes a C++ compiler, and 14 minutes on
-two cores; a build that was stopped goes on. The wheel is kept in the cache, for other environments of this machine."""
+two cores; a build that was stopped begins anew. The wheel is kept in the cache, for other environments of this machine."""
 
 
 def add_to(commands: Any) -> None:
@@ -128,7 +128,7 @@ def _build(home: Path, mpi: MPI, modelset: str, jobs: int) -> None:
     if ended.returncode:
         end = log.read_text(errors="replace").splitlines()[-15:]
         print("\n".join(end), file=sys.stderr)
-        raise RuleError(f"the build failed; its log is {log}, and the same command goes on where it ended")
+        raise RuleError(f"the build failed; its log is {log}")
     (home / "part").rename(home / "wheel")  # a build that was killed leaves no half wheel there
     shutil.rmtree(home / "build", ignore_errors=True)
     shutil.rmtree(source, ignore_errors=True)
@@ -148,7 +148,7 @@ def _given(name: str) -> list[str]:
 
 
 def _source(home: Path) -> Path:
-    """NEST's source, unpacked where a build that was stopped finds it again."""
+    """NEST's source, fetched and unpacked once."""
     source = home / "source"
     if not source.is_dir():
         fetched = home / "fetched"
