@@ -22,7 +22,8 @@ from .mpi import CHOICES, MPI, find_mpi, pip
 
 VERSION = "3.10.0"
 _ABOUT = """Build NEST with MPI and install it into this Python environment. It takes a C++ compiler, and 14 minutes on
-two cores; a build that was stopped begins anew. The wheel is kept in the cache, for other environments of this machine."""
+two cores; a build that was stopped begins anew. The wheel is kept in the cache, for other environments of this
+machine."""
 
 
 def add_to(commands: Any) -> None:
