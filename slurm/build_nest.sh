@@ -8,8 +8,8 @@
 #
 #   DISTNORM_ENV=environment.sh sbatch slurm/build_nest.sh [arguments of distnorm install-nest]
 #
-# It takes 14 minutes on two cores; a build that was stopped begins anew. A compute node that sees no package index needs the
-# wheel built on a login node: distnorm install-nest --wheel
+# It takes 14 minutes on two cores; submitted again, it goes on where it was stopped. A compute node that sees no package
+# index needs the wheel built on a login node: distnorm install-nest --wheel
 set -euo pipefail
 
 [ -z "${DISTNORM_ENV:-}" ] || { set +u; . "$DISTNORM_ENV"; set -u; }

@@ -192,7 +192,7 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     with suppress(DistnormError):  # kept in attachment.error
         attachment.finish(ending)
     if attachment.ranks is not None:
-        attachment.ranks.leave(2 if attachment.error else ending.code)
+        attachment.ranks.ending.leave(2 if attachment.error else ending.code)
     if attachment.error is not None:
         raise attachment.error
     if isinstance(ending.error, KeyboardInterrupt):

@@ -22,8 +22,9 @@ from .shared.networks import DELAY_MS, add_neurons, finish, reset
 from .shared.tables import table
 
 _INDEGREE = 100
-_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
+_SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 _MOST_LOOKS, _FEWEST_LOOKS, _AT_ONCE = 2_000, 20, 5_000_000
+_FEWEST_RUNS, _RUNS_AT_ONCE = 3, 30_000_000
 _PHASES = ("measure", "agree", "rescale")
 _COLUMNS = ("connections of a rank", "looks", "a look (us)", *_PHASES, "rest", "of agree: waiting")
 _RUN_COLUMNS = ("connections of a rank", "Runs", "plain (us)", "attached (us)", "attached / plain")
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     for connections in options.connections:
         number = min(max(_AT_ONCE // connections, _FEWEST_LOOKS), _MOST_LOOKS)
         looks.append([f"{connections:,}", f"{number:,}", *_looks(nest, ranks, connections, options.threads, number)])
-        at_most = min(options.runs, 10 * number)
+        at_most = min(max(_RUNS_AT_ONCE // connections, _FEWEST_RUNS), options.runs)
         runs.append([f"{connections:,}", f"{at_most:,}", *_runs(nest, ranks, connections, options.threads, at_most)])
     agreements = [_agreement(each) for each in ((ranks, ranks.anew()) if ranks.size > 1 else ())]
     if ranks.rank == 0:

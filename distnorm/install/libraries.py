@@ -34,7 +34,10 @@ def find_libraries(folder: Path, compiler: str, say: Callable[[str], None]) -> l
     missing = [header for header in _HEADERS if not has_header(header, compiler)]
     prefixes = []
     if "boost/version.hpp" in missing:
-        pip("install", "--target", str(folder / "boost"), "cmeel-boost")
+        if not (folder / "boost").is_dir():  # headers that are written again would have all compiled again
+            shutil.rmtree(folder / "boost.part", ignore_errors=True)
+            pip("install", "--target", str(folder / "boost.part"), "cmeel-boost")
+            (folder / "boost.part").rename(folder / "boost")
         prefixes.append(folder / "boost" / "cmeel.prefix")
     others = [_HEADERS[header] for header in missing if not header.startswith("boost")]
     if others and _unpack(folder / "debian"):

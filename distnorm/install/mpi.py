@@ -73,13 +73,13 @@ def find_mpi(asked: str) -> MPI:
     return _described(compiler)
 
 
-def pip(*arguments: str) -> None:
-    """Run pip of this environment.
+def pip(*arguments: str, python: str | Path = sys.executable) -> None:
+    """Run pip of this environment, or of that of another `python`.
 
     Raises:
         RuleError: It failed; it has said why.
     """
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", *arguments]
     ended = subprocess.run([*command[:4], "--quiet", *command[4:]], stdout=sys.stderr, check=False)
     if ended.returncode:
         raise RuleError(f"pip {' '.join(arguments)} failed")

@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 import time
+import venv
 from pathlib import Path
 from typing import Any
 
 from ..errors import RuleError
+from ..files.toml_file import read_toml
 from ..runs.options import count
 from ..synapses.compiling.library import cache_folder, writing
 from .libraries import find_libraries, has_header
@@ -22,8 +24,8 @@ from .mpi import CHOICES, MPI, find_mpi, pip
 
 VERSION = "3.10.0"
 _ABOUT = """Build NEST with MPI and install it into this Python environment. It takes a C++ compiler, and 14 minutes on
-two cores; a build that was stopped begins anew. The wheel is kept in the cache, for other environments of this
-machine."""
+two cores; a build that was stopped is gone on with by the same command. The wheel is kept in the cache, for other
+environments of this machine."""
 
 
 def add_to(commands: Any) -> None:
@@ -116,7 +118,10 @@ def _build(home: Path, mpi: MPI, modelset: str, jobs: int) -> None:
     if mpi.from_wheel:
         # The lib folder of the environment that the wheel will be in, where the wheel of MPI has its library.
         environment["LDFLAGS"] = " ".join([r"-Wl,-rpath,\$ORIGIN/../../..", *_given("LDFLAGS")])
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--verbose"]
+    tools = _tools(home, source)
+    environment["PATH"] = os.pathsep.join([str(tools.parent), *_given("PATH")])
+    command = [str(tools), "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--verbose"]
+    command += ["--no-build-isolation"]  # pip's own environment for it has another path each time: all is compiled anew
     command += [
         f"--config-settings=build-dir={home / 'build'}",
         *settings,
@@ -131,8 +136,18 @@ def _build(home: Path, mpi: MPI, modelset: str, jobs: int) -> None:
         print("\n".join(end), file=sys.stderr)
         raise RuleError(f"the build failed; its log is {log}")
     (home / "part").rename(home / "wheel")  # a build that was killed leaves no half wheel there
-    shutil.rmtree(home / "build", ignore_errors=True)
-    shutil.rmtree(source, ignore_errors=True)
+    for folder in (home / "build", source, home / "tools"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tools(home: Path, source: Path) -> Path:
+    """The Python of an environment with what NEST is built with, at a path that stays."""
+    python = home / "tools" / "bin" / "python"
+    if not python.with_name("pip").exists():
+        venv.create(home / "tools", with_pip=True)
+    required = read_toml(source / "pyproject.toml", "NEST's settings")["build-system"]["requires"]
+    pip("install", *required, "cmake", "ninja", python=python)
+    return python
 
 
 def _is_installed(wheel: Path) -> bool:

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
-import math
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,16 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import KINDS, MPIError, RuleError
+from .ending import Ending
 from .interrupts import Interrupts
 from .launch import started_processes
 from .message import Merged, in_short
 from .same_library import check_same_library
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
-
-_PATIENCE_SECONDS = 5.0
-_POLL_SECONDS = 0.01
 
 
 class Ranks:
@@ -43,6 +36,7 @@ class Ranks:
         allreduced_bytes: Size of their messages together.
         waited_s: How long this rank waited at the last call of `agree` for the rank that came last, in s.
         slowest: That rank.
+        ending: Ways to end this rank, and all.
     """
 
     def __init__(self, communicator: Any = None) -> None:
@@ -53,7 +47,7 @@ class Ranks:
         self.allreduces = self.allreduced_bytes = 0
         self.waited_s, self.slowest = 0.0, 0
         self._met_ns = time.perf_counter_ns()  # when all ranks last left an agreement
-        self._leaving = False
+        self.ending = Ending(self._comm if self.size > 1 else None)
         self._interrupts = Interrupts(alone=self.size == 1)
         self._merged = Merged()
 
@@ -174,8 +168,7 @@ class Ranks:
         A rank that fails there ends all if the others do not come soon: they may wait for it.
         """
         result, error = _tried(action)
-        if self._comm is not None and self.size > 1:
-            self._meet(2 if error else 0, f"rank {self.rank}: {error}")
+        self.ending.meet(2 if error else 0, f"rank {self.rank}: {error}")
         self.settle(error)
         return result
 
@@ -224,54 +217,6 @@ class Ranks:
         if self._comm is not None:
             self._comm.Barrier()
 
-    def end_with(self, code: int) -> int:
-        """End all ranks with this exit code, at the same moment; a single process returns it. Collective.
-
-        A launcher that kills what is left of a program when one rank has failed would otherwise kill ranks that are
-        still freeing their memory, and hand on the code of that.
-        """
-        if self._comm is None or self.size == 1:
-            return code
-        from mpi4py import MPI
-
-        sys.stdout.flush()
-        sys.stderr.flush()
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        MPI.Finalize()
-        os._exit(code)
-
-    def abort(self, code: int = 1) -> None:
-        """End all ranks at once, from any of them, with an exit code; does nothing on a single rank."""
-        if self._comm is not None and self.size > 1:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            self._comm.Abort(code)
-
-    def leave(self, code: int) -> None:
-        """Wait until all ranks are about to end. A rank that failed ends all if they do not come soon. Once.
-
-        NEST's exit hook waits in MPI_Finalize for ranks that may wait for this one in a simulation.
-
-        Args:
-            code: Exit code of this rank; not 0 if it failed.
-        """
-        if self._comm is None or self.size == 1 or self._leaving:
-            return
-        self._leaving = True
-        self._meet(code)
-
-    def _meet(self, code: int, last_words: str = "") -> None:
-        """Wait for all ranks; one with a code for an error says its last words and ends all if they do not come."""
-        assert self._comm is not None
-        request = self._comm.Ibarrier()
-        deadline = time.monotonic() + _PATIENCE_SECONDS if code else math.inf
-        while not request.Test():
-            if time.monotonic() > deadline:
-                if last_words:
-                    log.error(last_words)
-                self.abort(code)
-            time.sleep(_POLL_SECONDS)
-
 
 def _tried(action: Callable[[], T]) -> tuple[T, BaseException | None]:
     """Result and error of an action: whatever it is, the other ranks must hear of it."""
@@ -313,6 +258,6 @@ def _end_all_after_an_error(ranks: Ranks) -> None:
 
     def print_and_leave(*raised: Any) -> None:
         theirs(*raised)
-        ranks.leave(1)
+        ranks.ending.leave(1)
 
     sys.excepthook = print_and_leave

@@ -110,7 +110,7 @@ class Chunks:
             if self._ranks.size > 1:
                 log.error("rank %d: nest.Simulate failed after %g ms: %s", self._ranks.rank, self._now(), error)
                 traceback.print_exc()
-                self._ranks.abort()
+                self._ranks.ending.abort()
             raise
         seconds = time.perf_counter() - start
         self.seconds += seconds

@@ -255,7 +255,7 @@ class Loop:
         except Exception as error:
             # Half of the weights are written and the other ranks go on: nothing can be agreed any more.
             log.error("rank %d: rescaling failed: %s", self._ranks.rank, error)
-            self._ranks.abort()
+            self._ranks.ending.abort()
             raise
         if self.weights.held:
             self._preconditions.hold()

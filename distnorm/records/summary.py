@@ -15,6 +15,7 @@ from ..normalizer.measurement import ALL_PHASES, Measurement
 from .run_record import RunRecord
 
 _BOUNDS = (0.01, 0.02, 0.05, 0.1)
+_MUCH, _LONG_S = 0.1, 10.0  # of the wall time beside simulating, in a run that is worth a word about it
 
 
 def settled(run: RunRecord) -> list[Measurement]:
@@ -205,7 +206,10 @@ def _wall_time(run: RunRecord) -> list[str]:
         return []
     rest = 1 - spent["simulate"] / total
     phases = ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items() if seconds)
-    return [f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating", *_waiting(run, total)]
+    lines = [f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating", *_waiting(run, total)]
+    if rest > _MUCH and total > _LONG_S and run.header.bound is not None and not run.header.observe:
+        lines.append("that much for a bound: a looser one, probes=1 or an exact interval may take less (docs/exact.md)")
+    return lines
 
 
 def _waiting(run: RunRecord, total: float) -> list[str]:

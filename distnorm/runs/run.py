@@ -73,7 +73,7 @@ def run(job: Job, observe: bool, log_path: Path | None, checkpoint: Path | None 
     if stopped:
         if ranks.rank == 0:
             log.info("stopped (%s); --checkpoint %s --resume goes on", stopped, checkpoint)
-        return ranks.end_with(REQUEUE if isinstance(stopped, AllocationEnds) else STOPPED)
+        return ranks.ending.end_with(REQUEUE if isinstance(stopped, AllocationEnds) else STOPPED)
     if ranks.rank == 0:
         split = f"{ranks.size} rank(s) x {job.num_threads(ranks.size)} thread(s)"
         since = f"; going on from {begun_ms:g} ms, and what follows is about the time since" if found else ""

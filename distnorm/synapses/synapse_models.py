@@ -87,7 +87,7 @@ _PAIRS = Deferred(exponent="mu_plus_")
 _IN_COMMON = Deferred(facilitate="weight, trace, common", tau="common.tau_plus_")
 _NEEDS_OPTIMIZER = "its gradients are summed up over an update interval, and its optimizer turns them into weights"
 
-# The table of NEST 3.10's models. The kernel's C++ is generated from it (compiling/headers.py).
+# The table of NEST 3.10's models. The kernel's C++ is generated from it (compiling/model_headers.py).
 SYNAPSE_MODELS = (
     SynapseModel("static_synapse", fixed=True),
     SynapseModel("bernoulli_synapse", fixed=True),

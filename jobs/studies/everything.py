@@ -23,7 +23,6 @@ from distnorm.runs.options import path
 _TIMEOUT_S = 7_200.0
 _FOLDER = "FOLDER"  # in a command; the folder for what is made
 _MPI = "mpiexec -n 2 distnorm"
-_SIZES = "100 1000 10000 100000"
 _JOB = "jobs/balanced_stdp.toml"
 _HPC = "jobs/hpc_benchmark.toml"
 _EVERY_100_MS = """--set 'interval={"kind":"fixed","interval_ms":100.0}'"""
@@ -114,8 +113,10 @@ STEPS = (
     Step("weights-large", 1.5, "weights.md: 100 million", f"{_MPI} bench weights -o FOLDER/large {_LARGEST}"),
     Step("outgoing", 0.5, "outgoing.md: what it costs", f"{_MPI} bench outgoing"),
     Step("outgoing-large", 2, "outgoing.md: 50 million", f"{_MPI} bench outgoing --connections 50000000 {_HOM_HPC}"),
-    Step("look", 2, "benchmarks.md: a look", f"distnorm bench look --connections {_SIZES}"),
-    Step("look-2-ranks", 2, "benchmarks.md: a look", f"{_MPI} bench look --connections {_SIZES}"),
+    Step("look", 5, "benchmarks.md: a look", "distnorm bench look"),
+    Step("look-2-threads", 3, "benchmarks.md: a look", "distnorm bench look --threads 2"),
+    Step("look-2-ranks", 5, "benchmarks.md: a look", f"{_MPI} bench look"),
+    Step("latency", 1, "benchmarks.md: far apart (as root)", "python jobs/studies/latency.py"),
     Step("both-norms", 1, "outgoing.md: sweeps", "python jobs/studies/both_norms.py"),
     Step("both", 1.5, _BOTH, "distnorm run jobs/both_norms.toml -n 2 --log FOLDER/both.jsonl"),
     Step("both_norms", 0.1, "docs/both_norms.png", "distnorm report FOLDER/both.jsonl -o FOLDER/both_norms.png"),

@@ -1,5 +1,6 @@
 """Numbers and figures from made-up logs, where both are known."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -72,6 +73,17 @@ def test_incoming_and_outgoing_norms_have_a_line_each(tmp_path):
         report(write(tmp_path / f"{name}.jsonl", measurements, END, rules=rules), output=tmp_path / f"{name}.png")
         upper = imread(tmp_path / f"{name}.png")[: 1024 // 3]
         assert bool(np.all(np.isclose(upper[..., :3], to_rgb(PURPLE), atol=1 / 255), axis=-1).any()) is purple
+
+
+@pytest.mark.parametrize(("bound", "slower", "told"), [(0.05, 20.0, True), (0.05, 1.0, False), (None, 20.0, False)])
+def test_a_bound_that_takes_much_of_a_long_run_is_told(bound, slower, told, tmp_path):
+    looks = [
+        dataclasses.replace(each, seconds={phase: slower * spent for phase, spent in each.seconds.items()})
+        for each in MEASUREMENTS
+    ]
+    looks = [dataclasses.replace(each, seconds=each.seconds | {"rescale": slower * 0.1}) for each in looks]
+    said = report(write(tmp_path / "log.jsonl", looks, END, bound=bound))
+    assert ("that much for a bound: a looser one, probes=1 or an exact interval" in said) is told
 
 
 def test_without_a_bound_there_is_none(tmp_path):

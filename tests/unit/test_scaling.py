@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cost_model
 import everything
+import latency
 import nest_examples
 import numpy as np
 import predict
@@ -233,7 +234,11 @@ def test_steps_are_made_and_failures_said(tmp_path, monkeypatch):
 def test_every_step_is_a_command_that_exists():
     from distnorm.cli import _parser
 
-    scripts = {"jobs/studies/predict.py": predict, "tests/nest_examples.py": nest_examples}
+    scripts = {
+        "jobs/studies/predict.py": predict,
+        "jobs/studies/latency.py": latency,
+        "tests/nest_examples.py": nest_examples,
+    }
     # These import NEST: see tests/nest.
     others = {f"jobs/studies/{name}.py" for name in ("adaptive_interval", "convergence", "pending", "both_norms")}
     others |= {f"jobs/{name}.py" for name in ("competition", "clock_cost", "clock_training")}

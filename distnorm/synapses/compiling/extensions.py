@@ -23,9 +23,9 @@ from ...mpi.ranks import Ranks
 from ..kernel_interface import declare
 from ..kernel_library import class_of
 from ..synapse_models import SynapseModel
-from .headers import models_header
 from .library import cache_folder, compile_for, compiled, stem_of
 from .loading import load_library
+from .model_headers import models_header
 
 # Whatever else the header defines, such as a function that registers the model, is dropped, with what it would call.
 _FLAGS = ("-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections")
