@@ -112,23 +112,16 @@ def _build(home: Path, mpi: MPI, modelset: str, jobs: int) -> None:
         "with-modelset": modelset,
         **({} if prefixes or has_header("gsl/gsl_version.h", compiler) else {"with-gsl": "OFF"}),
     }
-    settings = [f"--config-settings=cmake.define.{name}={value}" for name, value in defined.items()]
+    settings = {f"cmake.define.{name}": value for name, value in defined.items()} | {"build-dir": str(home / "build")}
+    tools = _tools(home, source)
     environment = os.environ | {"CMAKE_BUILD_PARALLEL_LEVEL": str(jobs)}
+    environment["PATH"] = os.pathsep.join([str(tools.parent), *_given("PATH")])
     environment["CMAKE_PREFIX_PATH"] = os.pathsep.join([*map(str, prefixes), *_given("CMAKE_PREFIX_PATH")])
     if mpi.from_wheel:
         # The lib folder of the environment that the wheel will be in, where the wheel of MPI has its library.
         environment["LDFLAGS"] = " ".join([r"-Wl,-rpath,\$ORIGIN/../../..", *_given("LDFLAGS")])
-    tools = _tools(home, source)
-    environment["PATH"] = os.pathsep.join([str(tools.parent), *_given("PATH")])
-    command = [str(tools), "-m", "pip", "wheel", "--no-deps", "--no-cache-dir", "--verbose"]
-    command += ["--no-build-isolation"]  # pip's own environment for it has another path each time: all is compiled anew
-    command += [
-        f"--config-settings=build-dir={home / 'build'}",
-        *settings,
-        "--wheel-dir",
-        str(home / "part"),
-        str(source),
-    ]
+    folders = [str(folder) for folder in (source, home / "part", home / "staging")]
+    command = [str(tools), str(Path(__file__).with_name("build_wheel.py")), *folders, json.dumps(settings)]
     with log.open("ab") as file:
         ended = subprocess.run(command, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False)
     if ended.returncode:
@@ -136,7 +129,7 @@ def _build(home: Path, mpi: MPI, modelset: str, jobs: int) -> None:
         print("\n".join(end), file=sys.stderr)
         raise RuleError(f"the build failed; its log is {log}")
     (home / "part").rename(home / "wheel")  # a build that was killed leaves no half wheel there
-    for folder in (home / "build", source, home / "tools"):
+    for folder in (home / "build", home / "staging", home / "tools", source):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -2,9 +2,9 @@
 
 python jobs/studies/latency.py --latency 50 500 5000       # µs, one way; as root, with iproute2 and an MPICH
 
-Each rank is in a network namespace with one interface, a TUN device whose packets this script hands on after the latency.
-So all that MPI sends between ranks takes that long. The time of a message between two ranks is measured, too: beside the
-latency it takes what the script takes. The Allreduce of four ranks is two steps of a message each way.
+Each rank is in a network namespace with one interface, a TUN device whose packets this script hands on after the
+latency. So all that MPI sends between ranks takes that long. The time of a message between two ranks is measured, too:
+beside the latency it takes what the script takes. The Allreduce of four ranks is two steps of a message each way.
 """
 
 from __future__ import annotations
@@ -126,15 +126,15 @@ def of_rank() -> None:
 
     ranks.merge_by_kernel(kernel_of(nest, ranks))
     message = new_message(1)
-    bytes_, other = np.zeros(message.nbytes, np.uint8), {0: 1, 1: 0}.get(ranks.rank)
+    of_same_size = np.zeros(message.nbytes, np.uint8)
 
     def there_and_back() -> None:
-        if other is not None:
-            first, second = (MPI.COMM_WORLD.Send, MPI.COMM_WORLD.Recv)
-            if ranks.rank:
-                first, second = second, first
-            first(bytes_, other)
-            second(bytes_, other)
+        if ranks.rank == 0:
+            MPI.COMM_WORLD.Send(of_same_size, 1)
+        if ranks.rank < 2:
+            MPI.COMM_WORLD.Recv(of_same_size, 1 - ranks.rank)
+        if ranks.rank == 1:
+            MPI.COMM_WORLD.Send(of_same_size, 0)
 
     def mean_us(action: Callable[[], object]) -> float:
         """One after the other, as ranks that leave a barrier do not leave it at the same time."""
