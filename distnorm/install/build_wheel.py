@@ -7,6 +7,7 @@ time, so that everything would be compiled again. Here temporary folders have na
 from __future__ import annotations
 
 import contextlib
+import importlib
 import itertools
 import json
 import os
@@ -38,9 +39,7 @@ def build(source: str, wheels: str, staging: str, settings: dict[str, str]) -> N
     os.makedirs(wheels, exist_ok=True)
     os.chdir(source)
     tempfile.TemporaryDirectory = temporary  # type: ignore[assignment,misc]
-    from scikit_build_core.build import build_wheel  # type: ignore[import-not-found]
-
-    build_wheel(wheels, settings)
+    importlib.import_module("scikit_build_core.build").build_wheel(wheels, settings)
 
 
 if __name__ == "__main__":

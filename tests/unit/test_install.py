@@ -1,5 +1,8 @@
 """Which MPI NEST is built with, by compilers that only say what they are."""
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -83,3 +86,30 @@ def test_a_wheel_that_is_there_is_not_built_again(tmp_path, monkeypatch, capsys)
     assert [Path(line) for line in capsys.readouterr().out.split()] == 2 * [
         home / "wheel" / "nest_simulator-3.10.0.whl"
     ]
+
+
+def test_a_stopped_build_finds_the_same_folders_again(tmp_path):
+    """Else NEST compiles everything anew: the folder its files are put into is in one of its headers."""
+    backend = tmp_path / "backend" / "scikit_build_core"
+    backend.mkdir(parents=True)
+    (backend / "__init__.py").write_text("")
+    (backend / "build.py").write_text("""if True:
+        import json, os, tempfile
+
+        def build_wheel(wheels, settings):
+            with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+                assert os.listdir(first) == os.listdir(second) == []
+                open(os.path.join(first, "left"), "w").close()
+                with open(os.path.join(wheels, "told"), "a") as told:
+                    json.dump([os.getcwd(), first, second, settings], told)
+                    told.write("\\n")
+    """)
+    (tmp_path / "source").mkdir()
+    folders = [str(tmp_path / name) for name in ("source", "wheels", "staging")]
+    settings = {"cmake.define.with-mpi": "ON"}
+    script = Path(nest.__file__).with_name("build_wheel.py")
+    for _ in range(2):
+        command = [sys.executable, str(script), *folders, json.dumps(settings)]
+        subprocess.run(command, env=os.environ | {"PYTHONPATH": str(backend.parent)}, check=True)
+    first, second = map(json.loads, (tmp_path / "wheels" / "told").read_text().splitlines())
+    assert first == second == [folders[0], f"{folders[2]}/0", f"{folders[2]}/1", settings]
