@@ -20,7 +20,8 @@ export PYNEST_QUIET=1
 # rank said as it is.
 export OMP_WAIT_POLICY=passive MPIR_CVAR_CH4_PROGRESS_THROTTLE=1 OMPI_MCA_mpi_yield_when_idle=1
 export OMPI_MCA_orte_execute_quiet=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 distnorm install-nest --mpi "$mpi"
 two="-n 2 --dist loadfile" # files of tests at a time
 

@@ -26,7 +26,7 @@ _OVERSUBSCRIBE = {
 }
 _HELP = {
     "run as root": "set OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
-    "not enough slots": "set OMPI_MCA_rmaps_base_oversubscribe=1",
+    "not enough slots": "set " + " and ".join(f"{name}={value}" for name, value in _OVERSUBSCRIBE.items()),
 }
 
 
@@ -49,8 +49,9 @@ def last_words(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     if not lines:
         return ""
-    framed = [i for i, line in enumerate(lines) if set(line) == {"-"}]  # as Open MPI does; then the first line tells
-    line = lines[framed[0] + 1] if framed[1:] and framed[-1] == len(lines) - 1 else lines[-1]
+    line, framed = lines[-1], [i for i, line in enumerate(lines[:-1]) if set(line) == {"-"}]
+    if set(line) == {"-"} and lines[1:]:  # Open MPI ends with such a line, and 4 also begins with one; the first tells
+        line = lines[framed[0] + 1 if framed else 0]
     return next((f"{line} ({help_})" for sign, help_ in _HELP.items() if sign in line), line)
 
 

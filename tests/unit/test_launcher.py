@@ -102,6 +102,8 @@ FRAME = "-" * 74
             "mpiexec has detected an attempt to run as root. (set OMPI_ALLOW_RUN_AS_ROOT=1 and "
             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)",
         ),
+        (f"prterun: none\n\nAs Open MPI 5 ends\n{FRAME}\n", "prterun: none"),
+        (FRAME, FRAME),
     ],
 )
 def test_the_line_that_tells_why_a_program_ended(said, words):
