@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import DistnormError, KernelError
 from ..mpi.launch import find_mpiexec, is_first_rank, started_processes, under_launcher
@@ -180,6 +181,7 @@ def _compiler() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
+    folder: Path | None = None
     try:
         folder = cache_folder()
         with writing(folder), tempfile.TemporaryFile(dir=folder):
@@ -187,7 +189,15 @@ def _cache() -> Iterator[Finding]:
             seen = ", which other machines may share" if is_shared(kind) else ""
             yield Finding("cache", True, f"{folder} can be written" + (f" ({kind}{seen})" if kind else ""))
     except KernelError as error:
-        yield Finding("cache", False, str(error))
+        if folder and _is_read_only(folder):  # the kernel's own finding says whether what is compiled there serves
+            yield Finding("cache", None, f"{folder} is read-only, as in an image; nothing more is compiled into it")
+        else:
+            yield Finding("cache", False, str(error))
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Whether it is in a file system to which nobody can write."""
+    return folder.is_dir() and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def _slurm(nest: Facts) -> Iterator[Finding]:
