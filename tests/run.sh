@@ -35,8 +35,10 @@ mkdocs build --quiet -f .mkdocs.yml
 timeout --kill-after=10 600 python -m pytest -q $two tests/unit
 wait $compiling
 
-echo "== one process, and runs started by the tests"
-timeout --kill-after=10 2400 python -m pytest -q $two tests/nest tests/launch
+echo "== one process"
+timeout --kill-after=10 1200 python -m pytest -q $two tests/nest
+echo "== runs started by the tests, from processes without MPI: an Open MPI that has begun in one starts no other"
+timeout --kill-after=10 2400 python -m pytest -q $two tests/launch
 
 echo "== random job files, rules and sequences; --seeds=FROM:TO makes others"
 timeout --kill-after=10 900 python -m pytest -q $two tests/fuzz
