@@ -37,7 +37,7 @@ wait $compiling
 
 echo "== one process"
 timeout --kill-after=10 1200 python -m pytest -q $two tests/nest
-echo "== runs started by the tests, from processes without MPI: an Open MPI that has begun in one starts no other"
+echo "== runs started by the tests, in a session of their own, as tests/launching.py asks: nothing in it has begun MPI"
 timeout --kill-after=10 2400 python -m pytest -q $two tests/launch
 
 echo "== random job files, rules and sequences; --seeds=FROM:TO makes others"
