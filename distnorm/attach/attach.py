@@ -94,6 +94,14 @@ class Attachment:
         """The script simulates."""
         self._guarded(lambda: self._advance(run))
 
+    def is_idle(self, steps: int) -> bool:
+        """Whether nothing is to be done while the script simulates so many steps; needs no view of modules."""
+        return False
+
+    def pass_by(self, steps: int, simulate: Callable[[], None]) -> None:
+        """The script simulates, and nothing is to be done."""
+        simulate()
+
     def fork(self) -> None:
         """This is a new process that the script has forked."""
         self.forked = True

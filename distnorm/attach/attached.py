@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,13 @@ class Attached(Attachment):
         assert self._loop is not None  # the network has begun
         self._use(self._loop)
         self._loop.advance(run)
+
+    def is_idle(self, steps: int) -> bool:
+        return self._session is not None and self._loop is not None and self._loop.is_idle(steps)
+
+    def pass_by(self, steps: int, simulate: Callable[[], None]) -> None:
+        assert self._loop is not None  # it is idle
+        self._loop.pass_by(steps, simulate)
 
     @property
     def kernel(self) -> ctypes.CDLL | None:

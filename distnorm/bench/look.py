@@ -61,11 +61,11 @@ def run(options: argparse.Namespace) -> None:
         print(f"the agreement alone, a message of {new_message(1).nbytes:,} bytes: {costs}")
 
 
-def _network(nest: Any, ranks: Ranks, connections: int, threads: int) -> Rule:
-    """Build a network with so many plastic connections on each rank; the rule that keeps its norms."""
+def driven_network(nest: Any, ranks: int, connections: int, threads: int) -> Rule:
+    """Build a network with so many plastic connections on each rank, driven by noise; the rule that keeps its norms."""
     reset(nest, threads)
     indegree = min(_INDEGREE, connections // 10) or 1
-    neurons = max(connections * ranks.size // indegree, 1)
+    neurons = max(connections * ranks // indegree, 1)
     plastic = {"synapse_model": "stdp_synapse", "weight": nest.random.uniform(0.05, 0.15), "Wmax": 100.0}
     add_neurons(nest, neurons, indegree, plastic)
     noise = nest.Create("poisson_generator", params={"rate": 18_000.0})
@@ -77,7 +77,7 @@ def _network(nest: Any, ranks: Ranks, connections: int, threads: int) -> Rule:
 def _looks(nest: Any, ranks: Ranks, connections: int, threads: int, number: int) -> list[str]:
     from ..normalizer.normalizer import Normalizer
 
-    normalizer = Normalizer(_network(nest, ranks, connections, threads), interval=DELAY_MS)
+    normalizer = Normalizer(driven_network(nest, ranks.size, connections, threads), interval=DELAY_MS)
     normalizer.simulate(10 * DELAY_MS)  # opens, verifies, warms up
     done = len(normalizer.log)
     start = time.perf_counter()
@@ -97,7 +97,7 @@ def _looks(nest: Any, ranks: Ranks, connections: int, threads: int, number: int)
 def _runs(nest: Any, ranks: Ranks, connections: int, threads: int, number: int) -> list[str]:
     from ..normalizer.normalizer import Normalizer
 
-    rule = _network(nest, ranks, connections, threads)
+    rule = driven_network(nest, ranks.size, connections, threads)
     normalizer = Normalizer(rule, interval=1e9)
     normalizer.normalize()
 

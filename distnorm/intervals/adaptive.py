@@ -27,6 +27,9 @@ WORST = 1.2
 PROBE_AGAIN, PROBE_POWER = 0.27, 3.0
 PROBE_LEAST = 0.05  # and as a part of the interval, however regular the drift
 PROBE_TWICE = 0.6  # the same from the second measurement on, where one probe is asked for
+# By default a probe in intervals expected to be shorter than SHORT_MS must be worth what it costs, half a normalization:
+# of NEST's time a plastic connection takes some 3 µs per second, and of a look 12 ns (docs/benchmarks.md, "Tight bounds").
+SHORT_MS, PROBE_SHORT = 50.0, 0.5
 START = 4.0  # measurements of the first interval are at most so many times as late as the one before
 EXPECTED = 8.0  # after expect_change or a surprise: how much faster the age may grow that must still fit
 STEP, ROOM, SAFE = 4.0, 0.85, 0.7  # see AdaptiveInterval._spacing
@@ -59,10 +62,11 @@ class AdaptiveInterval:
             `Rule.weights` says.
         statistic: Which drift over the targets of all ranks: "max", "mean", or a quantile, "q50", "q90" or "q99".
         probes: Measurements part-way in an interval, at which it can be cut short or prolonged; each costs about half a
-            normalization. None: as many as the scatter of the drift asks for, one or two in most networks. 1: one,
-            which is cheaper and looser. A larger number k: as many as for None, and so many that a
-            drift that is suddenly four times as large is seen before it is above 1 + 3 / k times the bound. 0: none,
-            so a rise is seen at the end of an interval.
+            normalization. None: as many as the scatter of the drift asks for, one or two in most networks, and hardly
+            any where intervals are shorter than 50 ms, in which they would cost too much. 1: one, which in longer
+            ones is cheaper and looser. A larger number k: as many as the scatter asks for, and so many that a drift
+            that is suddenly four times as large is seen before it is above 1 + 3 / k times the bound. 0: none, so a
+            rise is seen at the end of an interval.
         minimum_ms: Shortest interval; the smallest delay of the network by default.
         maximum_ms: Longest interval.
 
@@ -130,7 +134,7 @@ class AdaptiveInterval:
         if now.drift == SILENT and not known:
             return min((START - 1.0) * now.time_ms, SILENT_MS)
         room = math.log(self.bound / now.drift)
-        x = min(growth.log_age(room, MARGIN), growth.log_age(room + math.log(WORST), self._far))
+        x = min(growth.log_age(room, MARGIN), growth.log_age(room + math.log(WORST), self._far(growth)))
         ahead = age * math.expm1(x)
         return ahead if known else min(ahead, (START - 1.0) * now.grown_ms)
 
@@ -140,19 +144,21 @@ class AdaptiveInterval:
             return True
         if state.changing:
             return now.drift > SILENT and now.time_ms > 0
+        growth = state.growth
         if (self.probes == 0 and not state.early) or (ahead < self._least(state.clock) and now.time_ms > 0):
             return True
-        growth = state.growth
         worth = max(PROBE_LEAST, PROBE_AGAIN * math.sqrt(growth.within) * growth.power**PROBE_POWER)
         if self.probes == 1:
             worth = PROBE_LEAST if state.before is None else PROBE_TWICE
+        elif self._is_short(growth):
+            worth = max(worth, PROBE_SHORT)
         return now.drift > SILENT and ahead < worth * now.grown_ms
 
     def _begin(self, state: State, growth: Growth, ended: Point) -> tuple[float, State]:
         """Plan the first measurement of the interval that begins."""
         planned = SILENT_MS
         if growth.reach_ms is not None:
-            margin = max(MARGIN * growth.spread, self._far * growth.spread - math.log(WORST))
+            margin = max(MARGIN * growth.spread, self._far(growth) * growth.spread - math.log(WORST))
             planned = growth.reach_ms * math.exp(-margin * growth.power)
         rise = growth.agreeing == 0 and growth.reach_ms is not None
         early = state.changing or rise or ended.drift > self.bound  # what is known may be out of date
@@ -160,9 +166,12 @@ class AdaptiveInterval:
         begun = replace(state, growth=growth, before=None, changing=False, early=early)
         return self._round(planned, state.clock), begun
 
-    @property
-    def _far(self) -> float:
-        return MARGIN if self.probes in (0, 1) else FAR
+    def _is_short(self, growth: Growth) -> bool:
+        """Whether intervals are too short for probes that nobody asked for."""
+        return self.probes is None and growth.reach_ms is not None and growth.reach_ms < SHORT_MS
+
+    def _far(self, growth: Growth) -> float:
+        return MARGIN if self.probes in (0, 1) or self._is_short(growth) else FAR
 
     def _spacing(self, growth: Growth) -> float:
         """Longest time in ms between two measurements for the promise of `probes`.

@@ -14,19 +14,22 @@ class Interrupts:
 
     Args:
         alone: Whether this is the only rank.
+
+    Attributes:
+        heard: Whether there was a Ctrl-C since `take`.
     """
 
     def __init__(self, alone: bool) -> None:
         self._alone = alone
-        self._heard = False
+        self.heard = False
         self._listens = False
         self._depth = 0
 
     def take(self) -> KeyboardInterrupt | None:
         """What was heard since this was last asked for."""
-        if not self._heard:
+        if not self.heard:
             return None
-        self._heard = False
+        self.heard = False
         return KeyboardInterrupt()
 
     @contextmanager
@@ -65,7 +68,7 @@ class Interrupts:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._depth:
-            self._heard = True
+            self.heard = True
         else:
             signal.default_int_handler(number, frame)
 

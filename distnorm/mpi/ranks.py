@@ -42,14 +42,19 @@ class Ranks:
     def __init__(self, communicator: Any = None) -> None:
         """Wrap a duplicate of an mpi4py communicator; None is one process without MPI. Collective."""
         self._comm = None if communicator is None else communicator.Dup()
-        self.rank: int = 0 if communicator is None else communicator.Get_rank()
-        self.size: int = 1 if communicator is None else communicator.Get_size()
+        self.rank, self.size = 0, 1
+        self._max: Any = None
+        if communicator is not None:
+            from mpi4py import MPI
+
+            self.rank, self.size, self._max = communicator.Get_rank(), communicator.Get_size(), MPI.MAX
         self.allreduces = self.allreduced_bytes = 0
         self.waited_s, self.slowest = 0.0, 0
         self._met_ns = time.perf_counter_ns()  # when all ranks last left an agreement
         self.ending = Ending(self._comm if self.size > 1 else None)
         self._interrupts = Interrupts(alone=self.size == 1)
         self._merged = Merged()
+        self._wanted = np.zeros((2, 1), np.int64)  # on this rank, and the largest of all
 
     def agree(self, message: npt.NDArray[np.void], error: BaseException | None = None) -> npt.NDArray[np.void]:
         """Merge the drift records and histograms of all ranks, with one Allreduce of fixed size. Collective.
@@ -109,13 +114,22 @@ class Ranks:
             self._tell_and_raise(self.size - wrong, error, by_all=not some_fine)
         return tuple(largest)
 
+    def wants_any(self, wanted: bool) -> bool:
+        """Whether some rank wants something, or was interrupted: what `settle` would then say. Collective."""
+        wanted = wanted or self._interrupts.heard
+        if self._comm is None or self.size == 1:
+            return wanted
+        mine, largest = self._wanted
+        mine[0] = wanted
+        self._comm.Allreduce(mine, largest, self._max)
+        self._met_ns = time.perf_counter_ns()
+        return bool(largest[0])
+
     def _largest(self, numbers: tuple[int, ...]) -> Sequence[int]:
         if self._comm is None or self.size == 1:
             return numbers
-        from mpi4py import MPI
-
         mine, merged = np.array((numbers, numbers), np.int64)
-        self._comm.Allreduce(mine, merged, MPI.MAX)
+        self._comm.Allreduce(mine, merged, self._max)
         return merged.tolist()  # type: ignore[no-any-return]
 
     def same(self, values: Mapping[str, int]) -> None:

@@ -6,6 +6,7 @@ result, and have nothing to do with when normalization happens.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import traceback
@@ -70,13 +71,10 @@ class Chunks:
         return seconds
 
     def simulate(self, steps: int, run: Run) -> Iterator[int]:
-        """Simulate so many steps of a Run; yields the steps of each chunk once it is done. Collective.
-
-        An exception inside NEST ends all ranks: the others sit in NEST's own communication and cannot be told.
-        """
+        """Simulate so many steps of a Run; yields the steps of each chunk once it is done. Collective."""
         while steps:
             chunk = min(steps, run.grid.up(self._chunk_steps)) if self.wanted else steps
-            seconds = self._timed(chunk, run)
+            seconds = self.timed(functools.partial(run.go, chunk))
             steps -= chunk
             yield chunk
             if self.wanted:
@@ -100,10 +98,14 @@ class Chunks:
                 raise
             self.save()
 
-    def _timed(self, steps: int, run: Run) -> float:
+    def timed(self, simulate: Callable[[], None]) -> float:
+        """Have NEST simulate; wall time of that in s. Collective.
+
+        An exception inside NEST ends all ranks: the others sit in NEST's own communication and cannot be told.
+        """
         start = time.perf_counter()
         try:
-            run.go(steps)
+            simulate()
         except DistnormError:  # of another driver inside, and agreed
             raise
         except Exception as error:

@@ -75,6 +75,7 @@ class Loop:
         smallest = ranks.gather(float(nest.min_delay)) or []  # NEST itself agrees on it when it first simulates
         min_delay_ms = ranks.from_first(lambda: min(smallest))
         self.clock = Clock(resolution_ms=calls.resolution_ms, min_delay_ms=min_delay_ms)
+        self._slice = round(min_delay_ms / calls.resolution_ms)
         self.interval = ranks.together(lambda: checked_interval(interval, observe, rules, self.clock))
         self._preconditions = Preconditions(calls, self.changes)
         self._on_measurement = None if on_measurement is None else _of_user("on_measurement", on_measurement)
@@ -94,7 +95,6 @@ class Loop:
         )
         self._pending: BaseException | None = None
         self._warnings = Warnings(rules, fixed=isinstance(self.interval, FixedInterval) and not observe)
-        self._last_ms = 0.0
         self._measured = False
         tic_ms = float(nest.ms_per_tic)
         self.schedule = ranks.together(lambda: Schedule(self.interval, self.clock, tic_ms))
@@ -114,7 +114,8 @@ class Loop:
         It goes on where a script that only observes sets nest.biological_time back. Where the network is gone, it is
         that at the end of its last simulation.
         """
-        return self.schedule.total_ms(self._calls.time_ms) if self.stands else self._last_ms
+        ended = self._preconditions.ended_ms
+        return self.schedule.total_ms(self._calls.time_ms if ended is None else ended)
 
     @property
     def kernel(self) -> ctypes.CDLL | None:
@@ -154,10 +155,24 @@ class Loop:
             for steps in self.chunks.simulate(self.schedule.steps_to_simulate(run.left, run.grid), run):
                 self.schedule.passed(steps)
             self._measure_if_due()
-        self._last_ms = self.time_ms
         # Else nothing but Ctrl-C can have come, which waits for the next Run.
         if self._measured or self.weights.held or not is_short:
             self._ranks.settle(self._take_pending())
+
+    def is_idle(self, steps: int) -> bool:
+        """Whether nothing is to be done in the next steps, nor before and after them, on any rank. Collective."""
+        if self.schedule.left <= steps or not (self.schedule.begun and self._preconditions.unchanged):
+            return False
+        if not self.weights.is_open or self.weights.held:
+            return False
+        return not self._ranks.wants_any(self._pending is not None or bool(self.chunks.hooks) or self.schedule.hinted)
+
+    def pass_by(self, steps: int, simulate: Callable[[], None]) -> None:
+        """Have NEST simulate so many steps, for which this is idle. Collective."""
+        self.chunks.timed(simulate)
+        self.schedule.passed(steps)
+        if steps > self._slice:  # Ctrl-C in a shorter Run waits for the next
+            self._ranks.settle()
 
     def normalize(self) -> Measurement:
         """Measure and normalize now. Collective."""

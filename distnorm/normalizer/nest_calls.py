@@ -50,6 +50,14 @@ class Driver(Protocol):
         """Simulate what is left of a Run, and measure in between. Collective."""
         ...
 
+    def is_idle(self, steps: int) -> bool:
+        """Whether it has nothing to do in the next time steps, nor before and after them. Collective."""
+        ...
+
+    def pass_by(self, steps: int, simulate: Callable[[], None]) -> None:
+        """Have NEST simulate time steps for which it is idle; `begin` and `advance` are not called. Collective."""
+        ...
+
 
 class NestCalls:
     """What is in `nest.nestkernel_api`, with drivers and watchers put in. Made by `calls_of`.
@@ -59,6 +67,7 @@ class NestCalls:
         watchers: What follows each call that may change the synapse models that NEST has: ResetKernel, CopyModel, and a
             kernel status, which may be the number of threads.
         resets: Number of calls of nest.ResetKernel.
+        ended_ms: Simulated time at each of them, in ms.
         set_backs: How often the script has set NEST's clock back to 0 after it had simulated.
         edits: How often connections were set or removed through PyNEST.
         steps: Time steps that were simulated since ResetKernel; setting NEST's clock does not change it.
@@ -73,6 +82,7 @@ class NestCalls:
         self.watchers: list[Callable[[], None]] = []
         self.holders: dict[str, object] = {}
         self.resets = self.set_backs = self.edits = 0
+        self.ended_ms: list[float] = []
         self._nest_failed = False
         self._begun: list[Driver] = []
         self._grid: Grid | None = None
@@ -146,12 +156,13 @@ class NestCalls:
 
     def _simulate(self, time_ms: float) -> None:
         if not self.drivers:
-            self._counted("llapi_simulate", time_ms)
+            self._counted("llapi_simulate", time_ms, self._steps_of(time_ms))
             return
         with self._ranks.interruptible():
-            self._prepare()
+            idle = self._idle_steps(time_ms)
+            self._theirs["llapi_prepare"]() if idle else self._prepare()
             try:
-                self._drive(time_ms)
+                self._pass_by(time_ms, idle) if idle else self._drive(time_ms)
             finally:
                 if not self._nest_failed:  # NEST does not clean up after an error of its own
                     self._cleanup()
@@ -159,15 +170,26 @@ class NestCalls:
     def _run(self, time_ms: float) -> None:
         if self.drivers:
             with self._ranks.interruptible():
-                self._drive(time_ms)
+                idle = self._idle_steps(time_ms) if self._prepared else 0
+                self._pass_by(time_ms, idle) if idle else self._drive(time_ms)
         else:
-            self._counted("llapi_run", time_ms)
+            self._counted("llapi_run", time_ms, self._steps_of(time_ms))
+
+    def _idle_steps(self, time_ms: Any) -> int:
+        """So many steps as NEST may simulate alone: none, or all, as in most Runs of a script with short ones."""
+        if len(self.drivers) != 1 or self._begun:
+            return 0
+        steps = self._steps_of(time_ms)
+        return steps if steps and self.drivers[0].is_idle(steps) else 0
+
+    def _pass_by(self, time_ms: float, steps: int) -> None:
+        self.drivers[0].pass_by(steps, lambda: self._counted("llapi_run", time_ms, steps))
 
     def _drive(self, time_ms: float) -> None:
         self._nest_failed = False
         steps = self._steps_of(time_ms)
         if not self._prepared or steps == 0:
-            self._counted("llapi_run", time_ms)
+            self._counted("llapi_run", time_ms, steps)
             return
         self._begin()
         self._begun = []
@@ -193,8 +215,7 @@ class NestCalls:
             self._last_steps = float(time_ms), steps
         return self._last_steps[1]
 
-    def _counted(self, name: str, time_ms: float) -> None:
-        steps = self._steps_of(time_ms)  # before: it may read the clock
+    def _counted(self, name: str, time_ms: float, steps: int) -> None:
         self._nest_failed = True
         self._theirs[name](time_ms)
         self._nest_failed = False
@@ -222,6 +243,7 @@ class NestCalls:
 
     def _reset(self) -> None:
         self.resets += 1
+        self.ended_ms.append(self.time_ms if self._clock_was_read else 0.0)
         self.holders.clear()
         self._clock_was_read = False
         self._watched("llapi_reset_kernel")

@@ -32,11 +32,21 @@ class Preconditions:
         """Whether the network is the one this was made for."""
         return self._network == self._calls.resets
 
+    @property
+    def ended_ms(self) -> float | None:
+        """Simulated time at the end of the network, in ms; None while it stands."""
+        return None if self.stands else self._calls.ended_ms[self._network]
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the network stands and its clock was not set back, if that matters."""
+        return self.stands and (self._calls.set_backs == self._set_backs or not self._changes)
+
     def check(self) -> None:
         """Refuse a network that is gone, a clock that was set back, and weights that an attached Normalizer changes."""
         if not self.stands:
             raise RuleError(_GONE)
-        if self._calls.set_backs != self._set_backs and self._changes:
+        if not self.unchanged:
             raise RuleError(_SET_BACK)
         for other in self._calls.drivers:
             if other.changes is not self._changes and (both := overlapping(other.changes, self._changes)):

@@ -46,6 +46,7 @@ class Weights:
 
     Attributes:
         kernel: The compiled kernel, once the connections are open; None where only PyNEST serves.
+        held: Whether the synapse models hold the norms by themselves, once the connections are open.
         watched: Histograms of the weights, where they are asked for.
 
     Args:
@@ -80,6 +81,7 @@ class Weights:
         self._exact = exact
         self._edits = edits
         self.kernel: ctypes.CDLL | None = None
+        self.held = False
         self._synapses: list[Synapses] = []
         self._kept: list[Kept] = []  # none where normalized models hold the norms: nothing is written
         self._unverified = list(range(len(rules)))
@@ -98,13 +100,13 @@ class Weights:
         return [target_norms.initial for target_norms in self._target_norms] + self._start_norms
 
     @property
-    def held(self) -> bool:
-        """Whether the synapse models hold the norms by themselves, once the connections are open."""
-        return any(synapses.holds for synapses in self._synapses)
+    def is_open(self) -> bool:
+        """Whether the connections are open."""
+        return bool(self._synapses)
 
     def open(self) -> None:
         """Open the connections of each rule, once. Collective."""
-        if not self._synapses:
+        if not self.is_open:
             self._parrots = NodeModels(self._nest).parrots
             opened = open_synapses(self._nest, self._rules, self._ranks, self._backend, self._exact)
             for synapses in opened:
@@ -112,6 +114,7 @@ class Weights:
                     synapses.check_current(written=not self._start_norms)
             self._ranks.together(lambda: self.outgoing.open(opened))
             self._synapses, self.kernel = opened, opened[0].kernel
+            self.held = any(synapses.holds for synapses in opened)
             written = [synapses for synapses in self._synapses if not synapses.holds]
             self._kept = [Kept(self._nest, synapses, self._edits) for synapses in written]
             if self.kernel is not None:

@@ -51,6 +51,18 @@ def by_run(normalizer):
         Run(65.0)
 
 
+def by_short_runs(normalizer):
+    with normalizer.attached(), nest.RunManager():
+        for time_ms in [4.0] * 23 + [3.0]:
+            nest.Run(time_ms)
+
+
+def by_short_simulates(normalizer):
+    with normalizer.attached():
+        for _ in range(19):
+            nest.Simulate(5.0)
+
+
 def by_prepare_before(normalizer):
     nest.Prepare()
     with normalizer.attached():
@@ -86,6 +98,8 @@ BACKENDS = [
     by_imported_name,
     by_several_contexts,
     by_run,
+    by_short_runs,
+    by_short_simulates,
     by_prepare_before,
     by_simulate_inside,
     by_callback,
@@ -104,6 +118,22 @@ def test_every_way_gives_the_same_weights(by, backend):
         assert nest.biological_time == 95.0 and len(normalizer.log) == 7
         results.append((state(), [(measurement.time_ms, measurement.drift_max) for measurement in normalizer.log]))
     assert np.array_equal(results[0][0], results[1][0]) and results[0][1] == results[1][1]
+
+
+@pytest.mark.parametrize("backend", ["inplace", "pynest"])
+def test_a_hint_of_one_rank_is_heard_at_the_next_short_run(backend):
+    build()
+    normalizer = distnorm.Normalizer(RULE, interval=distnorm.AdaptiveInterval(0.5, maximum_ms=30.0), backend=backend)
+    with normalizer.attached(), nest.RunManager():
+        nest.Run(30.0)
+        at_rest = [measurement.time_ms for measurement in normalizer.log]
+        nest.Run(3.0)
+        nest.Run(3.0)
+        assert [measurement.time_ms for measurement in normalizer.log] == at_rest  # else this test shows nothing
+        if nest.Rank() == nest.NumProcesses() - 1:
+            normalizer.expect_change()
+        nest.Run(3.0)
+    assert normalizer.log[len(at_rest)].time_ms == 36.0
 
 
 def test_two_normalizers_at_once():

@@ -176,17 +176,18 @@ def test_ctrl_c_on_one_rank_is_heard_by_all(attached):
 def test_ctrl_c_in_a_run_of_one_slice_waits_for_the_next_or_for_the_end(goes_on, monkeypatch):
     normalizer = made(interval=1e6)
     normalizer.simulate(30.0)
-    whole = Chunks._timed
+    whole = Chunks.timed
 
-    def interrupted(self, steps, run):
+    def interrupted(self, simulate):
         if LAST:
             os.kill(os.getpid(), signal.SIGINT)
-        return whole(self, steps, run)
+        return whole(self, simulate)
 
     done = []
     with pytest.raises(KeyboardInterrupt) if goes_on or LAST else contextlib.nullcontext(), normalizer.attached():
         nest.Prepare()
-        monkeypatch.setattr(Chunks, "_timed", interrupted)
+        nest.Run(1.5)  # the first after Prepare is begun with it
+        monkeypatch.setattr(Chunks, "timed", interrupted)
         nest.Run(1.5)
         done.append("one Run")
         if goes_on:

@@ -67,6 +67,21 @@ def test_without_probes_an_interval_is_not_looked_at():
     assert (ratio > 1).mean() <= 0.02 and 0.6 < ratio.mean() < 0.9
 
 
+def test_by_default_short_intervals_are_not_looked_at_and_long_ones_are():
+    short, few = play(AdaptiveInterval(0.01), 300, **MIXED)
+    long, many = play(AdaptiveInterval(0.05), 300, **MIXED)
+    assert short[25:, 1].max() < 50.0 < long[25:, 1].mean()
+    assert few < 1.2 * 300 and many > 2.0 * 300
+    ratio = short[25:, 2] / 0.01
+    assert (ratio > 1).mean() <= 0.02 and ratio.max() <= 1.2 and ratio.mean() > 0.6
+
+
+def test_silence_after_short_intervals_is_looked_at_and_not_normalized():
+    done, _ = play(AdaptiveInterval(0.01), 200, rate=lambda t: float(not 1_000 <= t < 9_000), **MIXED)
+    assert done[:, 1].max() > 7_500
+    assert (done[10:, 2] > 0.01).mean() <= 0.02
+
+
 def test_steady_drift_is_followed_closer_than_diffusing_drift():
     means = [play(AdaptiveInterval(0.05), 200, **drift)[0][25:, 2].mean() / 0.05 for drift in (STEADY, DIFFUSING)]
     assert means[0] > 0.9 > means[1]
