@@ -27,8 +27,9 @@ WORST = 1.2
 PROBE_AGAIN, PROBE_POWER = 0.27, 3.0
 PROBE_LEAST = 0.05  # and as a part of the interval, however regular the drift
 PROBE_TWICE = 0.6  # the same from the second measurement on, where one probe is asked for
-# By default a probe in intervals expected to be shorter than SHORT_MS must be worth what it costs, half a normalization:
-# of NEST's time a plastic connection takes some 3 µs per second, and of a look 12 ns (docs/benchmarks.md, "Tight bounds").
+# By default a probe in intervals expected to be shorter than SHORT_MS must be worth what it costs, half a
+# normalization. NEST takes some 3 µs for a second of a plastic connection, and a look at it 12 ns ("Tight bounds" in
+# docs/benchmarks.md).
 SHORT_MS, PROBE_SHORT = 50.0, 0.5
 START = 4.0  # measurements of the first interval are at most so many times as late as the one before
 EXPECTED = 8.0  # after expect_change or a surprise: how much faster the age may grow that must still fit

@@ -28,20 +28,26 @@ from distnorm.runs.options import count
 
 _WAYS = ("Run", "Simulate")
 _COLUMNS = ("connections of a rank", "by", "calls", "plain (µs)", "attached (µs)", "attached / plain")
-_RULES = '[[rules]]\nsynapse_model = "stdp_synapse"\ntarget_norm = "initial"\n\n[interval]\nkind = "fixed"\n'
-_NEVER = "interval_ms = 1e9\n"
+_RULES = """[[rules]]
+synapse_model = "stdp_synapse"
+target_norm = "initial"
+
+[interval]
+kind = "fixed"
+interval_ms = 1e9
+"""
 _AT_ONCE, _FEWEST = 30_000_000, 3
 
 
 def of_script(connections: int, threads: int, calls: int) -> None:
     """The script that is attached to: µs of each call, printed by rank 0."""
     import nest
-    from mpi4py import MPI
 
-    from distnorm.bench.look import driven_network
-    from distnorm.bench.shared.networks import DELAY_MS
+    from distnorm.bench.shared.networks import DELAY_MS, driven_network
+    from distnorm.mpi.ranks import world
 
-    driven_network(nest, MPI.COMM_WORLD.Get_size(), connections, threads)
+    ranks = world(nest.build_info["have_mpi"])
+    driven_network(nest, ranks.size, connections, threads)  # simulates: where distnorm is attached, it measures
 
     def by_run() -> None:
         nest.Prepare()
@@ -54,7 +60,7 @@ def of_script(connections: int, threads: int, calls: int) -> None:
             nest.Simulate(DELAY_MS)
 
     mine = [_seconds(by_run), _seconds(by_simulate)]
-    every = MPI.COMM_WORLD.gather(mine)
+    every = ranks.gather(mine)
     if every:
         print(json.dumps([1e6 * max(seconds) / calls for seconds in zip(*every, strict=True)]))
 
@@ -70,7 +76,7 @@ def run(options: argparse.Namespace) -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         rules = Path(folder) / "rules.toml"
-        rules.write_text(_RULES + _NEVER, encoding="utf-8")
+        rules.write_text(_RULES, encoding="utf-8")
         for connections in options.connections:
             calls = min(max(_AT_ONCE // connections, _FEWEST), options.calls)
             script = [str(Path(__file__).resolve()), "--of-script", *map(str, (connections, options.threads, calls))]
@@ -90,10 +96,10 @@ def _started(ranks: int, command: list[str]) -> list[float]:
     """What the script finds: µs by Run, and by Simulate."""
     whole = ["mpiexec", "-n", str(ranks), sys.executable, *command]
     quiet = os.environ | {"PYNEST_QUIET": "1"}
-    ended = subprocess.run(whole, env=quiet, stdout=subprocess.PIPE, text=True, check=False)
+    ended = subprocess.run(whole, env=quiet, capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise RuleError(f"{' '.join(whole)} ended with {ended.returncode}")
-    found: list[float] = json.loads(ended.stdout)
+        raise RuleError(f"{' '.join(whole)} ended with {ended.returncode}: {ended.stderr.strip()[-500:]}")
+    found: list[float] = json.loads(ended.stdout.splitlines()[-1])
     return found
 
 

@@ -54,8 +54,18 @@ def test_a_job(tmp_path, words, expected, ranks):
 def test_look(tmp_path, ranks):
     if ranks:
         mpiexec()
-    found = rows(tmp_path, "look", "--connections", "100", "1000", "--runs=20", ranks=ranks)
-    assert [cell for cell in found if cell[0].isdigit()] == ["100", "1,000", "100", "1,000"]
+    found = rows(tmp_path, "look", "--connections", "100", "1000", ranks=ranks)
+    assert [cell for cell in found if cell[0].isdigit()] == ["100", "1,000"]
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_short_runs(tmp_path, ranks):
+    mpiexec()
+    script = TESTS.parent / "jobs" / "studies" / "short_runs.py"
+    done = start(tmp_path, str(script), "--connections", "100", "--calls=20", "--rounds=1", f"--ranks={ranks}")
+    assert done.returncode == 0, done.stderr
+    cells = [[cell.strip() for cell in line.split("|")[1:4]] for line in done.stdout.splitlines()[-2:]]
+    assert cells == [["100", "Run", "20"], ["100", "Simulate", "20"]]
 
 
 def test_one_process(tmp_path):

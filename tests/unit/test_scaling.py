@@ -15,6 +15,7 @@ import nest_examples
 import numpy as np
 import predict
 import pytest
+import short_runs
 
 from distnorm.bench.scaling.frame import efficiency, frame_of
 from distnorm.bench.scaling.points import Point, RankRecord, read_folder, write
@@ -237,6 +238,7 @@ def test_every_step_is_a_command_that_exists():
     scripts = {
         "jobs/studies/predict.py": predict,
         "jobs/studies/latency.py": latency,
+        "jobs/studies/short_runs.py": short_runs,
         "tests/nest_examples.py": nest_examples,
     }
     # These import NEST: see tests/nest.

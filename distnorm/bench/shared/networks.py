@@ -14,6 +14,7 @@ from ...synapses.access import open_synapses, verify
 from ...synapses.in_place import InPlace
 
 DELAY_MS = 1.5
+_LARGEST_INDEGREE = 100  # of a driven network
 
 
 def one_process(nest: Any, what: str) -> Ranks:
@@ -47,6 +48,19 @@ def add_neurons(
     population = nest.Create(neuron_model, neurons, dict(parameters or {}))
     inputs = {"rule": "fixed_indegree", "indegree": indegree}
     nest.Connect(population, population, inputs, {"delay": DELAY_MS, **synapse})
+
+
+def driven_network(nest: Any, ranks: int, connections: int, threads: int) -> Rule:
+    """Build a network with so many plastic connections on each rank, driven by noise; the rule that keeps its norms."""
+    reset(nest, threads)
+    indegree = min(_LARGEST_INDEGREE, connections // 10) or 1
+    neurons = max(connections * ranks // indegree, 1)
+    plastic = {"synapse_model": "stdp_synapse", "weight": nest.random.uniform(0.05, 0.15), "Wmax": 100.0}
+    add_neurons(nest, neurons, indegree, plastic)
+    noise = nest.Create("poisson_generator", params={"rate": 18_000.0})
+    nest.Connect(noise, nest.NodeCollection(range(1, neurons + 1)), syn_spec={"weight": 1.0, "delay": DELAY_MS})
+    finish(nest)
+    return Rule("stdp_synapse", target_norm=0.1 * indegree)
 
 
 def finish(nest: Any) -> None:
