@@ -27,7 +27,8 @@ does_a_pass( const double none, const double two )
   }
   operate( work, all );
   return work.leaves_alone( 0 ) and not work.leaves_alone( 1 ) and all.weight[ 0 ] == 1.5
-    and moved_quickly( work.box, none, -2.0 ) == -2.0 and moved_quickly( work.box, two, -0.5 ) == -1.0;
+    and moved_quickly< false >( work.box, none, -2.0 ) == -2.0 and moved_quickly< false >( work.box, two, -0.5 ) == -1.0
+    and moved_quickly< true >( work.box, two, -0.5 ) == -1.5;
 }
 
 //! What is wrong; null if nothing is.

@@ -43,7 +43,7 @@ for_each_element( const Work& work, const Buffer& all, Body body )
 {
   const double* at = work.at();
   const double* flat = work.pass.flat ? work.pass.flat + work.thread.first : nullptr;
-  const double none = work.pass.shifts ? 0.0 : 1.0;
+  const double none = work.no_change();
   const bool tallies = work.pass.kind == TALLY;
   const Box box = work.box;
   for ( size_t i = 0; i < all.size; ++i )

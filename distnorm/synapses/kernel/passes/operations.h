@@ -81,12 +81,13 @@ scale( const Work& work, Buffer& all )
   }
 }
 
-//! The same as move_elements< false, false >, for one weight where the pass is quick.
-inline double
+//! The same as move_elements< false, shifts >, for one weight where the pass is quick.
+template < bool shifts >
+double
 moved_quickly( const Box& box, const double x, const double weight )
 {
   const double low = box.low < box.high ? box.low : box.high;
-  const double y = x * std::abs( weight );
+  const double y = shifts ? std::abs( weight ) + x : x * std::abs( weight );
   const double size = y < low ? low : y > box.high ? box.high : y;
   return x == x ? with_sign( size, weight ) : weight;
 }
@@ -213,8 +214,9 @@ begin( Group& group, const Pass& pass, const size_t tid )
     thread.quick.assign( is_quick( group, pass ) ? n : 0, QuickTally() );
     for ( size_t i = 0; i < thread.quick.size(); ++i )
     {
-      const double x = pass.at ? pass.at[ thread.first + i ] : 1.0;
-      thread.quick[ i ].find_limits( thread.tallies[ i ], x );
+      const double x = pass.at ? pass.at[ thread.first + i ] : pass.shifts ? 0.0 : 1.0;
+      pass.shifts ? find_limits< true >( thread.quick[ i ], thread.tallies[ i ], x )
+                  : find_limits< false >( thread.quick[ i ], thread.tallies[ i ], x );
     }
   }
 }

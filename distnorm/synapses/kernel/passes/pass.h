@@ -55,11 +55,11 @@ whole_power( const Pass& pass )
   return power <= largest_whole_power and power == std::floor( power ) ? static_cast< int >( power ) : 0;
 }
 
-//! Whether the pass is what most runs with bounds make: factors, the same bounds for all weights, whole powers.
+//! Whether the pass is what most runs with bounds make: the same bounds for all weights, whole powers.
 inline bool
 is_quick( const Group& group, const Pass& pass )
 {
-  return not pass.shifts and not pass.flat and bounds_alike( group, pass ) and pass.norm <= LP and whole_power( pass );
+  return not pass.flat and bounds_alike( group, pass ) and pass.norm <= LP and whole_power( pass );
 }
 
 //! A number to a power of at least 1.
@@ -217,6 +217,13 @@ struct Work
   plain( const double value, const int32_t target ) const
   {
     return pass.norm_unit ? std::ldexp( value, pass.norm_unit[ thread.first + target ] ) : value;
+  }
+
+  //! What leaves weights as they are.
+  double
+  no_change() const
+  {
+    return pass.shifts ? 0.0 : 1.0;
   }
 
   double

@@ -88,7 +88,8 @@ struct alignas( 64 ) QuickTally
   ShortSum free;
   ShortSum outside;
   // By more than rounding, and than any event that is kept, a weight is beyond its lower bound below low * least,
-  // inside from low * most to high * least, beyond its upper bound above high * most.
+  // inside from low * most to high * least, beyond its upper bound above high * most. Where weights are shifted, these
+  // are the least and the most of the shifts that matter, and exact.
   double least;
   double most;
   int32_t free_count = 0;
@@ -103,6 +104,14 @@ struct alignas( 64 ) QuickTally
     const double down = std::min( x, -tally.farthest_left );
     least = 1 / ( std::max( x, tally.farthest_right ) * more );
     most = x > 0 ? 1 / std::max( down, std::numeric_limits< double >::min() ) * more : NAN;
+  }
+
+  //! With a shift x and the events so far.
+  void
+  find_limits_of_shifts( const Tally& tally, const double x )
+  {
+    least = std::min( x, -tally.farthest_left );
+    most = std::max( x, tally.farthest_right );
   }
 
   //! Adds to the tally what was kept here.

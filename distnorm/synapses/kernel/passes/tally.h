@@ -121,8 +121,42 @@ only_if( const bool condition, const double value )
   return std::bit_cast< double >( std::bit_cast< uint64_t >( value ) & -static_cast< uint64_t >( condition ) );
 }
 
+//! On which side of its bounds a change brings a weight, where that is sure.
+struct Side
+{
+  bool free;
+  bool under;
+  bool over;
+};
+
+template < bool shifts >
+Side
+side_of( const QuickTally& tally, const Box& box, const double value )
+{
+  const bool unlimited = box.high == std::numeric_limits< double >::infinity();
+  if ( shifts )
+  {
+    const double edge_low = box.low - value;
+    const double edge_high = box.high - value;
+    return { ( edge_low < tally.least ) & ( ( edge_high > tally.most ) | unlimited ),
+      edge_low > tally.most,
+      edge_high < tally.least };
+  }
+  return { ( value >= box.low * tally.most ) & ( ( value < box.high * tally.least ) | unlimited ),
+    value < box.low * tally.least,
+    value > box.high * tally.most };
+}
+
+template < bool shifts >
+void
+find_limits( QuickTally& quick, const Tally& tally, const double x )
+{
+  shifts ? quick.find_limits_of_shifts( tally, x ) : quick.find_limits( tally, x );
+}
+
 //! What tally_quickly leaves over: those of the block that may have events.
-inline void
+template < bool shifts >
+void
 tally_slowly( const Work& work, const Buffer& all, const uint16_t* which, const size_t number )
 {
   constexpr size_t ahead = 8;
@@ -137,34 +171,30 @@ tally_slowly( const Work& work, const Buffer& all, const uint16_t* which, const 
     }
     const int32_t target = all.target[ which[ i ] ];
     const double value = std::abs( all.weight[ which[ i ] ] );
-    const double x = at ? at[ target ] : 1.0;
-    tally_element< false, false >( work, target, Element { value, work.box.low, work.box.high, x } );
-    work.thread.quick[ target ].find_limits( tallies[ target ], x );
+    const double x = at ? at[ target ] : work.no_change();
+    tally_element< false, shifts >( work, target, Element { value, work.box.low, work.box.high, x } );
+    find_limits< shifts >( work.thread.quick[ target ], tallies[ target ], x );
   }
 }
 
-//! The same as tally_elements< false, false >, where the pass is quick.
-template < bool sums_outside >
+//! The same as tally_elements< false, shifts >, where the pass is quick.
+template < bool shifts, bool sums_outside >
 void
 tally_quickly( const Work& work, const Buffer& all )
 {
   constexpr size_t ahead = 16;
   QuickTally* quick = work.thread.quick.data();
   const int whole = work.whole;
-  const double low = work.box.low;
-  const double high = work.box.high;
-  const bool unlimited = high == std::numeric_limits< double >::infinity();
+  const Box box = work.box;
   uint16_t others[ max_block_size ];
   size_t num_others = 0;
   for ( size_t i = 0; i < all.size; ++i )
   {
     __builtin_prefetch( &quick[ all.target[ i + ahead < all.size ? i + ahead : i ] ], 1 );
     const double value = std::abs( all.weight[ i ] );
-    const double term = multiplied_out( value, whole );
+    const double term = shifts ? value : multiplied_out( value, whole );
     QuickTally& tally = quick[ all.target[ i ] ];
-    const bool free = ( value >= low * tally.most ) & ( ( value < high * tally.least ) | unlimited );
-    const bool over = value > high * tally.most;
-    const bool under = value < low * tally.least;
+    const auto [ free, under, over ] = side_of< shifts >( tally, box, value );
     others[ num_others ] = i;
     num_others += not( free | over | under );
     tally.free.add( only_if( free, term ) );
@@ -176,7 +206,14 @@ tally_quickly( const Work& work, const Buffer& all )
       tally.outside.add( only_if( over | under, term ) );
     }
   }
-  tally_slowly( work, all, others, num_others );
+  tally_slowly< shifts >( work, all, others, num_others );
+}
+
+template < bool shifts >
+void
+tally_quickly( const Work& work, const Buffer& all )
+{
+  work.at() ? tally_quickly< shifts, false >( work, all ) : tally_quickly< shifts, true >( work, all );
 }
 
 //! For the norm LINF, where `at` holds target norms.
@@ -208,7 +245,7 @@ tally( const Work& work, const Buffer& all )
 {
   if ( work.quick )
   {
-    work.at() ? tally_quickly< false >( work, all ) : tally_quickly< true >( work, all );
+    work.pass.shifts ? tally_quickly< true >( work, all ) : tally_quickly< false >( work, all );
   }
   else if ( work.pass.norm == LINF )
   {

@@ -120,6 +120,21 @@ protected:
       } );
   }
 
+  template < bool shifts >
+  static void
+  move_quickly( Work& work, const Block< ConnectionT >& block, const size_t tid )
+  {
+    const double* at = work.at();
+    for_each( work,
+      block,
+      tid,
+      [ & ]( Synapse& synapse, const int32_t i, const size_t place )
+      {
+        const double weight = weight_on_side( work, synapse, block.first + place );
+        set_weight( synapse, moved_quickly< shifts >( work.box, at[ i ], weight ) );
+      } );
+  }
+
   //! One pass over weights that are brought up to date.
   static void
   run_ahead( Work& work, const Block< ConnectionT >& block, const size_t tid, Buffer& all )
@@ -223,14 +238,7 @@ protected:
     }
     else if ( pass.kind == MOVE and work.quick )
     {
-      for_each( work,
-        block,
-        tid,
-        [ & ]( Synapse& synapse, const int32_t i, const size_t place )
-        {
-          const double weight = weight_on_side( work, synapse, block.first + place );
-          set_weight( synapse, moved_quickly( work.box, factors[ i ], weight ) );
-        } );
+      pass.shifts ? move_quickly< true >( work, block, tid ) : move_quickly< false >( work, block, tid );
     }
     else
     {
