@@ -49,6 +49,7 @@ def point(series="strong", job="net", ranks=1, threads=1, seed=1, targets=8_000,
             "agree": [agree] * INTERVALS,
             "rescale": [0.5 * noise * passes] * INTERVALS,
         },
+        waited_s=[0.25 * agree] * INTERVALS,
         timers={"time_simulate": 1.0, "time_communicate_prepare": 0.1},
         memory_bytes=10**9,
         connections=connections // ranks,
@@ -97,6 +98,7 @@ def test_ranks_merge_as_in_bennch():
     slow = replace(one.per_rank[1], seconds={name: [3 * s for s in v] for name, v in one.per_rank[1].seconds.items()})
     merged = replace(one, per_rank=[one.per_rank[0], slow])
     assert merged.total("simulate") == pytest.approx(2 * one.total("simulate"))
+    assert merged.waited_s == pytest.approx(one.waited_s) == pytest.approx(0.25 * one.total("agree"))
     assert merged.summed("memory_bytes") == 2 * 10**9
     row = frame_of([merged]).iloc[0]
     assert row["simulate_s"] == merged.total("simulate") and row["memory_bytes"] == 2 * 10**9
@@ -128,7 +130,8 @@ def test_efficiency_of_perfect_series_is_one():
 
 
 def test_report_keeps_and_marks_what_was_not_timed(tmp_path):
-    bare = RankRecord(construction_s=None, seconds={}, timers={}, memory_bytes=1, connections=1, spikes=9, cores=[0])
+    none = {"construction_s": None, "seconds": {}, "waited_s": [], "timers": {}}
+    bare = RankRecord(**none, memory_bytes=1, connections=1, spikes=9, cores=[0])
     for each in series():
         write(each, tmp_path)
     write(replace(point(job="a", ranks=4), oversubscribed=True, per_rank=[bare] * 4), tmp_path)

@@ -18,7 +18,7 @@ SERIES = ["series", "job"]
 STORED = ["series", "job", "ranks", "threads", "seed", "scale", "error", "oversubscribed", "neurons", "targets"]
 STORED += ["plastic_connections", "interval_ms", "intervals", "allreduces", "message_bytes"]
 SUMMED = ["connections", "spikes", "memory_bytes"]  # over ranks
-TIMES = ["construction_s", *(f"{phase}_s" for phase in PHASES)]
+TIMES = ["construction_s", *(f"{phase}_s" for phase in PHASES), "waited_s"]
 TIMERS = ["time_simulate", "time_communicate_prepare"]  # NEST's own
 
 
@@ -33,6 +33,7 @@ def frame_of(points: Sequence[Point]) -> Any:
     frame = frame.assign(own_s=own_s, wall_s=wall_s, spikes_per_s=frame["spikes"] / frame["neurons"] / simulated_s)
     per_s = {f"{phase} (s per s)": frame[f"{phase}_s"] / simulated_s for phase in PHASES}
     per_interval = {f"{phase} (ms)": frame[f"{phase}_s"] / frame["intervals"] * 1e3 for phase in OWN}
+    per_interval["waiting (ms)"] = frame["waited_s"] / frame["intervals"] * 1e3
     shares = {"share (%)": 100 * own_s / wall_s, "agree (% of wall)": 100 * frame["agree_s"] / wall_s}
     efficiencies = {"efficiency": efficiency(frame, "wall_s"), "own efficiency": efficiency(frame, "own_s")}
     named = {"construction (s)": frame["construction_s"], "real-time factor": wall_s / simulated_s}
@@ -43,7 +44,7 @@ def _row(point: Point) -> dict[str, Any]:
     row: dict[str, Any] = {"point": point, "split": point.split, "virtual_processes": point.virtual_processes}
     row |= {name: getattr(point, name) for name in STORED} | {name: point.summed(name) for name in SUMMED}
     if point.timed:
-        row["construction_s"] = point.construction_s
+        row |= {"construction_s": point.construction_s, "waited_s": point.waited_s}
         row |= {f"{phase}_s": point.total(phase) for phase in PHASES}
         row |= {name: statistics.fmean(record.timers[name] for record in point.per_rank) for name in TIMERS}
     return row

@@ -113,6 +113,7 @@ def _measured(nest: Any, point: Point, job: Job, options: argparse.Namespace, ra
     record = RankRecord(
         construction_s=construction_s,
         seconds={phase: [measurement.seconds[phase] for measurement in measurements] for phase in PHASES},
+        waited_s=[measurement.waited_s for measurement in measurements],
         timers=timers,
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         connections=int(nest.num_connections),
@@ -139,7 +140,7 @@ def _merged(point: Point, record: RankRecord, ranks: Ranks) -> Point:
     """The point with what all ranks recorded, on rank 0; without times where there were too few cores."""
     crowded = provenance.crowded(ranks, point.threads)
     if crowded:
-        record = replace(record, construction_s=None, seconds={}, timers={})
+        record = replace(record, construction_s=None, seconds={}, waited_s=[], timers={})
     records, machines = ranks.gather(record), ranks.gather(provenance.machine_id())
     if records is None or machines is None:
         return point

@@ -28,6 +28,7 @@ class RankRecord:
     Attributes:
         construction_s: Wall time to build the network.
         seconds: Wall time of each phase, one value per interval; empty where points are not timed.
+        waited_s: Wall time, of that to agree, of waiting for the slowest rank, one value per interval; likewise.
         timers: NEST's own timers over all intervals, mean over threads, in s; likewise.
         memory_bytes: Largest resident memory.
         connections: All connections of NEST on this rank.
@@ -37,6 +38,7 @@ class RankRecord:
 
     construction_s: float | None
     seconds: dict[str, list[float]]
+    waited_s: list[float]
     timers: dict[str, float]
     memory_bytes: int
     connections: int
@@ -109,6 +111,11 @@ class Point:
     def total(self, phase: str) -> float:
         """Seconds in a phase over all intervals, mean over ranks."""
         return float(np.mean([sum(record.seconds[phase]) for record in self.per_rank]))
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds of waiting for the slowest rank over all intervals, mean over ranks."""
+        return float(np.mean([sum(record.waited_s) for record in self.per_rank]))
 
     def typical(self, phase: str) -> float:
         """Seconds of a phase in one interval, median over the intervals of the mean over ranks."""

@@ -21,6 +21,7 @@ _DIGITS = {
     "simulate (s per s)": 2,
     "measure (ms)": 2,
     "agree (ms)": 2,
+    "waiting (ms)": 2,
     "rescale (ms)": 2,
     "share (%)": 2,
     "agree (% of wall)": 3,
