@@ -19,7 +19,14 @@ from .bench.shared.arguments import positive as _positive
 from .errors import DistnormError, RuleError
 from .files.views import leave_folder
 from .install import nest as install_nest
-from .mpi.launch import allow_more_ranks_than_cores, check_environment, find_mpiexec, is_first_rank, started_processes
+from .mpi.launch import (
+    allow_more_ranks_than_cores,
+    check_environment,
+    find_mpiexec,
+    forget_lone_mpi,
+    is_first_rank,
+    started_processes,
+)
 from .records.export import FORMATS, export
 from .records.report import report
 from .records.watch import watch
@@ -60,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:  # else this is somebody else's program
         leave_folder()
         allow_more_ranks_than_cores()
+        forget_lone_mpi()
     _say_on_stderr()
     options = _parser().parse_args(arguments)
     try:

@@ -24,6 +24,7 @@ _OVERSUBSCRIBE = {
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
 }
+_BEGUN = "OMPI_MCA_ess"  # how an Open MPI 4 begins
 _HELP = {
     "run as root": "set OMPI_ALLOW_RUN_AS_ROOT=1 and OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
     "not enough slots": "set " + " and ".join(f"{name}={value}" for name, value in _OVERSUBSCRIBE.items()),
@@ -42,6 +43,16 @@ def allow_more_ranks_than_cores() -> None:
     """Have an Open MPI that this process starts take more ranks than there are cores, as other MPIs do."""
     for name, value in _OVERSUBSCRIBE.items():
         os.environ.setdefault(name, value)
+
+
+def forget_lone_mpi() -> None:
+    """Forget that the process that started this one, as a notebook, had begun an Open MPI 4 without a launcher.
+
+    That MPI writes so into the environment. An mpiexec that reads it there begins in the same way, and ends without a
+    word; other programs do not need it.
+    """
+    if os.environ.get(_BEGUN) == "singleton":
+        del os.environ[_BEGUN]
 
 
 def last_words(said: str) -> str:

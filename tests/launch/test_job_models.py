@@ -1,5 +1,7 @@
 """A job's model imports what lies beside it, however the job is started."""
 
+import sys
+
 import pytest
 from launching import start
 
@@ -61,4 +63,10 @@ def test_a_model_imports_what_lies_beside_it(module, beside, more, job):
 def test_a_model_may_be_called_as_a_module_of_python(job):
     (job / "model").rename(job / "random.py")
     done = start(job, job.parent / "program.py", "run", "job.toml", "--set", "model=random.py")
+    assert done.returncode == 0 and "100 connections onto 20 neurons" in done.stdout, done.stderr
+
+
+def test_ranks_are_started_from_a_process_that_has_begun_mpi(job):
+    command = [sys.executable, "-m", "distnorm", "run", "job/job.toml", "-n", "2"]
+    done = start(job.parent, "-c", f"import nest, subprocess, sys; sys.exit(subprocess.run({command}).returncode)")
     assert done.returncode == 0 and "100 connections onto 20 neurons" in done.stdout, done.stderr

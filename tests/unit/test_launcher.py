@@ -8,6 +8,7 @@ from distnorm.errors import MPIError
 from distnorm.mpi.launch import (
     allow_more_ranks_than_cores,
     check_environment,
+    forget_lone_mpi,
     is_first_rank,
     last_words,
     started_processes,
@@ -117,3 +118,13 @@ def test_what_a_user_says_of_ranks_and_cores_stays(monkeypatch):
     monkeypatch.delenv(other)
     allow_more_ranks_than_cores()
     assert (os.environ[name], os.environ[other]) == ("0", ":oversubscribe")
+
+
+def test_a_lone_open_mpi_is_forgotten_and_what_a_user_or_mpiexec_says_stays(monkeypatch):
+    name = "OMPI_MCA_ess"
+    monkeypatch.setenv(name, "^singleton")
+    forget_lone_mpi()
+    assert os.environ[name] == "^singleton"
+    monkeypatch.setenv(name, "singleton")
+    forget_lone_mpi()
+    assert name not in os.environ
