@@ -1,4 +1,4 @@
-"""Start programs under mpiexec, from a process that has not initialized MPI itself."""
+"""Start programs under mpiexec, from a process that no mpiexec started."""
 
 import os
 import subprocess

@@ -35,10 +35,8 @@ mkdocs build --quiet -f .mkdocs.yml
 timeout --kill-after=10 600 python -m pytest -q $two tests/unit
 wait $compiling
 
-echo "== one process"
-timeout --kill-after=10 1200 python -m pytest -q $two tests/nest
-echo "== runs started by the tests, in a session of their own, as tests/launching.py asks: nothing in it has begun MPI"
-timeout --kill-after=10 2400 python -m pytest -q $two tests/launch
+echo "== one process, and runs started by the tests"
+timeout --kill-after=10 2400 python -m pytest -q $two tests/nest tests/launch
 
 echo "== random job files, rules and sequences; --seeds=FROM:TO makes others"
 timeout --kill-after=10 900 python -m pytest -q $two tests/fuzz

@@ -1,6 +1,9 @@
 """How a process was started: only a launcher that says both, its rank and how many there are, is one."""
 
 import os
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -128,3 +131,9 @@ def test_a_lone_open_mpi_is_forgotten_and_what_a_user_or_mpiexec_says_stays(monk
     monkeypatch.setenv(name, "singleton")
     forget_lone_mpi()
     assert name not in os.environ
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[1].glob("*/conftest.py")), ids=str)
+def test_the_process_that_starts_the_workers_of_the_tests_does_not_begin_mpi(path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nest", None)  # whoever imports it fails
+    runpy.run_path(str(path))
