@@ -153,9 +153,10 @@ class NestCalls:
     def _cleanup(self) -> None:
         self._theirs["llapi_cleanup"]()
         self._prepared = False
+        self._begun = []  # also where nothing was simulated
 
     def _simulate(self, time_ms: float) -> None:
-        if not self.drivers:
+        if not self.drivers or not _is_number(time_ms):  # which NEST refuses before it prepares anything
             self._counted("llapi_simulate", time_ms, self._steps_of(time_ms))
             return
         with self._ranks.interruptible():
@@ -245,6 +246,7 @@ class NestCalls:
         self.resets += 1
         self.ended_ms.append(self.time_ms if self._clock_was_read else 0.0)
         self.holders.clear()
+        self._begun = []
         self._clock_was_read = False
         self._watched("llapi_reset_kernel")
 
@@ -269,6 +271,16 @@ class NestCalls:
         finally:
             for act in tuple(self.watchers):
                 act()
+
+
+def _is_number(time_ms: Any) -> bool:
+    try:
+        math.ldexp(time_ms, 0)
+    except TypeError:
+        return False
+    except OverflowError:  # a number, and too large
+        return True
+    return True
 
 
 class _DrivenRun:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timezone
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +73,21 @@ def plot(normalizer: Normalizer) -> Any:
         from .figure import figure_of
     except ImportError as error:
         raise RuleError(f'a figure needs matplotlib: pip install "distnorm[report]" ({error})') from None
+    _have_notebooks_show_figures()
     end = end_of(normalizer._loop, "so far")
     return figure_of({"": RunRecord(header=header, measurements=normalizer.log, resumes=[], end=end)})
+
+
+def _have_notebooks_show_figures() -> None:
+    """Have IPython show a Figure that is the value of a cell, where no `%matplotlib` has said how."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        return
+    from matplotlib.figure import Figure
+
+    formatters = shell.display_formatter.formatters
+    if not any(Figure in formatters[kind].type_printers for kind in ("image/png", "image/svg+xml", "image/jpeg")):
+        import_module("IPython.core.pylabtools").select_figure_formats(shell, {"png"})
 
 
 def to_pandas(normalizer: Normalizer) -> Any:

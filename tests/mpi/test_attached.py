@@ -136,6 +136,37 @@ def test_a_hint_of_one_rank_is_heard_at_the_next_short_run(backend):
     assert normalizer.log[len(at_rest)].time_ms == 36.0
 
 
+@pytest.mark.parametrize("reset_between", [False, True])
+def test_prepare_without_a_run_leaves_nothing_behind(reset_between):
+    build()
+    drivers = distnorm.Normalizer(RULE, interval=15.0)
+    with drivers.attached():
+        nest.Prepare()
+        nest.Cleanup()
+        if not reset_between:
+            nest.Simulate(15.0)
+            nest.Prepare()
+            nest.Cleanup()
+            drivers.expect_change()
+            nest.Simulate(15.0)
+            assert [measurement.time_ms for measurement in drivers.log] == [0.0, 15.0, 30.0]
+        else:
+            build()
+            with pytest.raises(distnorm.RuleError, match="is gone"):
+                nest.Simulate(15.0)
+
+
+@pytest.mark.parametrize("time_ms", ["10", None, [10.0]])
+def test_nest_can_simulate_after_a_time_that_is_no_number(time_ms):
+    build()
+    normalizer = distnorm.Normalizer(RULE, interval=15.0)
+    with normalizer.attached():
+        with pytest.raises(TypeError):
+            nest.Simulate(time_ms)
+        nest.Simulate(30.0)
+    assert [measurement.time_ms for measurement in normalizer.log] == [0.0, 15.0, 30.0]
+
+
 def test_two_normalizers_at_once():
     def rules(population):
         half = len(population) // 2
