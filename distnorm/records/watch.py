@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import RuleError
 from .run_log import read_log
 from .run_record import RunRecord
-from .summary import ends_interval, largest, number_normalized, seconds_spent, settled
+from .summary import ends_interval, largest, seconds_spent, settled
 
 _BARS = "▁▂▃▄▅▆▇█"
 _LATEST = 60
@@ -71,7 +71,8 @@ def _view(path: Path, run: RunRecord) -> Any:
         rows.add_row(f"drift, {header.statistic}", text, _sparkline(drifts, header.bound or max(drifts)))
         lengths = [each.elapsed_ms for each in ending]
         rows.add_row("interval", f"{lengths[-1]:,.6g} ms", _sparkline(lengths, max(lengths)))
-    rows.add_row("measured", f"{len(run.measurements):,} times, normalized {number_normalized(run):,}", "")
+    normalized = sum(each.normalized for each in ending)  # the first is no end of an interval, as in the summary
+    rows.add_row("measured", f"{len(run.measurements):,} times, normalized {normalized:,}", "")
     spent = seconds_spent(run)
     total = sum(spent.values()) or 1.0
     for phase, seconds in spent.items():

@@ -60,7 +60,7 @@ def test_no_terminal_and_no_log_are_one_line(tmp_path, capsys):
 @pytest.mark.timeout(60)
 def test_a_terminal_follows_a_run_to_its_end(tmp_path):
     path = tmp_path / "run.jsonl"
-    write(path, MEASUREMENTS[:1])
+    write(path, [measurement(0.0, 0.0, 0.5), *MEASUREMENTS[:1]])
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "distnorm", "watch", str(path), "--every", "0.05"]
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
@@ -88,6 +88,7 @@ def test_a_terminal_follows_a_run_to_its_end(tmp_path):
         reader.join()
     text = "".join(shown)
     assert "0.400 s of 1.000 s" in text and "finished" in text and "4.00 % (bound 5 %)" in text
+    assert "5 times, normalized 3" in text
     os.close(ours)
 
 
