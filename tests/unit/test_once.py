@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,17 @@ def test_leftovers_go_when_they_are_old_and_ours(target):
     assert end(start(target)) == [0]
     kept = ("kernel.so.making-notes", "notes.making-of", "another.so.making-1")
     assert set(files(target)) == {"kernel.so", *kept}
+
+
+def test_a_process_killed_while_it_tells_that_it_lives_leaves_what_it_told_before(tmp_path, monkeypatch):
+    once.beat(tmp_path)
+    before = (tmp_path / "beat").read_bytes()
+
+    def cut_short(path, _):
+        path.open("wb").close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        once.beat(tmp_path)
+    assert before and (tmp_path / "beat").read_bytes() == before

@@ -48,8 +48,13 @@ def obtain(target: Path, make: Callable[[Path], Path]) -> None:
 
 
 def beat(claim: Path) -> None:
-    """Tell the waiting processes that the maker is at work."""
-    (claim / "beat").write_bytes(_MARK + str(time.monotonic_ns()).encode())
+    """Tell the waiting processes that the maker is at work.
+
+    By rename: killed while it writes, a process would else leave an empty beat, and so a folder that is nobody's.
+    """
+    following = claim / "next"
+    following.write_bytes(_MARK + str(time.monotonic_ns()).encode())
+    following.replace(claim / "beat")
 
 
 def _make(target: Path, claim: Path, make: Callable[[Path], Path]) -> None:
