@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import numbers
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from ..errors import RuleError
+from ..errors import CallbackError, DistnormError, RuleError
 from ..files.typed_json import shown
 from ..intervals.adaptive import AdaptiveInterval
 from ..intervals.controller import Clock, FixedInterval, Interval
@@ -46,6 +46,20 @@ def check_arguments(backend: Any, callbacks: Mapping[str, Any]) -> None:
     for name, callback in callbacks.items():
         if callback is not None and not callable(callback):
             raise RuleError(f"{name} is {callback!r}; give a function of one argument")
+
+
+def of_user(name: str, function: Callable[[Any], object]) -> Callable[[Any], None]:
+    """A function of the user's, whose errors say that they are."""
+
+    def call(argument: Any) -> None:
+        try:
+            function(argument)
+        except (DistnormError, KeyboardInterrupt):  # such as an Interruption
+            raise
+        except BaseException as error:
+            raise CallbackError(f"{name} raised {type(error).__name__}: {error}") from error
+
+    return call
 
 
 def digests(rules: Sequence[Rule], interval: Any, observe: bool, backend: str, **more: Any) -> dict[str, int]:
@@ -120,6 +134,17 @@ def whole_steps(time_ms: Any, what: str, resolution_ms: float, tic_ms: float) ->
             f"{what} is {time_ms} ms, not a multiple of the resolution of {resolution_ms} ms; {near:g} ms would be"
         )
     return steps
+
+
+def is_time(time_ms: Any) -> bool:
+    """Whether NEST takes something for a time at all, whatever its size: as C takes a double."""
+    try:
+        math.ldexp(time_ms, 0)
+    except TypeError:
+        return False
+    except OverflowError:
+        pass
+    return True
 
 
 def whole_interval(time_ms: Any, resolution_ms: float, tic_ms: float) -> int:

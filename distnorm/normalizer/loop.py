@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..errors import CallbackError, DistnormError
 from ..intervals.controller import Clock, FixedInterval, Interval
 from ..intervals.exact import ExactInterval
 from ..mpi.ranks import Ranks
@@ -24,7 +23,7 @@ from ..norms.drift import Drift
 from ..outgoing.sweeps import Swept
 from ..rules.rule import Rule
 from ..synapses.access import Backend, Changing
-from .arguments import OURS, checked_interval
+from .arguments import OURS, checked_interval, of_user
 from .chunks import Chunks, PhaseTimer
 from .measurement import Measurement, without_histograms
 from .nest_calls import NestCalls
@@ -78,10 +77,10 @@ class Loop:
         self._slice = round(min_delay_ms / calls.resolution_ms)
         self.interval = ranks.together(lambda: checked_interval(interval, observe, rules, self.clock))
         self._preconditions = Preconditions(calls, self.changes)
-        self._on_measurement = None if on_measurement is None else _of_user("on_measurement", on_measurement)
+        self._on_measurement = None if on_measurement is None else of_user("on_measurement", on_measurement)
         self.chunks = Chunks(ranks, lambda: self.time_ms)
         if on_chunk is not None:
-            self.chunks.hooks.append(_of_user("on_chunk", on_chunk))
+            self.chunks.hooks.append(of_user("on_chunk", on_chunk))
         self.weights = Weights(
             nest,
             rules,
@@ -286,17 +285,3 @@ class Loop:
     def _take_pending(self) -> BaseException | None:
         error, self._pending = self._pending, None
         return error
-
-
-def _of_user(name: str, function: Callable[[Any], object]) -> Callable[[Any], None]:
-    """A function of the user's, whose errors say that they are."""
-
-    def call(argument: Any) -> None:
-        try:
-            function(argument)
-        except (DistnormError, KeyboardInterrupt):  # such as an Interruption
-            raise
-        except BaseException as error:
-            raise CallbackError(f"{name} raised {type(error).__name__}: {error}") from error
-
-    return call

@@ -14,49 +14,17 @@ import importlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from ..errors import RuleError
 from ..mpi.ranks import Ranks
-from ..rules.rule import Rule
-from .arguments import whole_steps
-from .one_run import Grid, OneRun, Part, Run, SeveralRuns
+from .arguments import is_time, whole_steps
+from .one_run import DrivenRun, Driver, Grid, OneRun, Run, SeveralRuns
 
 T = TypeVar("T")
 
 _EDITS = ("llapi_set_connection_status", "llapi_disconnect", "llapi_disconnect_syncoll")
 _UNITS = {"resolution", "tics_per_ms", "tics_per_step"}
-
-
-class Driver(Protocol):
-    """What simulates in the place of NEST: it lets NEST advance, and measures in between.
-
-    Attributes:
-        kernel: The compiled kernel; None where only PyNEST serves.
-        changes: Rules whose weights it changes.
-    """
-
-    @property
-    def kernel(self) -> ctypes.CDLL | None: ...
-
-    @property
-    def changes(self) -> tuple[Rule, ...]: ...
-
-    def begin(self) -> None:
-        """The network stands, and will be prepared next. Collective."""
-        ...
-
-    def advance(self, run: Run) -> None:
-        """Simulate what is left of a Run, and measure in between. Collective."""
-        ...
-
-    def is_idle(self, steps: int) -> bool:
-        """Whether it has nothing to do in the next time steps, nor before and after them. Collective."""
-        ...
-
-    def pass_by(self, steps: int, simulate: Callable[[], None]) -> None:
-        """Have NEST simulate time steps for which it is idle; `begin` and `advance` are not called. Collective."""
-        ...
 
 
 class NestCalls:
@@ -156,7 +124,7 @@ class NestCalls:
         self._begun = []  # also where nothing was simulated
 
     def _simulate(self, time_ms: float) -> None:
-        if not self.drivers or not _is_number(time_ms):  # which NEST refuses before it prepares anything
+        if not self.drivers or not is_time(time_ms):  # which NEST refuses before it prepares anything
             self._counted("llapi_simulate", time_ms, self._steps_of(time_ms))
             return
         with self._ranks.interruptible():
@@ -197,7 +165,7 @@ class NestCalls:
         run = self._opened(time_ms, steps)
         parts: Run = run
         for driver in self.drivers[:-1]:
-            parts = _DrivenRun(parts, driver)
+            parts = DrivenRun(parts, driver)
         try:
             self.drivers[-1].advance(parts)
         finally:
@@ -271,35 +239,6 @@ class NestCalls:
         finally:
             for act in tuple(self.watchers):
                 act()
-
-
-def _is_number(time_ms: Any) -> bool:
-    try:
-        math.ldexp(time_ms, 0)
-    except TypeError:
-        return False
-    except OverflowError:  # a number, and too large
-        return True
-    return True
-
-
-class _DrivenRun:
-    """A Run that a driver simulates, for the driver around it."""
-
-    def __init__(self, run: Run, driver: Driver) -> None:
-        self._run = run
-        self._driver = driver
-
-    @property
-    def left(self) -> int:
-        return self._run.left
-
-    @property
-    def grid(self) -> Grid:
-        return self._run.grid
-
-    def go(self, steps: int) -> None:
-        self._driver.advance(Part(self._run, steps))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""One Run of NEST in pieces, and where it may be cut.
+"""One Run of NEST in pieces, where it may be cut, and who drives it.
 
 A model's one Run stays one Run to NEST: the compiled kernel leaves it between two slices and enters it again
 (kernel/one_run.h). Where only PyNEST serves, each piece is a Run of its own. NEST then draws from the random numbers
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from ..rules.rule import Rule
 from ..synapses.kernel_interface import CallFailed
 from ..synapses.kernel_library import alone
 
@@ -177,3 +178,53 @@ class Part:
     def go(self, steps: int) -> None:
         self._run.go(steps)
         self.left -= steps
+
+
+class Driver(Protocol):
+    """What simulates in the place of NEST: it lets NEST advance, and measures in between.
+
+    Attributes:
+        kernel: The compiled kernel; None where only PyNEST serves.
+        changes: Rules whose weights it changes.
+    """
+
+    @property
+    def kernel(self) -> ctypes.CDLL | None: ...
+
+    @property
+    def changes(self) -> tuple[Rule, ...]: ...
+
+    def begin(self) -> None:
+        """The network stands, and will be prepared next. Collective."""
+        ...
+
+    def advance(self, run: Run) -> None:
+        """Simulate what is left of a Run, and measure in between. Collective."""
+        ...
+
+    def is_idle(self, steps: int) -> bool:
+        """Whether it has nothing to do in the next time steps, nor before and after them. Collective."""
+        ...
+
+    def pass_by(self, steps: int, simulate: Callable[[], None]) -> None:
+        """Have NEST simulate time steps for which it is idle; `begin` and `advance` are not called. Collective."""
+        ...
+
+
+class DrivenRun:
+    """A Run that a driver simulates, for the driver around it."""
+
+    def __init__(self, run: Run, driver: Driver) -> None:
+        self._run = run
+        self._driver = driver
+
+    @property
+    def left(self) -> int:
+        return self._run.left
+
+    @property
+    def grid(self) -> Grid:
+        return self._run.grid
+
+    def go(self, steps: int) -> None:
+        self._driver.advance(Part(self._run, steps))
