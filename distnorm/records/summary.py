@@ -208,7 +208,10 @@ def _wall_time(run: RunRecord) -> list[str]:
     phases = ", ".join(f"{phase} {seconds / total:.2%}" for phase, seconds in spent.items() if seconds)
     lines = [f"wall time of rank 0: {phases}; in all {rest:.2%} beside simulating", *_waiting(run, total)]
     if rest > _MUCH and total > _LONG_S and run.header.bound is not None and not run.header.observe:
-        lines.append("that much for a bound: a looser one, probes=1 or an exact interval may take less (docs/exact.md)")
+        lines.append(
+            "that much for a bound: a looser one, probes=0, an exact interval, or synapses of fewer bytes, as those of "
+            "stdp_synapse_hom_hpc, may take less (docs/benchmarks.md)"
+        )
     return lines
 
 

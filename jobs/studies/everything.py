@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,17 +60,6 @@ class Step:
             start, words = launcher(int(words[2])), words[3:]
         program = ["-m", "distnorm"] if words[0] == "distnorm" else []
         return [*start, sys.executable, *program, *words[1:]]
-
-
-def _costs() -> Iterator[Step]:
-    """What an adaptive interval costs, by model, bound and probes."""
-    for model in ("stdp_synapse", "stdp_synapse_hom_hpc"):
-        for percent, time_ms in ((5, 16_000), (1, 6_000)):
-            for name, probes in (("", ""), ("-1-probe", ',"probes":1')):
-                interval = f'{{"kind":"adaptive","bound":{percent / 100}{probes}}}'
-                settings = f"--set parameters.synapse_model={model} --set simulate_ms={time_ms}"
-                command = f"{_MPI} run {_JOB} --set 'interval={interval}' {settings}"
-                yield Step(f"cost-{model}-{percent}{name}", 0.5, "intervals.md: share of wall time", command)
 
 
 def _series(kind: str, job: str, scale: float, minutes: float, settings: str = "") -> Step:
@@ -135,7 +124,8 @@ STEPS = (
         "balanced_stdp", 0.1, "README: docs/balanced_stdp.png", f"distnorm report {_LOGS} -o FOLDER/balanced_stdp.png"
     ),
     Step("interval", 10, "intervals.md", _INTERVAL),
-    *_costs(),
+    Step("bounds", 13, "benchmarks.md: tight bounds", f"python jobs/studies/bound_costs.py {_JOB}"),
+    Step("bounds-exact", 1.5, "benchmarks.md: tight bounds", f"{_MPI} bench exact {_JOB} --pairs 5"),
     _series("weak", _HPC, 0.5, 2.5),
     _series("strong", _HPC, 1.0, 3),
     _series("weak", _JOB, 2.0, 1.5, _EVERY_100_MS),

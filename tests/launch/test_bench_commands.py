@@ -68,6 +68,16 @@ def test_short_runs(tmp_path, ranks):
     assert cells == [["100", "Run", "20"], ["100", "Simulate", "20"]]
 
 
+def test_bound_costs(tmp_path):
+    mpiexec()
+    script = str(TESTS.parent / "jobs" / "studies" / "bound_costs.py")
+    words = ("--bounds=0.2", "--probes", "default", "0", "--models", "stdp_synapse", "--set=simulate_ms=20")
+    done = start(tmp_path, script, JOB, *words, *SMALL[:3])
+    assert done.returncode == 0, done.stderr
+    cells = [[cell.strip() for cell in line.split("|")[1:4]] for line in done.stdout.splitlines()[-2:]]
+    assert cells == [["`stdp_synapse`", "20 %", "default"], ["`stdp_synapse`", "20 %", "0"]]
+
+
 def test_one_process(tmp_path):
     mpiexec()
     done = start(tmp_path, "-m", "distnorm", "bench", "modes", "--connections=6e3", "--indegree=100", ranks=2)

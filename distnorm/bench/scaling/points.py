@@ -118,8 +118,9 @@ class Point:
         return float(np.mean([sum(record.waited_s) for record in self.per_rank]))
 
     def typical(self, phase: str) -> float:
-        """Seconds of a phase in one interval, median over the intervals of the mean over ranks."""
-        return float(np.median(np.mean([record.seconds[phase] for record in self.per_rank], axis=0)))
+        """Seconds of a phase, or of "wait", in one interval, median over the intervals of the mean over ranks."""
+        records = [record.waited_s if phase == "wait" else record.seconds[phase] for record in self.per_rank]
+        return float(np.median(np.mean(records, axis=0)))
 
     @property
     def construction_s(self) -> float:
