@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from mmap import mmap
 from multiprocessing import context, util
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,6 +37,7 @@ class Attachment:
     Attributes:
         ranks: All ranks, once NEST was imported.
         error: The first error that was raised from here, whatever the script made of it.
+        interrupted: Whether Ctrl-C came in the last Run of the script, after which ranks had nothing to agree on.
         forked: Whether this is a process that the script has forked.
     """
 
@@ -46,6 +48,7 @@ class Attachment:
         self._views: Views | None = None
         self.ranks: Ranks | None = None
         self.error: DistnormError | None = None
+        self.interrupted = False
         self.forked = False
         self._fork_failed = mmap(-1, 1)  # a byte that forked processes share with this one
 
@@ -123,7 +126,10 @@ class Attachment:
         run.go(run.left)
 
     def _finish(self, ending: Ending) -> None:
-        self._stack.close()
+        try:
+            self._stack.close()
+        except KeyboardInterrupt:
+            self.interrupted = True
         if self._fork_failed[0] and self.error is None and not self.forked:
             raise DistnormError("processes that the script has forked could not be normalized, as was said")
 
@@ -188,7 +194,7 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
     Raises:
         DistnormError: A rule does not fit its network, or another error of distnorm, even if the script swallowed it.
         SystemExit: Else.
-        KeyboardInterrupt: The script was interrupted; that was printed.
+        KeyboardInterrupt: The script was interrupted; that was printed, unless the script came to its end.
     """
     views = Views(script.path)
     attachment.start(views)
@@ -199,6 +205,8 @@ def run_attached(attachment: Attachment, script: Script) -> NoReturn:
         attachment.error = attachment.error or ending.error
     with suppress(DistnormError):  # kept in attachment.error
         attachment.finish(ending)
+    if attachment.interrupted and not ending.code:
+        ending = replace(ending, code=130, error=KeyboardInterrupt())
     if attachment.ranks is not None:
         attachment.ranks.ending.leave(2 if attachment.error else ending.code)
     if attachment.error is not None:

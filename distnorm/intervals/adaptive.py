@@ -63,7 +63,7 @@ class AdaptiveInterval:
             `Rule.weights` says.
         statistic: Which drift over the targets of all ranks: "max", "mean", or a quantile, "q50", "q90" or "q99".
         probes: Measurements part-way in an interval, at which it can be cut short or prolonged; each costs about half a
-            normalization. None: as many as the scatter of the drift asks for, one or two in most networks, and hardly
+            normalization. None: as many as the scatter of the drift asks for, two or three in most networks, and hardly
             any where intervals are shorter than 50 ms, in which they would cost too much. 1: one, which in longer
             ones is cheaper and looser. A larger number k: as many as the scatter asks for, and so many that a drift
             that is suddenly four times as large is seen before it is above 1 + 3 / k times the bound. 0: none, so a

@@ -117,15 +117,14 @@ STEPS = (
     Step("clock-training", 30, "clock.md: training", "python jobs/clock_training.py -o FOLDER/clock"),
     Step("pending", 1, "current.md: how far behind, and docs/pending.png", "python jobs/studies/pending.py -o FOLDER"),
     Step("overhead", 3.5, "README: share of wall time", f"{_OVERHEAD} {_LARGE}"),
-    Step("overhead-800", 1, "README: 800 inputs", f"{_OVERHEAD} --set parameters.in_degree_excitatory=800 --pairs 3"),
     Step("normalized", 1, _PICTURE, f"distnorm run {_JOB} {_WATCHED} --log FOLDER/normalized.jsonl"),
     Step("observed", 0.5, _PICTURE, f"distnorm run {_JOB} {_OBSERVED}"),
     Step(
         "balanced_stdp", 0.1, "README: docs/balanced_stdp.png", f"distnorm report {_LOGS} -o FOLDER/balanced_stdp.png"
     ),
     Step("interval", 10, "intervals.md", _INTERVAL),
-    Step("bounds", 13, "benchmarks.md: tight bounds", f"python jobs/studies/bound_costs.py {_JOB}"),
-    Step("bounds-exact", 1.5, "benchmarks.md: tight bounds", f"{_MPI} bench exact {_JOB} --pairs 5"),
+    Step("bounds", 10, "benchmarks.md: tight bounds", f"python jobs/studies/bound_costs.py {_JOB}"),
+    Step("exact-800000", 4, "exact.md, benchmarks.md: 800,000", f"{_MPI} bench exact {_JOB} --pairs 15"),
     _series("weak", _HPC, 0.5, 2.5),
     _series("strong", _HPC, 1.0, 3),
     _series("weak", _JOB, 2.0, 1.5, _EVERY_100_MS),

@@ -11,7 +11,7 @@ import numpy as np
 from cost_model import Tested
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogLocator, StrMethodFormatter
 
 from distnorm.files.outputs import write_figure
 from distnorm.records.figure import COLOURS, STYLE
@@ -48,6 +48,7 @@ def _kept_out(axis: Axes, tested: Sequence[Tested]) -> None:
     axis.set(xlabel="measured (ms per normalization)", ylabel="predicted (ms)")
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_formatter(StrMethodFormatter("{x:g}"))
+        side.set_minor_locator(LogLocator(subs=(2, 3, 5, 7)))
         side.set_minor_formatter(StrMethodFormatter("{x:g}"))
     axis.legend(loc="upper left")
 

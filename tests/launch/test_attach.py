@@ -65,6 +65,30 @@ def test_an_interrupt(folder):
     assert own(plain.stderr) == own(attached.stderr) and plain.returncode == attached.returncode
 
 
+LAST_RUN = """
+import os, subprocess, nest
+
+neurons = nest.Create("iaf_psc_delta", 10_000)
+inputs = {"rule": "fixed_indegree", "indegree": 1}
+nest.Connect(neurons, neurons, inputs, {"synapse_model": "stdp_synapse", "weight": 0.5, "delay": 2000.0})
+nest.Simulate(2000.0)
+if nest.Rank() == nest.num_processes - 1:
+    subprocess.Popen(["sh", "-c", f"sleep 0.05; kill -INT {os.getpid()}"])
+nest.Simulate(2000.0)  # a slice, in which nothing is due
+print("the end")
+"""
+
+
+@pytest.mark.parametrize("ranks", [0, 2])
+def test_an_interrupt_in_the_last_run(ranks, folder):
+    (folder / "rules.toml").write_text(RULES.replace("15.0", "1e9"))
+    (folder / "last_run.py").write_text(LAST_RUN)
+    done = start(folder, *ATTACH, "--log", "run.jsonl", "last_run.py", ranks=ranks, timeout=60)
+    assert done.returncode in ((130, 2) if ranks else (130, -2)), done.stderr
+    assert ("the end" in done.stdout) == bool(ranks) and ("Traceback" in done.stderr) == (not ranks)
+    assert read_log(folder / "run.jsonl").end.reason == ("finished" if ranks else "KeyboardInterrupt: ")
+
+
 @pytest.mark.parametrize("ranks", [2, 3])
 @pytest.mark.parametrize(("how", "code"), [("raise", 1), ("exit", 3)])
 def test_a_script_that_fails_on_one_rank_ends_all(how, code, ranks, folder):
