@@ -122,3 +122,27 @@ def test_labels_of_a_rules_connections(backend):
     rules = [distnorm.Rule("tsodyks_synapse_lbl", target_norm=1.0, label=each) for each in (None, 0, 5)]
     found = [synapses.labels() for synapses in open_synapses(nest, rules, world(nest.build_info["have_mpi"]), backend)]
     assert found == [{-1: 12, 0: 8, 7: 4}, {0: 8}, {}]
+
+
+def test_nodes_of_many_models_that_lie_apart():
+    """The kernel knows targets by where their nodes lie: between others, of other sizes, and other memory."""
+    reset()
+    nest.local_num_threads = 2
+    rng = np.random.default_rng(5)
+    models = ("iaf_psc_delta", "hh_psc_alpha", "parrot_neuron", "iaf_cond_exp", "poisson_generator", "iaf_psc_alpha")
+    nodes = [nest.Create(models[i % len(models)], int(rng.integers(1, 60))) for i in range(60)]
+    neurons = nest.NodeCollection(sorted(i for each in nodes[0::6] + nodes[1::6] + nodes[3::6] for i in each.tolist()))
+    synapse = {"synapse_model": "stdp_synapse", "weight": nest.random.uniform(0.5, 1.5), "delay": 1.5}
+    nest.Connect(neurons, neurons, {"rule": "fixed_indegree", "indegree": 7}, synapse)
+    more = [nest.Create(model, 1_500) for model in models]  # more than NEST makes room for at once
+    nest.Connect(neurons, more[1], {"rule": "fixed_indegree", "indegree": 3}, synapse)
+    before = weights("stdp_synapse")
+    chosen = nest.NodeCollection(sorted(neurons.tolist()[::2] + more[1].tolist()[::3]))
+    distnorm.Normalizer(distnorm.Rule("stdp_synapse", targets=chosen, target_norm=5.0)).normalize()
+    targets, after = weights("stdp_synapse")
+    sums = np.bincount(before[0], before[1])
+    is_chosen = np.isin(targets, chosen.tolist())
+    assert np.array_equal(before[0], targets) and 0 < is_chosen.sum() < len(targets)
+    expected = np.where(is_chosen, before[1] * (5.0 / sums[targets]), before[1])
+    assert np.allclose(after, expected, rtol=1e-14, atol=0)
+    assert np.array_equal(after[~is_chosen], before[1][~is_chosen])

@@ -8,8 +8,8 @@
 
 #include <memory>
 
-#include "failure.h"
 #include "node_ids.h"
+#include "node_table.h"
 #include "passes/history.h"
 #include "passes/range.h"
 #include "passes/tallies.h"
@@ -17,8 +17,6 @@
 
 namespace distnorm
 {
-
-constexpr int32_t not_a_target = -1;
 
 // Bytes between the connection at work and the one asked for from memory. The hardware's own prefetching loses sight
 // of the stream among the accesses per target. `distnorm bench kernel` on 10,000,000 stdp_synapse and one thread: 1.36
@@ -37,6 +35,7 @@ struct ThreadTargets
 {
   size_t num_nodes = 0;                  //!< nodes on the thread when the group was opened
   std::vector< int32_t > target_of_node; //!< by thread-local node index
+  NodeTable nodes;                       //!< the same by where nodes lie
   std::vector< int64_t > target_ids;     //!< node IDs by target
   std::vector< int64_t > node_ids;       //!< those of targets, or of sources where norms are outgoing, ascending
   std::vector< size_t > sizes;           //!< number of connections by model when sources were listed

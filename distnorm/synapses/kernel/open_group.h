@@ -15,11 +15,13 @@ open_thread( Group& group, const size_t tid, const NodeIds& targets, const std::
   const auto& nodes = nest::kernel().node_manager.get_local_nodes( tid );
   thread.num_nodes = nodes.size();
   thread.target_of_node.assign( nodes.size(), not_a_target );
+  std::vector< const nest::Node* > all;
   size_t index = 0;
   for ( auto entry = nodes.begin(); entry < nodes.end(); ++entry, ++index )
   {
     const auto id = static_cast< int64_t >( entry->get_node_id() );
     const int64_t model = entry->get_node()->get_model_id();
+    all.push_back( entry->get_node() );
     if ( targets.contains( id ) and std::binary_search( neuron_models.begin(), neuron_models.end(), model ) )
     {
       thread.target_of_node[ index ] = thread.target_ids.size();
@@ -27,6 +29,7 @@ open_thread( Group& group, const size_t tid, const NodeIds& targets, const std::
       thread.histories.targets.push_back( entry->get_node() );
     }
   }
+  thread.nodes = NodeTable( all, thread.target_of_node );
 }
 
 //! The sources of a group's connections on one thread, as far as the group's sources tell.

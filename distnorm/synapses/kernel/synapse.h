@@ -56,12 +56,16 @@ read_own_limits( const Synapse& synapse, Range& range )
   }
 }
 
+//! Whether a synapse has the thread-local index of its target, not a pointer to it.
+template < typename Synapse >
+inline constexpr bool has_index = std::is_same_v< typename SynapseOf< Synapse >::Identifier, Index >;
+
 //! Thread-local index of the target of a synapse.
 template < typename Synapse >
 size_t
 target_index( const Synapse& synapse, const size_t tid )
 {
-  if constexpr ( std::is_same_v< typename SynapseOf< Synapse >::Identifier, Index > )
+  if constexpr ( has_index< Synapse > )
   {
     return synapse.*member< "target_", nest::Connection< Index > >.*member< "target_", Index >;
   }

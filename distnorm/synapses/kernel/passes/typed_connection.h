@@ -23,6 +23,17 @@ protected:
   for_each( Work& work, const Block< ConnectionT >& block, const size_t tid, Body body )
   {
     const auto& target_of_node = work.thread.target_of_node;
+    const auto target_of = [ &, find = work.thread.nodes.finder() ]( const Synapse& synapse )
+    {
+      if constexpr ( has_index< Synapse > )
+      {
+        return target_of_node[ target_index( synapse, tid ) ];
+      }
+      else
+      {
+        return find( synapse.get_target( tid ) );
+      }
+    };
     for ( size_t i = 0; i < block.size; ++i )
     {
       Synapse& synapse = block.elements[ i ];
@@ -31,7 +42,7 @@ protected:
       {
         __builtin_prefetch( reinterpret_cast< const char* >( &synapse ) + prefetch_distance + 64, 1 );
       }
-      const int32_t target = target_of_node[ target_index( synapse, tid ) ];
+      const int32_t target = target_of( synapse );
       const auto weight = [ & ] { return weight_on_side( work, synapse, block.first + i ); };
       if ( target != not_a_target and not synapse.is_disabled()
         and work.filter.selects( block.elements[ i ], weight, target, block.first + i ) )
